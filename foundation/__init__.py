@@ -1,0 +1,1 @@
+"""The ground floor: identifiers, settings, database, vault, jobs, events, trail, and the reading of mail."""

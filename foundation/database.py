@@ -1,0 +1,107 @@
+"""Rows: one `MetaData` for the house, units of work that are on disk when they return, and snapshots to read.
+
+A unit of work is a plain function of a `UnitOfWork`. Units that arrive together are run one after another in
+one transaction and share one sync to disk (group commit); each has its own savepoint, so one that fails takes
+no other with it. Nobody is answered before the commit is durable.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection, CursorResult, Executable
+
+    from foundation.events import Events
+
+T = TypeVar("T")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""Every package declares its tables here, beside the code that uses them."""
+
+
+def identity(name: str) -> Column[int]:
+    """A primary key that the database numbers, 64 bits on every engine."""
+    return Column(name, BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True)
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be opened; the text is one sentence for the operator."""
+
+
+class UnitOfWork:
+    """What a unit may do inside its transaction, and what it wants done once the transaction is on disk."""
+
+    __slots__ = ("callbacks", "connection", "memo", "topics")
+
+    def __init__(self, connection: Connection, memo: dict[str, Any]) -> None:
+        self.connection = connection
+        self.memo = memo
+        """Facts that hold inside this transaction only (the end of a hash chain); undone with the unit."""
+        self.topics: list[str] = []
+        self.callbacks: list[Callable[[], None]] = []
+
+    def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Runs a statement; a list of parameters runs it once for each."""
+        return self.connection.execute(statement, parameters)
+
+    def publish(self, topic: str) -> None:
+        """Wakes the listeners of `topic` after the commit."""
+        self.topics.append(topic)
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` in the event loop after the commit; not called when the unit fails."""
+        self.callbacks.append(callback)
+
+
+class Database(ABC):
+    """An open database. Safe to use from one event loop."""
+
+    @classmethod
+    async def open(cls, url: str, *, events: Events | None = None) -> Database:
+        """Opens `sqlite:///path`; raises DatabaseUnavailable with a sentence for anything it cannot open."""
+        if url.startswith("sqlite:///"):
+            from foundation.sqlite import SqliteDatabase
+
+            return await SqliteDatabase.open_file(url, events=events)
+        raise DatabaseUnavailable(
+            f"database.url: only sqlite:/// is served by this version, not {url.partition(':')[0]}"
+        )
+
+    @abstractmethod
+    async def write(self, unit: Callable[[UnitOfWork], T]) -> T:
+        """Runs a unit of work and returns its result when it is on disk.
+
+        An exception of the unit undoes the unit alone and is raised here.
+        """
+
+    @abstractmethod
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Runs a query over one snapshot, off the event loop."""
+
+    @abstractmethod
+    def read_now(self, query: Callable[[Connection], T]) -> T:
+        """Runs a quick look-up by key on the calling thread, which must be the event loop's."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finishes the units that were handed in, then closes."""
+
+
+async def create_all(database: Database) -> None:
+    """Creates every declared table; for tests (the product migrates)."""
+    await database.write(lambda uow: metadata.create_all(uow.connection))

@@ -1,0 +1,196 @@
+"""Work that follows a transaction: enqueued in it, done exactly once as far as the database can tell.
+
+A handler prepares (reads, parses, calls out) and returns a unit of work; the worker runs that unit and removes
+the job in one transaction. A crash before it leaves the job for the next start; after it, nothing is left to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, delete, insert, or_, select, update
+
+from foundation import trail
+from foundation.database import UnitOfWork, identity, metadata
+from foundation.log import get_logger
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from foundation.clock import Clock
+    from foundation.database import Database
+    from foundation.events import Events
+
+job = Table(
+    "job",
+    metadata,
+    identity("id"),
+    Column("kind", String(64), nullable=False),
+    Column("payload", String, nullable=False),
+    Column("run_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claimed_by", String(64)),  # None: waiting; "!": given up
+    Index("job_by_time", "run_at"),
+)
+
+TOPIC = "jobs"
+GIVEN_UP = "!"
+MAX_ATTEMPTS = 8
+_BATCH = 16
+_POLL_SECONDS = 5.0
+_INSERT = insert(job)
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work. `payload` holds ids, never health data."""
+
+    id: int
+    kind: str
+    payload: dict[str, Any]
+    attempts: int
+
+
+Handler = Callable[[Job], Awaitable[Callable[[UnitOfWork], None]]]
+
+
+def enqueue(uow: UnitOfWork, kind: str, payload: Mapping[str, Any], *, run_at: int = 0) -> int:
+    """Adds a job to the caller's transaction, to run at `run_at` (epoch ms; 0: at once); returns its id."""
+    values = {
+        "kind": kind,
+        "payload": json.dumps(payload, separators=(",", ":")),
+        "run_at": run_at,
+        "attempts": 0,
+    }
+    result = uow.execute(_INSERT, values)
+    uow.publish(TOPIC)
+    assert result.inserted_primary_key is not None
+    job_id: int = result.inserted_primary_key[0]
+    return job_id
+
+
+def waiting(connection: Connection) -> int:
+    """How many jobs are not done yet."""
+    return len(
+        connection.execute(
+            select(job.c.id).where(or_(job.c.claimed_by.is_(None), job.c.claimed_by != GIVEN_UP))
+        ).all()
+    )
+
+
+class Worker:
+    """Takes jobs and hands them to their handlers, several at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        events: Events,
+        clock: Clock,
+        handlers: Mapping[str, Handler],
+        *,
+        name: str = "main",
+        concurrency: int = 4,
+    ) -> None:
+        self._database = database
+        self._events = events
+        self._clock = clock
+        self._handlers = dict(handlers)
+        self._name = name
+        self._concurrency = concurrency
+
+    async def run(self) -> None:
+        """Works until cancelled; a job in hand is left to be claimed again by the same name."""
+        await self._database.write(self._reclaim)
+        with self._events.subscribe(TOPIC) as wake_ups:
+            while True:
+                wake_ups.take()
+                if not await self._work():
+                    await wake_ups.wait(_POLL_SECONDS)
+
+    async def drain(self) -> None:
+        """Works until no job is due; for tests and commands."""
+        await self._database.write(self._reclaim)
+        while await self._work():
+            pass
+
+    async def _work(self) -> bool:
+        jobs = await self._database.write(self._claim)
+        if not jobs:
+            return False
+        limit = asyncio.Semaphore(self._concurrency)
+
+        async def one(claimed: Job) -> None:
+            async with limit:
+                await self._do(claimed)
+
+        async with asyncio.TaskGroup() as tasks:
+            for claimed in jobs:
+                tasks.create_task(one(claimed))
+        return True
+
+    def _reclaim(self, uow: UnitOfWork) -> None:
+        # A job that was in hand at every one of eight crashes is taken to be their cause.
+        mine = job.c.claimed_by == self._name
+        uow.execute(update(job).where(mine, job.c.attempts >= MAX_ATTEMPTS).values(claimed_by=GIVEN_UP))
+        uow.execute(update(job).where(mine).values(claimed_by=None))
+
+    def _claim(self, uow: UnitOfWork) -> list[Job]:
+        due = (
+            select(job.c.id, job.c.kind, job.c.payload, job.c.attempts)
+            .where(
+                job.c.claimed_by.is_(None),
+                job.c.run_at <= self._clock.millis(),
+                job.c.kind.in_(self._handlers),
+            )
+            .order_by(job.c.run_at, job.c.id)
+            .limit(_BATCH)
+        )
+        rows = uow.execute(due).all()
+        if rows:
+            ids = [row.id for row in rows]
+            uow.execute(
+                update(job)
+                .where(job.c.id.in_(ids))
+                .values(claimed_by=self._name, attempts=job.c.attempts + 1)
+            )
+        return [Job(row.id, row.kind, json.loads(row.payload), row.attempts + 1) for row in rows]
+
+    async def _do(self, claimed: Job) -> None:
+        try:
+            unit = await self._handlers[claimed.kind](claimed)
+
+            def finish(uow: UnitOfWork) -> None:
+                unit(uow)
+                uow.execute(delete(job).where(job.c.id == claimed.id))
+
+            await self._database.write(finish)
+        except Exception as error:
+            _log.error(
+                "job failed",
+                job=claimed.id,
+                kind=claimed.kind,
+                attempt=claimed.attempts,
+                error=type(error).__name__,
+            )
+            reason = type(error).__name__
+            await self._database.write(lambda uow: self._postpone(uow, claimed, reason))
+
+    def _postpone(self, uow: UnitOfWork, claimed: Job, reason: str) -> None:
+        if claimed.attempts >= MAX_ATTEMPTS:
+            uow.execute(update(job).where(job.c.id == claimed.id).values(claimed_by=GIVEN_UP))
+            trail.append(
+                uow, f"job.{claimed.kind}", actor="system", subject=f"job:{claimed.id}", outcome="given-up",
+                detail={"error": reason}, clock=self._clock,
+            )  # fmt: skip
+            return
+        delay = min(3600, 2**claimed.attempts) * 1000
+        uow.execute(
+            update(job)
+            .where(job.c.id == claimed.id)
+            .values(claimed_by=None, run_at=self._clock.millis() + delay)
+        )

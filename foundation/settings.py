@@ -1,0 +1,227 @@
+"""Settings of an operator: `vaguemestre.toml` in its home, each key also as VAGUEMESTRE_<SECTION>__<KEY>.
+
+Unknown keys are errors; each key carries the sentence that `vaguemestre doctor` prints.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+FILE_NAME = "vaguemestre.toml"
+
+Listener = Annotated[
+    str | None,
+    Field(pattern=r"^(\[[0-9A-Fa-f:]+\]|[^:\s]+):[0-9]{1,5}$", description="host:port, absent: not served"),
+]
+
+
+class SettingsError(Exception):
+    """The settings are missing or wrong; the text is one sentence for the operator."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(_Section):
+    url: str = Field("", description="sqlite:///path of the database file; empty: vaguemestre.db in the home")
+
+
+class VaultSettings(_Section):
+    url: str = Field("", description="file:///folder of the large bodies; empty: vault/ in the home")
+    master_key_file: Path = Field(
+        Path("keys/master.key"), description="file of the master key (mode 600); losing it loses every body"
+    )
+
+
+class TlsSettings(_Section):
+    certificate: Path = Field(Path("pki/server.pem"), description="server certificate and its chain, PEM")
+    key: Path = Field(
+        Path("pki/server.key"), description="private key of the server certificate, PEM, mode 600"
+    )
+    ca_file: Path = Field(Path("pki/ca.pem"), description="certificates of the trust chain, PEM")
+
+
+class SmtpSettings(_Section):
+    submission: Listener = Field("127.0.0.1:1587", description="submission with STARTTLS (RFC 6409)")
+    submissions: Listener = Field("127.0.0.1:1465", description="submission over implicit TLS (RFC 8314)")
+
+
+class ImapSettings(_Section):
+    starttls: Listener = Field("127.0.0.1:1143", description="IMAP with STARTTLS")
+    tls: Listener = Field("127.0.0.1:1993", description="IMAP over implicit TLS")
+
+
+class LimitSettings(_Section):
+    message_bytes: int = Field(
+        25 * 1024 * 1024,
+        ge=65_536,
+        le=200 * 1024 * 1024,
+        description="largest message, all included (Mon espace santé: 25 MB)",
+    )
+    recipients: int = Field(
+        1000, ge=100, le=10_000, description="recipients of one message (RFC 5321 §4.5.3.1.8: at least 100)"
+    )
+    connections: int = Field(2000, ge=10, description="connections to one listener")
+    connections_per_address: int = Field(
+        100, ge=2, description="connections of one network address to one listener"
+    )
+    message_memory_bytes: int = Field(
+        96 * 1024 * 1024,
+        ge=32 * 1024 * 1024,
+        description="bytes of messages being received that are held in memory, all connections together",
+    )
+
+
+class PatientSettings(_Section):
+    undeliverable: Literal["refuse", "report"] = Field(
+        "refuse",
+        description="unknown, closed or opposed patient: refuse at RCPT, or accept and send « Message non distribué »",
+    )
+    not_activated: Literal["wait", "refuse"] = Field(
+        "wait", description="patient who never signed in: the message waits for the activation, or is refused"
+    )
+
+
+class BridgeSettings(_Section):
+    structured: Literal["file", "offer"] = Field(
+        "file",
+        description="structured documents mailed to a patient: filed at once when the record is open, or offered",
+    )
+    timeout_seconds: int = Field(
+        30, ge=1, le=600, description="longest reading of the attachments of one message"
+    )
+    memory_bytes: int = Field(
+        1024**3, ge=256 * 1024**2, description="memory of the process that reads attachments"
+    )
+    unzipped_bytes: int = Field(
+        200 * 1024 * 1024, ge=1024 * 1024, description="bytes that one archive may inflate to"
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of one operator, as one immutable value."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="VAGUEMESTRE_", env_nested_delimiter="__"
+    )
+
+    home: Path = Field(description="folder that holds everything of this operator")
+    hostname: str = Field(
+        "localhost", description="name of this server in greetings, Received and certificates"
+    )
+    domains: list[str] = Field(default_factory=list, description="professional domains hosted here")
+    patient_domain: str = Field("patient.mssante.fr", description="domain of the patients' addresses")
+    serves_patients: bool = Field(
+        default=False,
+        description="whether the patient domain is hosted here (only Mon espace santé and test places)",
+    )
+    sandbox: bool = Field(
+        default=False, description="fictive data: shows the banner and allows the sandbox commands"
+    )
+    http: Listener = Field("127.0.0.1:1443", description="web pages over HTTPS")
+    database: DatabaseSettings = DatabaseSettings()
+    vault: VaultSettings = VaultSettings()
+    tls: TlsSettings = TlsSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    imap: ImapSettings = ImapSettings()
+    limits: LimitSettings = LimitSettings()
+    patients: PatientSettings = PatientSettings()
+    bridge: BridgeSettings = BridgeSettings()
+
+    @field_validator("domains")
+    @classmethod
+    def _lower(cls, domains: list[str]) -> list[str]:
+        return [domain.lower() for domain in domains]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # The environment goes over the file, as a container's owner expects.
+        return (env_settings, init_settings)
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url or f"sqlite:///{self.home / 'vaguemestre.db'}"
+
+    @property
+    def vault_url(self) -> str:
+        return self.vault.url or f"file://{self.home / 'vault'}"
+
+    def path(self, path: Path) -> Path:
+        """A path of the settings, relative ones taken from the home."""
+        return self.home / path
+
+
+def load(home: Path) -> Settings:
+    """Reads the settings of `home`; raises SettingsError with one sentence that names the key."""
+    home = home.absolute()
+    file = home / FILE_NAME
+    try:
+        with file.open("rb") as stream:
+            values = tomllib.load(stream)
+    except FileNotFoundError as error:
+        raise SettingsError(f"{file} does not exist: `vaguemestre init --home {home}` writes one") from error
+    except (tomllib.TOMLDecodeError, OSError) as error:
+        raise SettingsError(f"{file} cannot be read: {error}") from error
+    return from_values(home, values)
+
+
+def from_values(home: Path, values: dict[str, Any]) -> Settings:
+    """Settings from already parsed values; raises SettingsError."""
+    unknown = _unknown_environment()
+    if unknown:
+        raise SettingsError(f"{unknown} is no setting: `vaguemestre doctor` lists them")
+    try:
+        return Settings(**{"home": home, **values})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise SettingsError(
+                f"{FILE_NAME}: {key} is no setting: `vaguemestre doctor` lists them"
+            ) from error
+        raise SettingsError(f"{FILE_NAME}: {key}: {first['msg']}") from error
+
+
+def _unknown_environment() -> str | None:
+    known = {f"VAGUEMESTRE_{name.replace('.', '__').upper()}" for name, _, _ in explain(None)}
+    return next(
+        (name for name in sorted(os.environ) if name.startswith("VAGUEMESTRE_") and name not in known), None
+    )
+
+
+def explain(settings: Settings | None) -> list[tuple[str, Any, str]]:
+    """Every key with its value (its default where `settings` is None) and its sentence."""
+    return list(_explain(Settings, settings, ""))
+
+
+def _explain(model: type[BaseModel], values: BaseModel | None, prefix: str) -> list[tuple[str, Any, str]]:
+    lines: list[tuple[str, Any, str]] = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        value = (
+            getattr(values, name)
+            if values is not None
+            else field.get_default(call_default_factory=True, validated_data={})
+        )
+        if isinstance(kind, type) and issubclass(kind, _Section):
+            lines += _explain(kind, value, f"{prefix}{name}.")
+        else:
+            lines.append((f"{prefix}{name}", value, field.description or ""))
+    return lines
+
+
+__all__ = ["FILE_NAME", "Settings", "SettingsError", "explain", "from_values", "load"]

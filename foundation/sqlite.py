@@ -1,0 +1,223 @@
+"""The embedded engine: SQLite in WAL mode, synchronous=FULL, one writer thread with group commit."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.pool import NullPool
+
+from foundation.database import Database, DatabaseUnavailable, UnitOfWork
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection, Engine
+
+    from foundation.events import Events
+
+T = TypeVar("T")
+
+_GROUP_LIMIT = 128
+"""Units in one commit: enough to share a sync, few enough that the first one waits only some milliseconds."""
+_READERS = 4
+_BUSY_MILLIS = 20_000
+"""How long a writer waits for another process (a command line) to finish its own transaction."""
+
+
+def engine_for(url: str, *, begin: str) -> Engine:
+    """An engine whose transactions start with the given BEGIN; the driver's own guessing is switched off."""
+    engine = create_engine(url, poolclass=NullPool, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MILLIS}")
+        connection.execute("PRAGMA cache_size=-16000")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("PRAGMA secure_delete=FAST")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+class _Handed:
+    """A unit on its way through the writer."""
+
+    __slots__ = ("error", "future", "result", "unit", "uow")
+
+    def __init__(self, unit: Callable[[UnitOfWork], Any], future: asyncio.Future[Any]) -> None:
+        self.unit = unit
+        self.future = future
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.uow: UnitOfWork | None = None
+
+
+class SqliteDatabase(Database):
+    """SQLite behind the interface of `Database`."""
+
+    def __init__(self, url: str, events: Events | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._events = events
+        self._write_engine = engine_for(url, begin="BEGIN IMMEDIATE")
+        self._read_engine = engine_for(url, begin="BEGIN")
+        self._handed: queue.SimpleQueue[_Handed | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_forever, name="database-writer", daemon=True)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="database-reader")
+        self._local = threading.local()
+        self._reading: list[Connection] = []
+        self._closed = False
+
+    @classmethod
+    async def open_file(cls, url: str, *, events: Events | None) -> SqliteDatabase:
+        """Opens or creates the file of `sqlite:///path`."""
+        path = Path(url.removeprefix("sqlite:///"))
+        if not path.parent.is_dir():
+            raise DatabaseUnavailable(f"database.url: the folder {path.parent} does not exist")
+        database = cls(url, events)
+        try:
+            await asyncio.to_thread(database._probe, path)
+        except Exception as error:
+            raise DatabaseUnavailable(
+                f"database.url: {path} cannot be opened ({error.__class__.__name__})"
+            ) from error
+        database._writer.start()
+        return database
+
+    def _probe(self, path: Path) -> None:
+        with self._write_engine.connect() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+        # Bodies are encrypted, envelopes are not: nobody else on the machine reads the file.
+        path.chmod(0o600)
+
+    async def write(self, unit: Callable[[UnitOfWork], T]) -> T:
+        if self._closed:
+            raise DatabaseUnavailable("the database is closed")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._handed.put(_Handed(unit, future))
+        return await future
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        return await self._loop.run_in_executor(self._readers, self._query, query)
+
+    def read_now(self, query: Callable[[Connection], T]) -> T:
+        return self._query(query)
+
+    def _query(self, query: Callable[[Connection], T]) -> T:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._read_engine.connect()
+            connection.exec_driver_sql("PRAGMA query_only=ON")
+            connection.rollback()
+            self._local.connection = connection
+            self._reading.append(connection)
+        with connection.begin():
+            return query(connection)
+
+    def _write_forever(self) -> None:
+        connection = self._write_engine.connect()
+        try:
+            while True:
+                first = self._handed.get()
+                if first is None:
+                    return
+                group = [first]
+                last = False
+                while len(group) < _GROUP_LIMIT:
+                    try:
+                        handed = self._handed.get_nowait()
+                    except queue.Empty:
+                        break
+                    if handed is None:
+                        last = True
+                        break
+                    group.append(handed)
+                self._run(connection, group)
+                self._call_soon(group)
+                if last:
+                    return
+        finally:
+            connection.close()
+
+    def _run(self, connection: Connection, group: list[_Handed]) -> None:
+        try:
+            transaction = connection.begin()
+        except BaseException as error:
+            for handed in group:
+                handed.error = error
+            connection.invalidate()
+            return
+        try:
+            cursor = connection.connection.driver_connection
+            assert cursor is not None
+            memo: dict[str, Any] = {}
+            for handed in group:
+                cursor.execute("SAVEPOINT unit")
+                uow = UnitOfWork(connection, dict(memo))
+                try:
+                    handed.result = handed.unit(uow)
+                except BaseException as error:
+                    handed.error = error
+                    cursor.execute("ROLLBACK TO unit")
+                else:
+                    handed.uow = uow
+                    memo = uow.memo
+                cursor.execute("RELEASE unit")
+            transaction.commit()
+        except BaseException as error:
+            # The commit itself failed (disk full, lost lock): no unit of the group is on disk.
+            for handed in group:
+                handed.error = handed.error or error
+                handed.uow = None
+            if transaction.is_active:
+                transaction.rollback()
+
+    def _call_soon(self, group: list[_Handed]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._answer, group)
+        except RuntimeError:
+            # The loop is gone; what was committed stays committed.
+            return
+
+    def _answer(self, group: list[_Handed]) -> None:
+        topics: dict[str, None] = {}
+        for handed in group:
+            if not handed.future.done():
+                if handed.error is not None:
+                    handed.future.set_exception(handed.error)
+                else:
+                    handed.future.set_result(handed.result)
+            if handed.uow is not None:
+                topics.update(dict.fromkeys(handed.uow.topics))
+                for callback in handed.uow.callbacks:
+                    callback()
+        if self._events is not None:
+            for topic in topics:
+                self._events.publish(topic)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._handed.put(None)
+        await asyncio.to_thread(self._writer.join)
+        self._readers.shutdown(wait=True)
+        for connection in self._reading:
+            connection.close()
+        self._reading.clear()
+        await asyncio.sleep(0)  # lets the answers of the last group reach their callers
+        self._write_engine.dispose()
+        self._read_engine.dispose()

@@ -1,0 +1,45 @@
+"""What every test may ask for: a clock that stands still, a database, a vault."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from foundation.clock import FixedClock
+from foundation.database import Database, create_all
+from foundation.events import Events
+from foundation.vault import Vault, write_master_key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(datetime(2026, 3, 13, 14, 54, 10, tzinfo=UTC))
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events()
+
+
+@pytest.fixture
+async def database(tmp_path: Path, events: Events) -> AsyncIterator[Database]:
+    import directory  # noqa: F401 - declares its tables
+    import dmp_bridge  # noqa: F401
+    import mailserver.store.tables  # noqa: F401
+
+    opened = await Database.open(f"sqlite:///{tmp_path / 'test.db'}", events=events)
+    await create_all(opened)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def vault(tmp_path: Path, database: Database) -> Vault:
+    write_master_key(tmp_path / "master.key")
+    return Vault.open(database, f"file://{tmp_path / 'vault'}", tmp_path / "master.key")

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Column, Integer, String, Table, insert, select
+
+from foundation.database import Database, DatabaseUnavailable, UnitOfWork, create_all, metadata
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from foundation.events import Events
+
+thing = Table(
+    "test_thing",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, unique=True),
+    info={"test": True},
+)
+
+
+def add(name: str):
+    def unit(uow: UnitOfWork) -> int:
+        uow.publish(f"thing:{name}")
+        result = uow.execute(insert(thing), {"name": name})
+        assert result.inserted_primary_key is not None
+        return int(result.inserted_primary_key[0])
+
+    return unit
+
+
+def names(connection: Connection) -> set[str]:
+    return set(connection.execute(select(thing.c.name)).scalars())
+
+
+async def test_a_unit_is_readable_once_it_returned(database: Database) -> None:
+    await database.write(add("one"))
+    assert await database.read(names) == {"one"}
+    assert database.read_now(names) == {"one"}
+
+
+async def test_a_unit_that_fails_takes_no_other_of_its_group_with_it(database: Database) -> None:
+    await database.write(add("taken"))
+    results = await asyncio.gather(
+        *(database.write(add(name)) for name in ("a", "taken", "b", "taken", "c")), return_exceptions=True
+    )
+    assert [isinstance(result, Exception) for result in results] == [False, True, False, True, False]
+    assert await database.read(names) == {"taken", "a", "b", "c"}
+
+
+async def test_what_a_failed_unit_wrote_before_it_failed_is_undone(database: Database) -> None:
+    def unit(uow: UnitOfWork) -> None:
+        uow.execute(insert(thing), {"name": "half"})
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        await database.write(unit)
+    assert await database.read(names) == set()
+
+
+async def test_listeners_hear_of_commits_and_not_of_failures(database: Database, events: Events) -> None:
+    with events.subscribe("thing:a", "thing:b") as heard:
+        await database.write(add("a"))
+        with pytest.raises(Exception, match="UNIQUE"):
+            await database.write(lambda uow: (add("b")(uow), add("a")(uow)))
+        assert heard.take() == {"thing:a"}
+
+
+async def test_a_reader_cannot_write(database: Database) -> None:
+    with pytest.raises(Exception, match="readonly"):
+        await database.read(lambda connection: connection.execute(insert(thing), {"name": "x"}))
+
+
+async def test_many_units_share_few_commits(database: Database, tmp_path: Path) -> None:
+    commits = 0
+
+    def count(*_args: object) -> None:
+        nonlocal commits
+        commits += 1
+
+    from sqlalchemy import event
+
+    event.listen(database._write_engine, "commit", count)  # type: ignore[attr-defined]
+    await asyncio.gather(*(database.write(add(f"n{number}")) for number in range(200)))
+    assert len(await database.read(names)) == 200
+    assert commits < 100
+
+
+async def test_another_process_may_write_between_our_commits(database: Database, tmp_path: Path) -> None:
+    await database.write(add("ours"))
+    with sqlite3.connect(tmp_path / "test.db") as other:
+        other.execute("INSERT INTO test_thing(name) VALUES ('theirs')")
+    other.close()
+    await database.write(add("ours too"))
+    assert await database.read(names) == {"ours", "theirs", "ours too"}
+
+
+async def test_an_url_of_another_engine_is_refused_in_one_sentence() -> None:
+    with pytest.raises(DatabaseUnavailable, match="only sqlite"):
+        await Database.open("mysql://localhost/x")
+
+
+async def test_a_missing_folder_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailable, match="does not exist"):
+        await Database.open(f"sqlite:///{tmp_path}/no/where.db")
+
+
+async def test_close_finishes_what_was_handed_in(tmp_path: Path) -> None:
+    opened = await Database.open(f"sqlite:///{tmp_path}/x.db")
+    await create_all(opened)
+    writing = [asyncio.ensure_future(opened.write(add(f"n{number}"))) for number in range(50)]
+    await asyncio.sleep(0)
+    await opened.close()
+    await asyncio.gather(*writing)
+    with sqlite3.connect(tmp_path / "x.db") as check:
+        assert check.execute("SELECT count(*) FROM test_thing").fetchone() == (50,)
+    check.close()

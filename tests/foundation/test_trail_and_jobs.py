@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from foundation import jobs, trail
+from foundation.jobs import Job, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from foundation.clock import FixedClock
+    from foundation.database import Database, UnitOfWork
+    from foundation.events import Events
+
+
+def note(uow: UnitOfWork, word: str) -> None:
+    trail.append(
+        uow, "test.done", actor="system", subject=f"thing:{word}", outcome="ok", detail={"word": word}
+    )
+
+
+async def test_a_whole_chain_verifies_across_transactions(database: Database) -> None:
+    await database.write(lambda uow: [note(uow, word) for word in "abc"])
+    await database.write(lambda uow: note(uow, "d"))
+    result = await database.read(trail.verify)
+    assert isinstance(result, trail.Verified)
+    assert result.rows == 4
+
+
+async def test_a_unit_that_fails_leaves_no_hole_in_the_chain(database: Database) -> None:
+    import asyncio
+
+    def fails(uow: UnitOfWork) -> None:
+        note(uow, "never")
+        raise ValueError
+
+    await asyncio.gather(
+        *(database.write(unit) for unit in (lambda uow: note(uow, "a"), fails, lambda uow: note(uow, "b"))),
+        return_exceptions=True,
+    )
+    rows = await database.read(lambda connection: trail.last_rows(connection, 10))
+    assert [row.subject for row in rows] == ["thing:a", "thing:b"]
+    assert isinstance(await database.read(trail.verify), trail.Verified)
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        update(trail.trail).where(trail.trail.c.seq == 2).values(outcome="refused"),
+        delete(trail.trail).where(trail.trail.c.seq == 2),
+        update(trail.trail).where(trail.trail.c.seq == 2).values(at=0),
+    ],
+)
+async def test_a_row_that_was_changed_or_removed_breaks_the_chain_there(
+    database: Database, tamper: object
+) -> None:
+    await database.write(lambda uow: [note(uow, word) for word in "abc"])
+    await database.write(lambda uow: uow.execute(tamper))  # type: ignore[arg-type]
+    result = await database.read(trail.verify)
+    assert isinstance(result, trail.Broken)
+    assert result.seq == 2
+
+
+def counting(effects: list[int], *, failures: int = 0) -> Callable[[Job], object]:
+    left = failures
+
+    async def handler(job: Job) -> Callable[[UnitOfWork], None]:
+        nonlocal left
+        if left:
+            left -= 1
+            raise RuntimeError("not now")
+        return lambda uow: (effects.append(job.payload["n"]), note(uow, str(job.payload["n"])))[1]
+
+    return handler
+
+
+async def test_a_job_is_done_once_and_gone(database: Database, events: Events, clock: FixedClock) -> None:
+    effects: list[int] = []
+    await database.write(lambda uow: [jobs.enqueue(uow, "count", {"n": n}) for n in range(40)])
+    worker = Worker(database, events, clock, {"count": counting(effects)})  # type: ignore[dict-item]
+    await worker.drain()
+    await worker.drain()
+    assert sorted(effects) == list(range(40))
+    assert await database.read(jobs.waiting) == 0
+
+
+async def test_a_job_that_fails_is_tried_later_and_its_effects_are_undone(
+    database: Database, events: Events, clock: FixedClock
+) -> None:
+    effects: list[int] = []
+    await database.write(lambda uow: jobs.enqueue(uow, "count", {"n": 7}))
+    worker = Worker(database, events, clock, {"count": counting(effects, failures=1)})  # type: ignore[dict-item]
+    await worker.drain()
+    assert effects == []
+    assert await database.read(jobs.waiting) == 1
+    clock.advance(timedelta(seconds=3))
+    await worker.drain()
+    assert effects == [7]
+
+
+async def test_a_job_that_always_fails_is_given_up_and_traced(
+    database: Database, events: Events, clock: FixedClock
+) -> None:
+    await database.write(lambda uow: jobs.enqueue(uow, "count", {"n": 7}))
+    worker = Worker(database, events, clock, {"count": counting([], failures=99)})  # type: ignore[dict-item]
+    for _ in range(jobs.MAX_ATTEMPTS):
+        await worker.drain()
+        clock.advance(timedelta(hours=2))
+    assert await database.read(jobs.waiting) == 0
+    [row] = await database.read(lambda connection: trail.last_rows(connection, 5))
+    assert (row.action, row.outcome) == ("job.count", "given-up")
+
+
+async def test_a_job_in_hand_at_a_crash_is_taken_up_again(
+    database: Database, events: Events, clock: FixedClock
+) -> None:
+    await database.write(lambda uow: jobs.enqueue(uow, "count", {"n": 1}))
+    await database.write(lambda uow: uow.execute(update(jobs.job).values(claimed_by="main", attempts=1)))
+    effects: list[int] = []
+    await Worker(database, events, clock, {"count": counting(effects)}).drain()  # type: ignore[dict-item]
+    assert effects == [1]
+
+
+async def test_a_job_for_nobody_here_is_left_alone(
+    database: Database, events: Events, clock: FixedClock
+) -> None:
+    await database.write(lambda uow: jobs.enqueue(uow, "other", {}))
+    await Worker(database, events, clock, {}).drain()
+    assert await database.read(lambda c: c.execute(select(jobs.job.c.attempts)).scalar()) == 0
