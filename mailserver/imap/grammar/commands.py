@@ -1,0 +1,276 @@
+"""The commands of IMAP4rev1 and of the extensions that are offered, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from mailserver.imap.grammar.fetch import FetchAttribute
+    from mailserver.imap.grammar.flags import FlagList
+    from mailserver.imap.grammar.search import SearchKey
+    from mailserver.imap.grammar.sequence import SequenceSet
+
+
+class Numbering(StrEnum):
+    """How a command names messages: by sequence number, or (UID FETCH …) by unique identifier."""
+
+    SEQUENCE = "sequence"
+    UID = "uid"
+
+
+class StoreMode(StrEnum):
+    """FLAGS, +FLAGS and -FLAGS of STORE."""
+
+    REPLACE = "FLAGS"
+    ADD = "+FLAGS"
+    REMOVE = "-FLAGS"
+
+
+class StatusItem(StrEnum):
+    """status-att, and APPENDLIMIT (RFC 7889)."""
+
+    MESSAGES = "MESSAGES"
+    RECENT = "RECENT"
+    UIDNEXT = "UIDNEXT"
+    UIDVALIDITY = "UIDVALIDITY"
+    UNSEEN = "UNSEEN"
+    APPENDLIMIT = "APPENDLIMIT"
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """RFC 3501 §6.1.1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Noop:
+    """RFC 3501 §6.1.2"""
+
+
+@dataclass(frozen=True, slots=True)
+class Logout:
+    """RFC 3501 §6.1.3"""
+
+
+@dataclass(frozen=True, slots=True)
+class Id:
+    """RFC 2971 §3.1; what the client says of itself is parsed and dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """RFC 3501 §6.2.1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """RFC 3501 §6.2.2, with the initial response of RFC 4959 (still base64, "=" for the empty one)."""
+
+    mechanism: str
+    initial: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """RFC 3501 §6.2.3"""
+
+    user: bytes = field(repr=False)
+    password: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """RFC 3501 §6.3.1"""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examine:
+    """RFC 3501 §6.3.2"""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """RFC 3501 §6.3.3"""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """RFC 3501 §6.3.4"""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """RFC 3501 §6.3.5"""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """RFC 3501 §6.3.6"""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """RFC 3501 §6.3.7"""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """RFC 3501 §6.3.8; `special_use` is the selection option of RFC 6154 §3."""
+
+    reference: str
+    pattern: str
+    special_use: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lsub:
+    """RFC 3501 §6.3.9"""
+
+    reference: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """RFC 2342 §5"""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """RFC 3501 §6.3.10"""
+
+    mailbox: str
+    items: tuple[StatusItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """RFC 3501 §6.3.11; `received_at` is epoch milliseconds."""
+
+    mailbox: str
+    flags: FlagList
+    received_at: int | None
+    message: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """RFC 2177"""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """RFC 3501 §6.4.1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """RFC 3501 §6.4.2"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unselect:
+    """RFC 3691"""
+
+
+@dataclass(frozen=True, slots=True)
+class Expunge:
+    """RFC 3501 §6.4.3, and UID EXPUNGE of RFC 4315 §2.1 with `uids`."""
+
+    uids: SequenceSet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """RFC 3501 §6.4.4"""
+
+    numbering: Numbering
+    key: SearchKey
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """RFC 3501 §6.4.5"""
+
+    numbering: Numbering
+    messages: SequenceSet
+    attributes: tuple[FetchAttribute, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """RFC 3501 §6.4.6"""
+
+    numbering: Numbering
+    messages: SequenceSet
+    mode: StoreMode
+    silent: bool
+    flags: FlagList
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """RFC 3501 §6.4.7"""
+
+    numbering: Numbering
+    messages: SequenceSet
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """RFC 6851"""
+
+    numbering: Numbering
+    messages: SequenceSet
+    mailbox: str
+
+
+Command: TypeAlias = (
+    Capability
+    | Noop
+    | Logout
+    | Id
+    | StartTls
+    | Authenticate
+    | Login
+    | Select
+    | Examine
+    | Create
+    | Delete
+    | Rename
+    | Subscribe
+    | Unsubscribe
+    | List
+    | Lsub
+    | Namespace
+    | Status
+    | Append
+    | Idle
+    | Check
+    | Close
+    | Unselect
+    | Expunge
+    | Search
+    | Fetch
+    | Store
+    | Copy
+    | Move
+)

@@ -1,0 +1,277 @@
+"""One command line, with its literals, to one command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailserver.imap.grammar import commands as c
+from mailserver.imap.grammar.cursor import Cursor
+from mailserver.imap.grammar.dates import parse_date_time
+from mailserver.imap.grammar.errors import ParseError
+from mailserver.imap.grammar.fetch import parse_fetch_attributes
+from mailserver.imap.grammar.flags import EMPTY, parse_flag_list, parse_flags
+from mailserver.imap.grammar.search import parse_search_program
+from mailserver.imap.grammar.sequence import parse_sequence_set
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mailserver.imap.grammar.flags import FlagList
+    from mailserver.imap.grammar.sequence import SequenceSet
+
+MAX_ID_PAIRS = 30
+
+__all__ = ["ParseError", "parse_command", "split_tag"]
+
+
+def split_tag(cursor: Cursor) -> tuple[str, str]:
+    """The tag and the name of a command, "UID FETCH" being one name."""
+    tag = cursor.tag()
+    cursor.space()
+    return tag, _name(cursor)
+
+
+def _name(cursor: Cursor) -> str:
+    name = cursor.keyword()
+    if name == "UID":
+        cursor.space()
+        name = f"UID {cursor.keyword()}"
+    return name
+
+
+def parse_command(cursor: Cursor, name: str) -> c.Command:
+    """The command `name` with the arguments that follow; raises ParseError."""
+    parse = _COMMANDS.get(name)
+    if parse is None:
+        raise ParseError("Unknown command")
+    command = parse(cursor)
+    cursor.end()
+    return command
+
+
+def names() -> frozenset[str]:
+    """Every command that is understood."""
+    return frozenset(_COMMANDS)
+
+
+def append_takes_message_next(data: bytes, literals: Sequence[bytes]) -> bool:
+    """True when `data`, which ends where a literal is announced, is an APPEND whose message comes next.
+
+    `literals` are those before it. This decides how large the literal may be, before it is read.
+    """
+    cursor = Cursor(data, literals)
+    try:
+        if split_tag(cursor)[1] != "APPEND":
+            return False
+        cursor.space()
+        cursor.mailbox()
+        _append_options(cursor)
+    except ParseError:
+        return False
+    return cursor.peek() == b"{"
+
+
+def _login(cursor: Cursor) -> c.Command:
+    cursor.space()
+    user = cursor.astring()
+    cursor.space()
+    return c.Login(user, cursor.astring())
+
+
+def _authenticate(cursor: Cursor) -> c.Command:
+    cursor.space()
+    mechanism = cursor.keyword()
+    if cursor.at_end:
+        return c.Authenticate(mechanism, None)
+    cursor.space()
+    return c.Authenticate(mechanism, cursor.astring())
+
+
+def _id(cursor: Cursor) -> c.Command:
+    cursor.space()
+    if not cursor.accept(b"("):
+        cursor.nstring()
+        return c.Id()
+    pairs = 0
+    while not cursor.accept(b")"):
+        if pairs:
+            cursor.space()
+        cursor.string()
+        cursor.space()
+        cursor.nstring()
+        pairs += 1
+        if pairs > MAX_ID_PAIRS:
+            raise ParseError(f"More than {MAX_ID_PAIRS} fields")
+    return c.Id()
+
+
+def _mailbox_argument(make: Callable[[str], c.Command]) -> Callable[[Cursor], c.Command]:
+    def parse(cursor: Cursor) -> c.Command:
+        cursor.space()
+        return make(cursor.mailbox())
+
+    return parse
+
+
+def _alone(command: c.Command) -> Callable[[Cursor], c.Command]:
+    return lambda cursor: command
+
+
+def _rename(cursor: Cursor) -> c.Command:
+    cursor.space()
+    source = cursor.mailbox()
+    cursor.space()
+    return c.Rename(source, cursor.mailbox())
+
+
+def _list(cursor: Cursor) -> c.Command:
+    cursor.space()
+    special_use = False
+    if cursor.accept(b"("):
+        if cursor.keyword() != "SPECIAL-USE":
+            raise ParseError("Unknown selection option")
+        cursor.expect(b")")
+        cursor.space()
+        special_use = True
+    reference, pattern = _reference_and_pattern(cursor)
+    return c.List(reference, pattern, special_use)
+
+
+def _lsub(cursor: Cursor) -> c.Command:
+    cursor.space()
+    return c.Lsub(*_reference_and_pattern(cursor))
+
+
+def _reference_and_pattern(cursor: Cursor) -> tuple[str, str]:
+    reference = cursor.list_mailbox()
+    cursor.space()
+    return reference, cursor.list_mailbox()
+
+
+def _status(cursor: Cursor) -> c.Command:
+    cursor.space()
+    mailbox = cursor.mailbox()
+    cursor.space()
+    cursor.expect(b"(")
+    items: dict[c.StatusItem, None] = {}
+    while True:
+        try:
+            items[c.StatusItem(cursor.keyword())] = None
+        except ValueError:
+            raise ParseError("Unknown status item") from None
+        if cursor.accept(b")"):
+            return c.Status(mailbox, tuple(items))
+        cursor.space()
+
+
+def _append_options(cursor: Cursor) -> tuple[FlagList, int | None]:
+    cursor.space()
+    flags = EMPTY
+    received_at = None
+    if cursor.peek() == b"(":
+        flags = parse_flag_list(cursor)
+        cursor.space()
+    if cursor.peek() == b'"':
+        received_at = parse_date_time(cursor)
+        cursor.space()
+    return flags, received_at
+
+
+def _append(cursor: Cursor) -> c.Command:
+    cursor.space()
+    mailbox = cursor.mailbox()
+    flags, received_at = _append_options(cursor)
+    if cursor.peek() != b"{":
+        raise ParseError("The message must be a literal")
+    return c.Append(mailbox, flags, received_at, cursor.string())
+
+
+def _uid_expunge(cursor: Cursor) -> c.Command:
+    cursor.space()
+    return c.Expunge(parse_sequence_set(cursor))
+
+
+def _search(numbering: c.Numbering) -> Callable[[Cursor], c.Command]:
+    def parse(cursor: Cursor) -> c.Command:
+        cursor.space()
+        return c.Search(numbering, parse_search_program(cursor))
+
+    return parse
+
+
+def _fetch(numbering: c.Numbering) -> Callable[[Cursor], c.Command]:
+    def parse(cursor: Cursor) -> c.Command:
+        cursor.space()
+        messages = parse_sequence_set(cursor)
+        cursor.space()
+        return c.Fetch(numbering, messages, parse_fetch_attributes(cursor))
+
+    return parse
+
+
+def _store(numbering: c.Numbering) -> Callable[[Cursor], c.Command]:
+    def parse(cursor: Cursor) -> c.Command:
+        cursor.space()
+        messages = parse_sequence_set(cursor)
+        cursor.space()
+        word = cursor.keyword()
+        silent = word.endswith(".SILENT")
+        try:
+            mode = c.StoreMode(word.removesuffix(".SILENT"))
+        except ValueError:
+            raise ParseError("Unknown item to store") from None
+        cursor.space()
+        return c.Store(numbering, messages, mode, silent, parse_flags(cursor))
+
+    return parse
+
+
+def _copy(
+    make: Callable[[c.Numbering, SequenceSet, str], c.Command], numbering: c.Numbering
+) -> Callable[[Cursor], c.Command]:
+    def parse(cursor: Cursor) -> c.Command:
+        cursor.space()
+        messages = parse_sequence_set(cursor)
+        cursor.space()
+        return make(numbering, messages, cursor.mailbox())
+
+    return parse
+
+
+_COMMANDS: dict[str, Callable[[Cursor], c.Command]] = {
+    "CAPABILITY": _alone(c.Capability()),
+    "NOOP": _alone(c.Noop()),
+    "LOGOUT": _alone(c.Logout()),
+    "ID": _id,
+    "STARTTLS": _alone(c.StartTls()),
+    "AUTHENTICATE": _authenticate,
+    "LOGIN": _login,
+    "SELECT": _mailbox_argument(c.Select),
+    "EXAMINE": _mailbox_argument(c.Examine),
+    "CREATE": _mailbox_argument(c.Create),
+    "DELETE": _mailbox_argument(c.Delete),
+    "RENAME": _rename,
+    "SUBSCRIBE": _mailbox_argument(c.Subscribe),
+    "UNSUBSCRIBE": _mailbox_argument(c.Unsubscribe),
+    "LIST": _list,
+    "LSUB": _lsub,
+    "NAMESPACE": _alone(c.Namespace()),
+    "STATUS": _status,
+    "APPEND": _append,
+    "IDLE": _alone(c.Idle()),
+    "CHECK": _alone(c.Check()),
+    "CLOSE": _alone(c.Close()),
+    "UNSELECT": _alone(c.Unselect()),
+    "EXPUNGE": _alone(c.Expunge()),
+    "UID EXPUNGE": _uid_expunge,
+    "SEARCH": _search(c.Numbering.SEQUENCE),
+    "UID SEARCH": _search(c.Numbering.UID),
+    "FETCH": _fetch(c.Numbering.SEQUENCE),
+    "UID FETCH": _fetch(c.Numbering.UID),
+    "STORE": _store(c.Numbering.SEQUENCE),
+    "UID STORE": _store(c.Numbering.UID),
+    "COPY": _copy(c.Copy, c.Numbering.SEQUENCE),
+    "UID COPY": _copy(c.Copy, c.Numbering.UID),
+    "MOVE": _copy(c.Move, c.Numbering.SEQUENCE),
+    "UID MOVE": _copy(c.Move, c.Numbering.UID),
+}
