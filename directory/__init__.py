@@ -1,0 +1,7 @@
+"""The directory: mailboxes hosted here, patients, and the published professionals and structures."""
+
+from __future__ import annotations
+
+from directory import bals, patients, tables  # declares the tables
+
+__all__ = ["bals", "patients", "tables"]
