@@ -1,0 +1,76 @@
+"""Removing messages for good, and with the last row of a mail its body (RFC 3501 §6.4.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, delete, exists, select, update
+
+from mailserver.store.selection import BATCH, PerBatch, UidBatch
+from mailserver.store.tables import Flag, folder, mail, message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from foundation.database import UnitOfWork
+    from foundation.vault import Vault
+
+_IS_DELETED = message.c.flags.op("&")(int(Flag.DELETED)) != 0
+_DELETED = PerBatch(
+    lambda chosen: select(message.c.uid, message.c.mail_id).where(chosen, _IS_DELETED).order_by(message.c.uid)
+)
+_REMOVE = PerBatch(lambda chosen: delete(message).where(chosen, _IS_DELETED))
+_UNUSED = select(mail.c.id, mail.c.blob_id).where(
+    mail.c.id.in_(bindparam("mails", expanding=True)), ~exists().where(message.c.mail_id == mail.c.id)
+)
+_DELETE_MAILS = delete(mail).where(mail.c.id.in_(bindparam("mails", expanding=True)))
+MODSEQ = select(folder.c.modseq).where(folder.c.id == bindparam("in_folder"))
+SET_MODSEQ = (
+    update(folder).where(folder.c.id == bindparam("in_folder")).values(modseq=bindparam("next_modseq"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Expunged:
+    """UIDs that went, ascending, and the folder's modification sequence before and after."""
+
+    uids: tuple[int, ...]
+    modseq_before: int
+    modseq: int
+
+
+def expunge(
+    uow: UnitOfWork, vault: Vault, owner_id: int, folder_id: int, chosen: Iterable[UidBatch]
+) -> Expunged:
+    """Removes the messages with \\Deleted among the chosen ones."""
+    before: int = uow.execute(MODSEQ, {"in_folder": folder_id}).scalar() or 0
+    uids: list[int] = []
+    mails: list[int] = []
+    for batch in chosen:
+        statement, names = _DELETED.bind(folder_id, batch)
+        rows = uow.execute(statement, names).all()
+        if not rows:
+            continue
+        uids += [row.uid for row in rows]
+        mails += [row.mail_id for row in rows]
+        removal, names = _REMOVE.bind(folder_id, batch)
+        uow.execute(removal, names)
+    if not uids:
+        return Expunged((), before, before)
+    uow.execute(SET_MODSEQ, {"in_folder": folder_id, "next_modseq": before + 1})
+    release_unused_mails(uow, vault, owner_id, mails)
+    uow.publish(f"folder:{folder_id}")
+    return Expunged(tuple(uids), before, before + 1)
+
+
+def release_unused_mails(uow: UnitOfWork, vault: Vault, owner_id: int, mails: Sequence[int]) -> None:
+    """Deletes those of the mails that no folder holds any more, and gives their bodies back to the vault."""
+    candidates = list(dict.fromkeys(mails))
+    for start in range(0, len(candidates), BATCH):
+        unused = uow.execute(_UNUSED, {"mails": candidates[start : start + BATCH]}).all()
+        if not unused:
+            continue
+        uow.execute(_DELETE_MAILS, {"mails": [row.id for row in unused]})
+        for row in unused:
+            vault.release(uow, owner_id, row.blob_id)

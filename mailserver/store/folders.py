@@ -1,0 +1,284 @@
+"""Folders of an owner: finding, listing, making, deleting and renaming them (RFC 3501 §6.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, case, delete, func, insert, select, update
+
+from mailserver.store.append import INBOX
+from mailserver.store.expunge import release_unused_mails
+from mailserver.store.tables import Flag, folder, message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from foundation.database import UnitOfWork
+    from foundation.vault import Vault
+
+SEPARATOR = "/"
+MAX_NAME = 255
+MAX_LEVELS = 20
+MAX_FOLDERS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One mailbox in the sense of IMAP."""
+
+    id: int
+    owner_id: int
+    name: str
+    special_use: str | None
+    uidvalidity: int
+    uidnext: int
+    modseq: int
+    recent_uid: int
+    is_subscribed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStatus:
+    """What STATUS may ask (RFC 3501 §6.3.10)."""
+
+    messages: int
+    unseen: int
+    recent: int
+    uidnext: int
+    uidvalidity: int
+
+
+class FolderRefusal(StrEnum):
+    """Why a folder could not be made, deleted or renamed."""
+
+    BAD_NAME = "bad name"
+    EXISTS = "exists"
+    IS_SPECIAL = "is special"
+    MISSING = "missing"
+    HAS_CHILDREN = "has children"
+    TOO_MANY = "too many"
+
+
+_COLUMNS = (
+    folder.c.id,
+    folder.c.owner_id,
+    folder.c.name,
+    folder.c.special_use,
+    folder.c.uidvalidity,
+    folder.c.uidnext,
+    folder.c.modseq,
+    folder.c.recent_uid,
+    folder.c.subscribed,
+)
+_BY_NAME = select(*_COLUMNS).where(
+    folder.c.owner_id == bindparam("owner"), folder.c.name == bindparam("name_")
+)
+_ALL = select(*_COLUMNS).where(folder.c.owner_id == bindparam("owner")).order_by(folder.c.name)
+_STATUS = (
+    select(
+        func.count(message.c.uid),
+        func.sum(case((message.c.flags.op("&")(int(Flag.SEEN)) == 0, 1), else_=0)),
+        func.sum(case((message.c.uid >= folder.c.recent_uid, 1), else_=0)),
+        folder.c.uidnext,
+        folder.c.uidvalidity,
+    )
+    .select_from(folder.outerjoin(message, message.c.folder_id == folder.c.id))
+    .where(folder.c.owner_id == bindparam("owner"), folder.c.name == bindparam("name_"))
+    .group_by(folder.c.id, folder.c.uidnext, folder.c.uidvalidity)
+)
+_SUBSCRIBE = (
+    update(folder)
+    .where(folder.c.owner_id == bindparam("owner"), folder.c.name == bindparam("name_"))
+    .values(subscribed=bindparam("value"))
+)
+_MAILS_OF = select(message.c.mail_id).where(message.c.folder_id == bindparam("in_folder"))
+_EMPTY = delete(message).where(message.c.folder_id == bindparam("in_folder"))
+_DELETE = delete(folder).where(folder.c.id == bindparam("in_folder"))
+_RENAME = update(folder).where(folder.c.id == bindparam("in_folder")).values(name=bindparam("new_name"))
+_TAKE_MESSAGES = (
+    update(message).where(message.c.folder_id == bindparam("in_folder")).values(folder_id=bindparam("target"))
+)
+_CONTINUE_FROM = (
+    update(folder)
+    .where(folder.c.id == bindparam("in_folder"))
+    .values(
+        uidnext=bindparam("next_uid"), modseq=bindparam("next_modseq"), recent_uid=bindparam("next_recent")
+    )
+)
+
+
+def _folder(row: Sequence[Any]) -> Folder:
+    id_, owner_id, name, special_use, uidvalidity, uidnext, modseq, recent_uid, subscribed = row
+    return Folder(
+        id_, owner_id, name, special_use, uidvalidity, uidnext, modseq, recent_uid, bool(subscribed)
+    )
+
+
+def find_folder(connection: Connection, owner_id: int, name: str) -> Folder | None:
+    """The owner's folder of that exact name."""
+    row = connection.execute(_BY_NAME, {"owner": owner_id, "name_": name}).first()
+    return None if row is None else _folder(row)
+
+
+def list_folders(connection: Connection, owner_id: int) -> list[Folder]:
+    """Every folder of the owner, by name."""
+    return [_folder(row) for row in connection.execute(_ALL, {"owner": owner_id})]
+
+
+def folder_status(connection: Connection, owner_id: int, name: str) -> FolderStatus | None:
+    """Counts of a folder, in one query."""
+    row = connection.execute(_STATUS, {"owner": owner_id, "name_": name}).first()
+    if row is None:
+        return None
+    messages, unseen, recent, uidnext, uidvalidity = row
+    if not messages:
+        return FolderStatus(0, 0, 0, uidnext, uidvalidity)
+    return FolderStatus(messages, unseen, recent, uidnext, uidvalidity)
+
+
+def name_is_possible(name: str) -> bool:
+    """Whether a folder may have this name: bounded, printable, no empty level, no wildcard."""
+    levels = name.split(SEPARATOR)
+    return (
+        0 < len(name) <= MAX_NAME
+        and len(levels) <= MAX_LEVELS
+        and all(level.strip(" ") for level in levels)
+        and name.isprintable()
+        and not any(character in "*%" for character in name)
+    )
+
+
+def create_folder(
+    uow: UnitOfWork, owner_id: int, name: str, *, uidvalidity: int, now: int
+) -> FolderRefusal | None:
+    """Makes a folder and the levels above it that are missing; None when it is done."""
+    name = name.removesuffix(SEPARATOR)
+    if not name_is_possible(name):
+        return FolderRefusal.BAD_NAME
+    names = {found.name for found in list_folders(uow.connection, owner_id)}
+    if name in names:
+        return FolderRefusal.EXISTS
+    missing = [level for level in (*ancestors(name), name) if level not in names]
+    if len(names) + len(missing) > MAX_FOLDERS:
+        return FolderRefusal.TOO_MANY
+    uow.execute(insert(folder), [_new_row(owner_id, level, uidvalidity, now) for level in missing])
+    uow.publish(f"owner:{owner_id}")
+    return None
+
+
+def _new_row(owner_id: int, name: str, uidvalidity: int, now: int) -> dict[str, Any]:
+    return {
+        "owner_id": owner_id,
+        "name": name,
+        "special_use": None,
+        "uidvalidity": uidvalidity,
+        "uidnext": 1,
+        "modseq": 1,
+        "recent_uid": 1,
+        "subscribed": 0,
+        "created_at": now,
+    }
+
+
+def ancestors(name: str) -> list[str]:
+    """The levels above a name, the highest first."""
+    levels = name.split(SEPARATOR)
+    return [SEPARATOR.join(levels[:count]) for count in range(1, len(levels))]
+
+
+def delete_folder(uow: UnitOfWork, vault: Vault, owner_id: int, name: str) -> FolderRefusal | None:
+    """Deletes a folder and its messages; folders below it stay. INBOX and special folders stay for good."""
+    if name == INBOX:
+        return FolderRefusal.IS_SPECIAL
+    found = find_folder(uow.connection, owner_id, name)
+    if found is None:
+        below = any(f.name.startswith(name + SEPARATOR) for f in list_folders(uow.connection, owner_id))
+        return FolderRefusal.HAS_CHILDREN if below else FolderRefusal.MISSING
+    if found.special_use is not None:
+        return FolderRefusal.IS_SPECIAL
+    mails = uow.execute(_MAILS_OF, {"in_folder": found.id}).scalars().all()
+    uow.execute(_EMPTY, {"in_folder": found.id})
+    uow.execute(_DELETE, {"in_folder": found.id})
+    release_unused_mails(uow, vault, owner_id, mails)
+    uow.publish(f"folder:{found.id}")
+    uow.publish(f"owner:{owner_id}")
+    return None
+
+
+def rename_folder(
+    uow: UnitOfWork, owner_id: int, name: str, new_name: str, *, uidvalidity: int, now: int
+) -> FolderRefusal | None:
+    """Renames a folder and those below it. Renaming INBOX moves its messages and leaves it empty (§6.3.5)."""
+    new_name = new_name.removesuffix(SEPARATOR)
+    if not name_is_possible(new_name):
+        return FolderRefusal.BAD_NAME
+    folders = {found.name: found for found in list_folders(uow.connection, owner_id)}
+    if new_name in folders:
+        return FolderRefusal.EXISTS
+    if name == INBOX:
+        refused = create_folder(uow, owner_id, new_name, uidvalidity=uidvalidity, now=now)
+        if refused is None:
+            _move_inbox(uow, folders[INBOX], new_name)
+        return refused
+    moving = [f for f in folders.values() if f.name == name or f.name.startswith(name + SEPARATOR)]
+    if not moving:
+        return FolderRefusal.MISSING
+    if any(found.special_use is not None for found in moving):
+        return FolderRefusal.IS_SPECIAL
+    if new_name.startswith(name + SEPARATOR):
+        return FolderRefusal.BAD_NAME
+    renamed = {found.id: new_name + found.name[len(name) :] for found in moving}
+    if not all(name_is_possible(target) for target in renamed.values()):
+        return FolderRefusal.BAD_NAME
+    if any(target in folders for target in renamed.values()):
+        return FolderRefusal.EXISTS
+    missing = [level for level in ancestors(new_name) if level not in folders]
+    if missing:
+        uow.execute(insert(folder), [_new_row(owner_id, level, uidvalidity, now) for level in missing])
+    uow.execute(_RENAME, [{"in_folder": id_, "new_name": target} for id_, target in renamed.items()])
+    uow.publish(f"owner:{owner_id}")
+    return None
+
+
+def _move_inbox(uow: UnitOfWork, inbox: Folder, new_name: str) -> None:
+    target = find_folder(uow.connection, inbox.owner_id, new_name)
+    assert target is not None
+    uow.execute(_TAKE_MESSAGES, {"in_folder": inbox.id, "target": target.id})
+    modseq = inbox.modseq + 1
+    uow.execute(
+        _CONTINUE_FROM,
+        [
+            {
+                "in_folder": target.id,
+                "next_uid": inbox.uidnext,
+                "next_modseq": modseq,
+                "next_recent": inbox.recent_uid,
+            },
+            {
+                "in_folder": inbox.id,
+                "next_uid": inbox.uidnext,
+                "next_modseq": modseq,
+                "next_recent": inbox.uidnext,
+            },
+        ],
+    )
+    uow.publish(f"folder:{inbox.id}")
+    uow.publish(f"owner:{inbox.owner_id}")
+
+
+def subscribe(uow: UnitOfWork, owner_id: int, name: str) -> bool:
+    """Marks a folder as subscribed; False when there is none."""
+    return _set_subscribed(uow, owner_id, name, 1)
+
+
+def unsubscribe(uow: UnitOfWork, owner_id: int, name: str) -> bool:
+    """Marks a folder as not subscribed; False when there is none."""
+    return _set_subscribed(uow, owner_id, name, 0)
+
+
+def _set_subscribed(uow: UnitOfWork, owner_id: int, name: str, value: int) -> bool:
+    return bool(uow.execute(_SUBSCRIBE, {"owner": owner_id, "name_": name, "value": value}).rowcount)

@@ -1,0 +1,72 @@
+"""Which messages of a folder a statement is about: a whole range of UIDs, or single ones, at most 1000 at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from sqlalchemy import and_, bindparam
+
+from mailserver.store.tables import message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
+
+    from sqlalchemy import ColumnElement
+
+BATCH = 1000
+"""Messages in one statement: one query for what a mail program shows, and a bound on what is in memory."""
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class UidBatch:
+    """UIDs from `low` to `high`: those in `uids`, or with None every message of the folder in between."""
+
+    low: int
+    high: int
+    uids: tuple[int, ...] | None = None
+
+
+def batches(uids: Sequence[int], slices: Iterable[tuple[int, int]]) -> Iterator[UidBatch]:
+    """Cuts slices of `uids` (positions, half-open, ascending) into batches, in order.
+
+    One unbroken slice becomes ranges, since between two neighbours of an ascending list no other UID can live.
+    """
+    slices = list(slices)
+    if len(slices) == 1:
+        first, last = slices[0]
+        for start in range(first, last, BATCH):
+            yield UidBatch(uids[start], uids[min(start + BATCH, last) - 1])
+        return
+    waiting: list[int] = []
+    for first, last in slices:
+        position = first
+        while position < last:
+            taken = uids[position : min(last, position + BATCH - len(waiting))]
+            waiting.extend(taken)
+            position += len(taken)
+            if len(waiting) == BATCH:
+                yield UidBatch(waiting[0], waiting[-1], tuple(waiting))
+                waiting.clear()
+    if waiting:
+        yield UidBatch(waiting[0], waiting[-1], tuple(waiting))
+
+
+class PerBatch(Generic[S]):
+    """One statement in its two forms, built once: for a range of UIDs and for a list of them."""
+
+    __slots__ = ("_listed", "_ranged")
+
+    def __init__(self, make: Callable[[ColumnElement[bool]], S]) -> None:
+        in_folder = message.c.folder_id == bindparam("in_folder")
+        self._ranged = make(and_(in_folder, message.c.uid.between(bindparam("low"), bindparam("high"))))
+        self._listed = make(and_(in_folder, message.c.uid.in_(bindparam("uids", expanding=True))))
+
+    def bind(self, folder_id: int, batch: UidBatch) -> tuple[S, dict[str, Any]]:
+        """The statement for a batch, and its parameters."""
+        if batch.uids is None:
+            return self._ranged, {"in_folder": folder_id, "low": batch.low, "high": batch.high}
+        return self._listed, {"in_folder": folder_id, "uids": batch.uids}
