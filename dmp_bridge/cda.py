@@ -1,0 +1,383 @@
+"""Reads the header and the body of a CDA R2 document in the French profile (CI-SIS Structuration minimale)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from dmp_bridge.codes import Coded, format_of_media_type, format_of_templates
+from dmp_bridge.hl7_time import parse_birth_date, parse_cda_time
+from dmp_bridge.xml import XmlFault, parse
+from foundation.identifiers import INS_OIDS, Ins
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+NAMESPACE = "urn:hl7-org:v3"
+N1_TEMPLATE = "1.3.6.1.4.1.19376.1.2.20"
+PDF_COPY_TEMPLATE = "1.2.250.1.213.1.1.2.243"
+_Q = f"{{{NAMESPACE}}}"
+_TEXT_LIMIT = 1024
+
+
+class RootKind(StrEnum):
+    """How the ClinicalDocument is wrapped (CI-SIS Structuration minimale §3.3)."""
+
+    PLAIN = "plain"
+    SELF_PRESENTABLE = "self_presentable"
+    SIGNED = "signed"
+
+
+class Level(StrEnum):
+    """Of the body: N1 wraps a file, N3 is sections with narrative."""
+
+    N1 = "N1"
+    N3 = "N3"
+    NONE = "none"
+
+
+class CdaFault(StrEnum):
+    """Why the bytes are not taken as a clinical document."""
+
+    NOT_XML = "not_xml"
+    NOT_CDA = "not_cda"
+    SEVERAL = "several"
+    NO_ID = "no_id"
+    NO_CODE = "no_code"
+    UNREADABLE_BODY = "unreadable_body"
+    ACTIVE_CONTENT = "active_content"
+
+
+SENTENCES: dict[CdaFault, str] = {
+    CdaFault.NOT_XML: "Le document XML n'est pas lisible.",
+    CdaFault.NOT_CDA: "Le fichier XML n'est pas un document CDA.",
+    CdaFault.SEVERAL: "Le fichier contient plusieurs documents CDA.",
+    CdaFault.NO_ID: "Le document CDA n'a pas d'identifiant.",
+    CdaFault.NO_CODE: "Le document CDA n'a pas de type.",
+    CdaFault.UNREADABLE_BODY: "Le corps du document CDA n'est pas lisible.",
+    CdaFault.ACTIVE_CONTENT: "Le document auto-présentable contient du code actif, ce que le DMP interdit.",
+}
+
+
+class CdaRefused(Exception):
+    """The bytes are not a clinical document the bridge reads; ``fault`` says why."""
+
+    def __init__(self, fault: CdaFault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class PatientIdentity:
+    """The traits of recordTarget; ``ins`` only when its authority is one of the INS."""
+
+    ins: str | None
+    ins_oid: str | None
+    birth_name: str
+    first_names: str
+    first_given: str
+    birth_date: str | None
+    sex: str | None
+
+    @property
+    def is_complete(self) -> bool:
+        """Matricule, OID, birth name, first given name, birth date and sex (Réf#2 ECO.2.4.2)."""
+        given = self.first_given or self.first_names
+        return all((self.ins, self.ins_oid, self.birth_name, given, self.birth_date, self.sex))
+
+
+@dataclass(frozen=True, slots=True)
+class CdaAuthor:
+    """One author: national identifier, name as shown, profession and structure."""
+
+    id: str
+    name: str
+    specialty: str
+    institution: str
+    institution_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file inside the document."""
+
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CdaDocument:
+    """The header of one ClinicalDocument and what a person looks at; times in epoch milliseconds."""
+
+    root: RootKind
+    level: Level
+    unique_id: str
+    id_extension: str
+    set_id: str | None
+    version_number: int | None
+    code: Coded
+    title: str
+    effective_at: int | None
+    service_start_at: int | None
+    service_stop_at: int | None
+    language: str
+    confidentiality: str
+    patient: PatientIdentity
+    authors: tuple[CdaAuthor, ...]
+    custodian: str
+    facility: Coded | None
+    practice_setting: Coded | None
+    replaces: tuple[str, ...]
+    template_ids: tuple[str, ...]
+    format_code: str
+    # The wrapped file of an N1, the PDF copy of an N3 that has one (to be shown first), else None.
+    display: Attached | None
+
+
+def read_cda(data: bytes) -> CdaDocument:
+    """The document in ``data``; ``CdaRefused`` when it is none or cannot be filed by its own words.
+
+    What the profile demands and a receiver can do without (a title, a custodian) is left empty: to refuse a
+    document for more or other elements than its model is an error (Structuration minimale §3.4.2).
+    """
+    root, element = find_document(data)
+    identity = _child(element, "id")
+    unique_id = identity.get("root", "").strip() if identity is not None else ""
+    if not unique_id or identity is None:
+        raise CdaRefused(CdaFault.NO_ID)
+    extension = identity.get("extension", "").strip()
+    code = _coded(_child(element, "code"))
+    if code is None:
+        raise CdaRefused(CdaFault.NO_CODE)
+    templates = tuple(child.get("root", "") for child in _children(element, "templateId"))[:50]
+    level, display = _body(element)
+    # The format follows the bytes that are there: an N1 is known by its nonXMLBody, not by its template alone.
+    is_file = level is Level.N1 and display is not None
+    start, stop, setting = _service(element)
+    return CdaDocument(
+        root=root,
+        level=level,
+        unique_id=f"{unique_id}^{extension}" if extension else unique_id,
+        id_extension=extension,
+        set_id=_identifier(_child(element, "setId")),
+        version_number=_version(_child(element, "versionNumber")),
+        code=code,
+        title=_text(_child(element, "title"))[:128] or code.display,
+        effective_at=_time(_child(element, "effectiveTime")),
+        service_start_at=start,
+        service_stop_at=stop,
+        language=_attribute(_child(element, "languageCode"), "code"),
+        confidentiality=_attribute(_child(element, "confidentialityCode"), "code") or "N",
+        patient=_patient(element),
+        authors=tuple(_author(author) for author in _children(element, "author")[:20]),
+        custodian=_text(
+            _path(element, "custodian", "assignedCustodian", "representedCustodianOrganization", "name")
+        ),
+        facility=_coded(
+            _path(element, "componentOf", "encompassingEncounter", "location", "healthCareFacility", "code")
+        ),
+        practice_setting=setting,
+        replaces=_replaces(element),
+        template_ids=templates,
+        format_code=format_of_media_type(display.media_type)
+        if is_file and display is not None
+        else format_of_templates(templates),
+        display=display,
+    )
+
+
+def find_document(data: bytes) -> tuple[RootKind, etree._Element]:
+    """The ClinicalDocument in ``data`` and how it is wrapped; ``CdaRefused`` when there is not exactly one."""
+    try:
+        root = parse(data)
+    except XmlFault:
+        raise CdaRefused(CdaFault.NOT_XML) from None
+    if root.tag == f"{_Q}ClinicalDocument":
+        return RootKind.PLAIN, root
+    if root.tag in (
+        "{http://www.w3.org/1999/XSL/Transform}stylesheet",
+        "{http://www.w3.org/1999/XSL/Transform}transform",
+    ):
+        kind = RootKind.SELF_PRESENTABLE
+        _refuse_active_content(root)
+    elif root.tag == "{http://www.w3.org/2000/09/xmldsig#}Signature":
+        kind = RootKind.SIGNED
+    else:
+        raise CdaRefused(CdaFault.NOT_CDA)
+    found = list(root.iter(f"{_Q}ClinicalDocument"))
+    if len(found) != 1:
+        raise CdaRefused(CdaFault.SEVERAL if found else CdaFault.NOT_CDA)
+    return kind, found[0]
+
+
+def _refuse_active_content(root: etree._Element) -> None:
+    """The DMP forbids scripts in self-presentable documents (EX 50); nobody runs the style sheet here."""
+    for element in root.iter():
+        if isinstance(element.tag, str) and element.tag.rpartition("}")[2].lower() == "script":
+            raise CdaRefused(CdaFault.ACTIVE_CONTENT)
+
+
+def _children(element: etree._Element, name: str) -> list[etree._Element]:
+    return element.findall(f"{_Q}{name}")
+
+
+def _child(element: etree._Element | None, name: str) -> etree._Element | None:
+    return None if element is None else element.find(f"{_Q}{name}")
+
+
+def _path(element: etree._Element | None, *names: str) -> etree._Element | None:
+    for name in names:
+        element = _child(element, name)
+    return element
+
+
+def _attribute(element: etree._Element | None, name: str) -> str:
+    return "" if element is None else element.get(name, "").strip()[:_TEXT_LIMIT]
+
+
+def _text(element: etree._Element | None) -> str:
+    if element is None:
+        return ""
+    return " ".join("".join(element.itertext(with_tail=False)).split())[:_TEXT_LIMIT]
+
+
+def _coded(element: etree._Element | None) -> Coded | None:
+    code = _attribute(element, "code")
+    if not code:
+        return None
+    return Coded(code, _attribute(element, "codeSystem"), _attribute(element, "displayName"))
+
+
+def _identifier(element: etree._Element | None) -> str | None:
+    root, extension = _attribute(element, "root"), _attribute(element, "extension")
+    if not root:
+        return None
+    return f"{root}^{extension}" if extension else root
+
+
+def _version(element: etree._Element | None) -> int | None:
+    value = _attribute(element, "value")
+    return int(value) if len(value) <= 9 and value.isascii() and value.isdigit() else None
+
+
+def _time(element: etree._Element | None) -> int | None:
+    return parse_cda_time(_attribute(element, "value"))
+
+
+def _service(element: etree._Element) -> tuple[int | None, int | None, Coded | None]:
+    """Start, end and setting of the main act: the first whose performer tells its setting (§3.5.5.19)."""
+    events = [_child(holder, "serviceEvent") for holder in _children(element, "documentationOf")[:50]]
+    found = [event for event in events if event is not None]
+    settings = [
+        _coded(
+            _path(
+                event, "performer", "assignedEntity", "representedOrganization", "standardIndustryClassCode"
+            )
+        )
+        for event in found
+    ]
+    main = next((index for index, setting in enumerate(settings) if setting is not None), 0)
+    if not found:
+        return None, None, None
+    when = _child(found[main], "effectiveTime")
+    start = _time(_child(when, "low")) or _time(when)
+    return start, _time(_child(when, "high")), settings[main]
+
+
+def _replaces(element: etree._Element) -> tuple[str, ...]:
+    found = []
+    for related in _children(element, "relatedDocument")[:10]:
+        identifier = _identifier(_path(related, "parentDocument", "id"))
+        if related.get("typeCode") == "RPLC" and identifier:
+            found.append(identifier)
+    return tuple(found)
+
+
+def _patient(element: etree._Element) -> PatientIdentity:
+    role = _path(element, "recordTarget", "patientRole")
+    ins: Ins | None = None
+    for identifier in [] if role is None else _children(role, "id")[:20]:
+        if identifier.get("root") in INS_OIDS and ins is None:
+            ins = Ins.parse(identifier.get("extension", ""), oid=identifier.get("root"))
+    patient = _child(role, "patient")
+    name = _child(patient, "name")
+    families = [] if name is None else _children(name, "family")[:20]
+    givens = [] if name is None else _children(name, "given")[:20]
+    return PatientIdentity(
+        ins=None if ins is None else ins.value,
+        ins_oid=None if ins is None else ins.oid,
+        birth_name=_qualified(families, "BR") or _qualified(families, None),
+        first_names=_qualified(givens, None) or _qualified(givens, "BR"),
+        first_given=_qualified(givens, "BR"),
+        birth_date=parse_birth_date(_attribute(_child(patient, "birthTime"), "value")),
+        sex=_attribute(_child(patient, "administrativeGenderCode"), "code") or None,
+    )
+
+
+def _qualified(parts: list[etree._Element], qualifier: str | None) -> str:
+    return next((text for part in parts if part.get("qualifier") == qualifier and (text := _text(part))), "")
+
+
+def _author(author: etree._Element) -> CdaAuthor:
+    assigned = _child(author, "assignedAuthor")
+    organization = _child(assigned, "representedOrganization")
+    name = _person(_path(assigned, "assignedPerson", "name"))
+    if not name:
+        device = _child(assigned, "assignedAuthoringDevice")
+        name = _text(_child(device, "softwareName")) or _text(_child(device, "manufacturerModelName"))
+    return CdaAuthor(
+        id=_attribute(_child(assigned, "id"), "extension"),
+        name=name,
+        specialty=_attribute(_child(assigned, "code"), "displayName"),
+        institution=_text(_child(organization, "name")),
+        institution_id=_attribute(_child(organization, "id"), "extension"),
+    )
+
+
+def _person(name: etree._Element | None) -> str:
+    """« Dr Marie MARTIN »: the title, the first given name and the family name, in this order."""
+    if name is None:
+        return ""
+    family = _text(_child(name, "family"))
+    if not family:
+        return _text(name)
+    title = "Dr" if _text(_child(name, "suffix")).upper() == "DR" else ""
+    return " ".join(part for part in (title, _text(_child(name, "given")), family) if part)
+
+
+def _body(element: etree._Element) -> tuple[Level, Attached | None]:
+    component = _child(element, "component")
+    wrapped = _path(component, "nonXMLBody", "text")
+    if wrapped is not None:
+        return Level.N1, _attached(wrapped)
+    structured = _child(component, "structuredBody")
+    if structured is None:
+        return Level.NONE, None
+    for template in structured.iter(f"{_Q}templateId"):
+        section = template.getparent()
+        if template.get("root") != PDF_COPY_TEMPLATE or section is None:
+            continue
+        for media in section.iter(f"{_Q}observationMedia"):
+            value = _child(media, "value")
+            if value is not None:
+                return Level.N3, _attached(value)
+    return Level.N3, None
+
+
+def _attached(element: etree._Element) -> Attached:
+    media_type = element.get("mediaType", "").strip().lower()[:100]
+    text = element.text or ""
+    if element.get("representation") == "B64":
+        try:
+            # Line breaks and blanks between the groups are usual; anything else is damage.
+            data = base64.b64decode("".join(text.split()), validate=True)
+        except (binascii.Error, ValueError):
+            raise CdaRefused(CdaFault.UNREADABLE_BODY) from None
+    else:
+        data = text.encode("utf-8")
+    if not data:
+        raise CdaRefused(CdaFault.UNREADABLE_BODY)
+    return Attached(media_type, data)

@@ -1,0 +1,140 @@
+"""The code lists the bridge decides by: types, classes, formats, patient categories and error codes."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any, cast
+
+LOINC = "2.16.840.1.113883.6.1"
+TA_ASIP = "1.2.250.1.213.1.1.4.12"
+CLASS_SYSTEM = "1.2.250.1.213.1.1.4.1"
+CONFIDENTIALITY_SYSTEM = "2.16.840.1.113883.5.25"
+VISIBILITY_SYSTEM = "1.2.250.1.213.1.1.4.13"
+IHE_FORMAT_SYSTEM = "1.3.6.1.4.1.19376.1.2.3"
+ANS_FORMAT_SYSTEM = "1.2.250.1.213.1.1.4.2.282"
+NO_PROFILE_FORMAT = "urn:asip:ci-sis:modelesHorsProfils:2011"
+
+PROFESSIONAL_OID = "1.2.250.1.71.4.2.1"
+STRUCTURE_OID = "1.2.250.1.71.4.2.2"
+
+
+class ErrorCode(StrEnum):
+    """Why a document is not integrated (ANS, integration of documents received by MSSanté)."""
+
+    VERSION = "900"
+    AUTHOR = "901"
+    UNKNOWN_PATIENT = "902"
+    NO_INS = "903"
+    OTHER_PATIENT = "904"
+    INCOMPLETE_INS = "905"
+    OTHER = "906"
+
+    @property
+    def label(self) -> str:
+        """The official meaning, in French."""
+        return cast("str", _record()["error"][self.value])
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A code of a terminology: ``system`` is an OID or what the document put there."""
+
+    code: str
+    system: str = ""
+    display: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentType:
+    """A typeCode: its class (None when the DMP has no place for it) and its French label."""
+
+    code: str
+    class_code: str | None
+    label: str
+
+
+def document_type(code: str) -> DocumentType | None:
+    """The type with this code in JDV_J07 (``class_code`` None) or JDV_J66; None when neither has it."""
+    return _types().get(code)
+
+
+def class_label(code: str) -> str:
+    """The French label of a class (JDV_J57); the code itself when unknown."""
+    return cast("str", _record()["class"].get(code, code))
+
+
+def category(type_code: str | None, class_code: str | None) -> str:
+    """The category of Mon espace santé for a type and class; AUTR_DOC when none fits."""
+    tables = _record()
+    by_type = tables["category_of_type"].get(type_code or "")
+    return cast("str", by_type or tables["category_of_class"].get(class_code or "", "AUTR_DOC"))
+
+
+def categories() -> dict[str, str]:
+    """Every category with its label, in the order in which a patient reads them."""
+    return dict(_record()["category"])
+
+
+def patient_categories() -> dict[str, str]:
+    """The categories a patient may choose for a document he files himself, with their labels."""
+    tables = _record()
+    return {code: tables["category"][code] for code in tables["type_of_patient_category"]}
+
+
+def patient_type(category_code: str) -> DocumentType | None:
+    """The type (DOCPAT01-09, EXPPAT_2, EXPPAT_3) of a document filed by the patient under a category."""
+    code = _record()["type_of_patient_category"].get(category_code)
+    return document_type(code) if code else None
+
+
+def format_of_media_type(media_type: str) -> str:
+    """formatCode of an unstructured (N1) document by the media type of its body (ASS_A12)."""
+    return cast("str", _formats()["media_type"].get(media_type, NO_PROFILE_FORMAT))
+
+
+def format_of_templates(template_ids: tuple[str, ...]) -> str:
+    """formatCode of a structured (N3) document: the first template that ASS_A11 knows."""
+    known = _formats()["template"]
+    return cast("str", next((known[root] for root in template_ids if root in known), NO_PROFILE_FORMAT))
+
+
+def format_label(code: str) -> str:
+    """The French label of a formatCode (JDV_J60); the code itself when it has none."""
+    return cast("str", _formats()["label"].get(code, code))
+
+
+def format_system(code: str) -> str:
+    """The OID of the code system of a formatCode."""
+    return IHE_FORMAT_SYSTEM if code.startswith("urn:ihe:") else ANS_FORMAT_SYSTEM
+
+
+def type_system(code: str) -> str:
+    """The OID of the code system of a typeCode."""
+    return LOINC if code[:1].isdigit() else TA_ASIP
+
+
+@cache
+def _types() -> dict[str, DocumentType]:
+    return {
+        code: DocumentType(code, None if group == "outside" else group, label)
+        for group, rows in _load("types.toml").items()
+        for code, label in rows.items()
+    }
+
+
+@cache
+def _formats() -> dict[str, Any]:
+    return _load("formats.toml")
+
+
+@cache
+def _record() -> dict[str, Any]:
+    return _load("record.toml")
+
+
+def _load(name: str) -> dict[str, Any]:
+    return tomllib.loads((files(__package__) / "code_lists" / name).read_text("utf-8"))

@@ -1,0 +1,277 @@
+"""Examines attachments: says of each what it is, and under which metadata it could be filed. No state."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dmp_bridge import archive, cda, xdm
+from dmp_bridge.archive import ArchiveLimits, ArchiveRefused, unpack
+from dmp_bridge.cda import Attached, CdaDocument, CdaRefused, Level, RootKind, read_cda
+from dmp_bridge.codes import ErrorCode, category, document_type
+from dmp_bridge.findings import OFFER_BYTES, Clinical, Finding, Kind
+from dmp_bridge.hl7_time import paris_date
+from dmp_bridge.sniff import FileType, name_lies, sniff
+from dmp_bridge.xdm import PackagedDocument, PackageRefused, is_package, read_package
+from foundation.identifiers import INS_OIDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dmp_bridge.ebrim import DocumentEntry
+
+OFFERED = frozenset({FileType.PDF, FileType.JPEG, FileType.PNG, FileType.TIFF, FileType.RTF, FileType.TEXT})
+
+_KEPT = "Ce fichier reste disponible dans le message."
+_KEPT_ZIP = "Cette archive reste disponible dans le message ; son contenu n'est pas ajouté au dossier."
+_KEPT_LARGE = "Ce fichier dépasse 5 Mo : il reste disponible dans le message."
+_KEPT_LIE = "Le contenu de ce fichier ne correspond pas à son nom : il n'est pas proposé au dossier."
+_SEVERAL_PATIENTS = "Le message contient des documents de plusieurs patients."
+_OTHER_PATIENT = "Le document et METADATA.XML ne désignent pas le même patient."
+_OTHER_DOCUMENT = "Le document et METADATA.XML ne portent pas le même identifiant."
+_UNKNOWN_TYPE = "Le type du document n'appartient pas à la nomenclature des documents de santé."
+_NO_INS = "Le document ne contient pas l'INS du patient."
+_INCOMPLETE_INS = "L'identité du patient est incomplète dans le document."
+_WRONG_BODY = "Le contenu du document ne correspond pas au type qu'il annonce."
+_NO_BODY = "Le document ne contient rien à lire."
+_NOT_FILEABLE = "Ce contenu de l'archive IHE_XDM n'est pas un document CDA."
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One file of a message: its MIME part number, its name as sent and its decoded bytes."""
+
+    part: str
+    filename: str
+    data: bytes
+
+
+def examine_attachments(
+    attachments: Iterable[Attachment], limits: ArchiveLimits = archive.DEFAULT
+) -> tuple[Finding, ...]:
+    """Every attachment examined, then the rules that hold for the whole message."""
+    findings: list[Finding] = []
+    digests: dict[tuple[str, int], str] = {}
+    for attachment in attachments:
+        for finding in examine_attachment(attachment, limits):
+            findings.append(finding)
+            if finding.kind is Kind.PLAIN:
+                digests[finding.part, finding.item] = _sha1(finding.data)
+    return _pair_copies(_one_patient(findings), digests)
+
+
+def examine_attachment(attachment: Attachment, limits: ArchiveLimits) -> list[Finding]:
+    """The findings of one attachment; a package gives one per document."""
+    found = sniff(attachment.data)
+    if found is FileType.ZIP:
+        return _examine_zip(attachment, limits)
+    if found is FileType.XML:
+        return [_examine_xml(attachment)]
+    if found not in OFFERED:
+        return [_finding(attachment, found, Kind.KEPT, _lie_or(attachment.filename, found, _KEPT))]
+    if name_lies(attachment.filename, found):
+        return [_finding(attachment, found, Kind.KEPT, _KEPT_LIE)]
+    if len(attachment.data) > OFFER_BYTES:
+        return [_finding(attachment, found, Kind.KEPT, _KEPT_LARGE)]
+    return [replace(_finding(attachment, found, Kind.PLAIN), data=attachment.data)]
+
+
+def _lie_or(filename: str, found: FileType, sentence: str) -> str:
+    return _KEPT_LIE if name_lies(filename, found) else sentence
+
+
+def _finding(attachment: Attachment, found: FileType, kind: Kind, sentence: str = "") -> Finding:
+    return Finding(
+        part=attachment.part,
+        item=0,
+        filename=attachment.filename,
+        media_type=found.value,
+        size=len(attachment.data),
+        kind=kind,
+        sentence=sentence,
+    )
+
+
+def _examine_xml(attachment: Attachment) -> Finding:
+    finding = _finding(attachment, FileType.XML, Kind.CDA)
+    try:
+        document = read_cda(attachment.data)
+    except CdaRefused as refused:
+        if refused.fault in (cda.CdaFault.NOT_XML, cda.CdaFault.NOT_CDA):
+            return replace(
+                finding, kind=Kind.KEPT, sentence=_lie_or(attachment.filename, FileType.XML, _KEPT)
+            )
+        return _refused(finding, cda.SENTENCES[refused.fault])
+    return _examine_cda(finding, document, attachment.data, None)
+
+
+def _examine_zip(attachment: Attachment, limits: ArchiveLimits) -> list[Finding]:
+    whole = _finding(
+        attachment, FileType.ZIP, Kind.KEPT, _lie_or(attachment.filename, FileType.ZIP, _KEPT_ZIP)
+    )
+    claims_to_be = attachment.filename.lower().startswith("ihe_xdm")
+    try:
+        unpacked = unpack(attachment.data, limits)
+    except ArchiveRefused as refused:
+        sentence = archive.SENTENCES[refused.fault]
+        return [_refused(whole, sentence) if claims_to_be else replace(whole, sentence=sentence)]
+    if not is_package(unpacked, attachment.filename):
+        return [whole]
+    try:
+        package = read_package(unpacked)
+    except PackageRefused as fault:
+        return [_refused(whole, xdm.SENTENCES[fault.fault])]
+    return [_examine_packaged(attachment, document, item) for item, document in enumerate(package.documents)]
+
+
+def _examine_packaged(attachment: Attachment, document: PackagedDocument, item: int) -> Finding:
+    data = document.data or b""
+    found = sniff(data)
+    finding = Finding(
+        part=attachment.part,
+        item=item,
+        filename=attachment.filename,
+        media_type=found.value,
+        size=len(data),
+        kind=Kind.XDM_DOCUMENT,
+    )
+    if document.fault is not None:
+        return _refused(finding, xdm.SENTENCES[document.fault])
+    if found is FileType.XML:
+        try:
+            return _examine_cda(finding, read_cda(data), data, document.entry)
+        except CdaRefused as refused:
+            return _refused(finding, cda.SENTENCES[refused.fault])
+    # The French profile packs CDA only; what else stands there has no header to identify its patient by.
+    return _refused(finding, _NOT_FILEABLE)
+
+
+def _examine_cda(
+    finding: Finding, document: CdaDocument, data: bytes, entry: DocumentEntry | None
+) -> Finding:
+    """The checks of one document that need nothing but the message (ANS, integration of a document)."""
+    finding = replace(finding, ins=document.patient.ins or _announced_ins(entry))
+    kind = document_type(document.code.code)
+    if kind is None:
+        return _refused(finding, _UNKNOWN_TYPE)
+    if document.level is Level.NONE:
+        return _refused(finding, _NO_BODY)
+    display = document.display
+    if display is not None:
+        shown = sniff(display.data)
+        if shown not in OFFERED or (display.media_type == FileType.PDF.value) != (shown is FileType.PDF):
+            return _refused(finding, _WRONG_BODY)
+        # What the bytes are is what a browser is told, not what the document says they are.
+        display = Attached(shown.value, display.data)
+    if entry is not None and entry.unique_id and entry.unique_id != document.unique_id:
+        return _refused(finding, _OTHER_DOCUMENT)
+    announced = _announced_ins(entry)
+    if announced is not None and document.patient.ins is not None and announced != document.patient.ins:
+        return _refused(finding, _OTHER_PATIENT, ErrorCode.OTHER_PATIENT)
+    if document.patient.ins is None:
+        return _refused(finding, _NO_INS, ErrorCode.NO_INS)
+    if not document.patient.is_complete:
+        return _refused(finding, _INCOMPLETE_INS, ErrorCode.INCOMPLETE_INS)
+    flags = {code.code for code in entry.confidentiality_codes} if entry is not None else set()
+    author = document.authors[0] if document.authors else None
+    clinical = Clinical(
+        unique_id=document.unique_id,
+        set_id=document.set_id,
+        version_number=document.version_number or 1,
+        title=document.title or kind.label,
+        type_code=kind.code,
+        class_code=kind.class_code,
+        category=category(kind.code, kind.class_code),
+        format_code=document.format_code,
+        confidentiality=_strictest(document.confidentiality, flags),
+        masked_to_professionals="MASQUE_PS" in flags,
+        invisible_to_patient="INVISIBLE_PATIENT" in flags,
+        invisible_to_representatives="INVISIBLE_REPRESENTANTS_LEGAUX" in flags,
+        language=document.language,
+        level=document.level.value,
+        created_at=document.effective_at,
+        service_start_at=document.service_start_at,
+        service_stop_at=document.service_stop_at,
+        author_id=author.id if author else "",
+        author_name=author.name if author else "",
+        author_specialty=author.specialty if author else "",
+        institution=(author.institution if author else "") or document.custodian,
+        institution_id=author.institution_id if author else "",
+        replaces=document.replaces,
+        patient=document.patient,
+    )
+    media_type = "application/xslt+xml" if document.root is RootKind.SELF_PRESENTABLE else finding.media_type
+    return replace(finding, media_type=media_type, clinical=clinical, display=display, data=data)
+
+
+def _announced_ins(entry: DocumentEntry | None) -> str | None:
+    identifier = entry.patient_id if entry is not None else None
+    return identifier.value.upper() if identifier is not None and identifier.oid in INS_OIDS else None
+
+
+def _strictest(of_document: str, of_metadata: set[str]) -> str:
+    return next((code for code in ("V", "R") if code == of_document or code in of_metadata), "N")
+
+
+def _refused(finding: Finding, sentence: str, code: ErrorCode = ErrorCode.OTHER) -> Finding:
+    return replace(
+        finding, kind=Kind.REFUSED, sentence=sentence, code=code, clinical=None, display=None, data=b""
+    )
+
+
+def _one_patient(findings: list[Finding]) -> list[Finding]:
+    """One message is about one patient (Réf#2 ECO.2.1.1); two INS, and nothing of it is filed."""
+    if len({finding.ins for finding in findings if finding.ins is not None}) < 2:
+        return findings
+    return [
+        _refused(finding, _SEVERAL_PATIENTS) if finding.ins is not None else finding for finding in findings
+    ]
+
+
+def _pair_copies(findings: list[Finding], digests: dict[tuple[str, int], str]) -> tuple[Finding, ...]:
+    """A file that shows a document of the same message is its copy: one line, filed once (SC.CDA/DD.15)."""
+    shown: dict[str, str] = {}
+    documents = [finding.clinical for finding in findings if finding.clinical is not None]
+    for finding in findings:
+        if finding.clinical is not None and finding.display is not None:
+            shown[_sha1(finding.display.data)] = finding.clinical.unique_id
+    paired: list[Finding] = []
+    for finding in findings:
+        copy_of = None
+        if finding.kind is Kind.PLAIN:
+            copy_of = shown.get(digests[finding.part, finding.item]) or _named_after(finding, documents)
+        if copy_of is not None:
+            finding = replace(finding, kind=Kind.COPY, copy_of=copy_of, data=b"")
+        paired.append(finding)
+    return tuple(paired)
+
+
+def _named_after(finding: Finding, documents: list[Clinical]) -> str | None:
+    """The document whose official copy a PDF is by name: ``AAAAMMJJ_libellé_NOM_prénom.pdf`` (ECO.2.1.6)."""
+    if finding.media_type != FileType.PDF.value or not documents:
+        return None
+    words = _plain(finding.filename).removesuffix(".pdf").split("_")
+    if len(words) < 4:
+        return None
+    for clinical in documents:
+        when = clinical.service_start_at or clinical.created_at
+        if when is None or words[0] != paris_date(when).replace("-", ""):
+            continue
+        if _plain(clinical.patient.birth_name) in words[2:]:
+            return clinical.unique_id
+    return None
+
+
+def _plain(text: str) -> str:
+    """Without accents, in lower case, for comparison of names that programs spell in their own way."""
+    return "".join(
+        character
+        for character in unicodedata.normalize("NFKD", text).lower()
+        if not unicodedata.combining(character)
+    )
+
+
+def _sha1(data: bytes) -> str:
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()

@@ -1,0 +1,82 @@
+"""What the examination of a message found, as plain values that travel from the worker process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dmp_bridge.cda import Attached, PatientIdentity
+    from dmp_bridge.codes import ErrorCode
+
+# ens-mobile and the help pages of Mon espace santé: a file added by the patient weighs at most 5 000 000 bytes.
+OFFER_BYTES = 5_000_000
+
+
+class Kind(StrEnum):
+    """What an attachment, or one document of a package, is to the bridge."""
+
+    XDM_DOCUMENT = "xdm_document"
+    CDA = "cda"
+    PLAIN = "plain"
+    COPY = "copy"
+    KEPT = "kept"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Clinical:
+    """The metadata under which a clinical document is filed; times in epoch milliseconds, UTC.
+
+    ``class_code`` is None for a type that the DMP does not take (JDV_J07 without JDV_J66).
+    """
+
+    unique_id: str
+    set_id: str | None
+    version_number: int
+    title: str
+    type_code: str
+    class_code: str | None
+    category: str
+    format_code: str
+    confidentiality: str
+    masked_to_professionals: bool
+    invisible_to_patient: bool
+    invisible_to_representatives: bool
+    language: str
+    level: str
+    created_at: int | None
+    service_start_at: int | None
+    service_stop_at: int | None
+    author_id: str
+    author_name: str
+    author_specialty: str
+    institution: str
+    institution_id: str
+    replaces: tuple[str, ...]
+    patient: PatientIdentity = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One attachment, or one document of a package: ``item`` numbers those of one MIME part from 0.
+
+    ``sentence`` is French and names no person. ``data`` are the bytes a filing would keep, empty when nothing
+    can be filed; ``display`` is what a person looks at in their place. ``copy_of`` is the ``unique_id`` of the
+    clinical document that a copy shows; ``ins`` is whom a clinical document names, refused or not.
+    """
+
+    part: str
+    item: int
+    filename: str
+    media_type: str
+    size: int
+    kind: Kind
+    sentence: str = ""
+    code: ErrorCode | None = None
+    clinical: Clinical | None = None
+    copy_of: str | None = None
+    ins: str | None = field(default=None, repr=False)
+    display: Attached | None = field(default=None, repr=False)
+    data: bytes = field(default=b"", repr=False)

@@ -1,0 +1,103 @@
+"""Says what a file is by its bytes, and whether its name tells the truth."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+
+class FileType(StrEnum):
+    """The kinds of file the bridge tells apart; the value is the media type it uses for them."""
+
+    PDF = "application/pdf"
+    ZIP = "application/zip"
+    XML = "text/xml"
+    JPEG = "image/jpeg"
+    PNG = "image/png"
+    TIFF = "image/tiff"
+    RTF = "text/rtf"
+    TEXT = "text/plain"
+    EMPTY = "application/x-empty"
+    UNKNOWN = "application/octet-stream"
+
+
+_MAGIC: tuple[tuple[bytes, FileType], ...] = (
+    (b"PK\x03\x04", FileType.ZIP),
+    (b"PK\x05\x06", FileType.ZIP),
+    (b"\xff\xd8\xff", FileType.JPEG),
+    (b"\x89PNG\r\n\x1a\n", FileType.PNG),
+    (b"II*\x00", FileType.TIFF),
+    (b"MM\x00*", FileType.TIFF),
+    (b"{\\rtf", FileType.RTF),
+)
+
+_BY_SUFFIX: dict[str, FileType] = {
+    ".pdf": FileType.PDF,
+    ".zip": FileType.ZIP,
+    ".xml": FileType.XML,
+    ".cda": FileType.XML,
+    ".jpg": FileType.JPEG,
+    ".jpeg": FileType.JPEG,
+    ".png": FileType.PNG,
+    ".tif": FileType.TIFF,
+    ".tiff": FileType.TIFF,
+    ".rtf": FileType.RTF,
+    ".txt": FileType.TEXT,
+}
+
+_IMAGES = frozenset({FileType.JPEG, FileType.PNG, FileType.TIFF})
+_SPACE = b" \t\r\n"
+_TEXT_SAMPLE = 65_536
+_PDF_HEADER_WITHIN = 1024
+
+
+def sniff(data: bytes) -> FileType:
+    """The type of ``data`` by its first bytes; ``UNKNOWN`` for anything else, programs included."""
+    if not data:
+        return FileType.EMPTY
+    for magic, found in _MAGIC:
+        if data.startswith(magic):
+            return found
+    # Readers accept a PDF whose header stands in the first kilobyte (ISO 32000-1 annex H.3.4.1).
+    if data.startswith(b"%PDF-") or _is_late_pdf(data):
+        return FileType.PDF
+    if not _is_text(data):
+        return FileType.UNKNOWN
+    head = data[:_TEXT_SAMPLE].removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
+    if head.startswith((b"<?xml", b"<!--", b"<ClinicalDocument")) or _opens_a_namespaced_element(head):
+        return FileType.XML
+    return FileType.TEXT
+
+
+def name_lies(filename: str, found: FileType) -> bool:
+    """True when the suffix of ``filename`` promises another type than the bytes.
+
+    One picture format named as another is a common slip of scanners and harms nobody: it is no lie.
+    """
+    promised = _BY_SUFFIX.get(PurePosixPath(filename.lower()).suffix)
+    if promised is None or promised is found:
+        return False
+    if promised in _IMAGES and found in _IMAGES:
+        return False
+    return not (promised is FileType.TEXT and found is FileType.XML)
+
+
+def is_named_as_known(filename: str) -> bool:
+    """True when the suffix of ``filename`` is one the bridge knows."""
+    return PurePosixPath(filename.lower()).suffix in _BY_SUFFIX
+
+
+def _is_late_pdf(data: bytes) -> bool:
+    return b"%PDF-" in data[:_PDF_HEADER_WITHIN] and not data.startswith((b"MZ", b"\x7fELF", b"#!"))
+
+
+def _is_text(data: bytes) -> bool:
+    sample = data[:_TEXT_SAMPLE]
+    if b"\x00" in sample:
+        return False
+    controls = sum(sample.count(bytes([value])) for value in (*range(1, 9), *range(14, 27), *range(28, 32)))
+    return controls == 0
+
+
+def _opens_a_namespaced_element(head: bytes) -> bool:
+    return head.startswith(b"<") and b"xmlns" in head[:2048]

@@ -1,0 +1,242 @@
+"""Finds the documents of an IHE_XDM package in the untidy zips that real programs write (IHE ITI-32)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from dmp_bridge.ebrim import DocumentEntry, MetadataFault, SubmissionSet, read_submission
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dmp_bridge.archive import Archive, Entry
+
+_METADATA = "metadata.xml"
+_FOLDER = "ihe_xdm"
+_MAX_SUBSETS = 100
+_MAX_DOCUMENTS = 200
+_SIGNATURE_FORMAT = "http://www.w3.org/2000/09/xmldsig#"
+# Beside the documents a subset may hold what shows them (IHE ITI-32 §3.32.4.1.2.2: "other files allowed").
+_FURNITURE = (".xsl", ".xslt", ".css", ".htm", ".html", ".swp")
+
+
+class PackageFault(StrEnum):
+    """Why a whole package, or one document of it, is refused."""
+
+    NO_FOLDER = "no_folder"
+    NO_METADATA = "no_metadata"
+    UNREADABLE_METADATA = "unreadable_metadata"
+    TOO_MANY = "too_many"
+    MISSING_FILE = "missing_file"
+    OUTSIDE_FILE = "outside_file"
+    WRONG_SIZE = "wrong_size"
+    WRONG_HASH = "wrong_hash"
+
+
+SENTENCES: dict[PackageFault, str] = {
+    PackageFault.NO_FOLDER: "L'archive ne contient pas de dossier IHE_XDM.",
+    PackageFault.NO_METADATA: "L'archive IHE_XDM ne contient pas de fichier METADATA.XML.",
+    PackageFault.UNREADABLE_METADATA: "Le fichier METADATA.XML de l'archive n'est pas lisible.",
+    PackageFault.TOO_MANY: "L'archive contient trop de documents.",
+    PackageFault.MISSING_FILE: "Un document annoncé dans METADATA.XML est absent de l'archive.",
+    PackageFault.OUTSIDE_FILE: "METADATA.XML désigne un document hors de l'archive.",
+    PackageFault.WRONG_SIZE: "La taille du document ne correspond pas à METADATA.XML : il a pu être altéré.",
+    PackageFault.WRONG_HASH: "L'empreinte du document ne correspond pas à METADATA.XML : il a pu être altéré.",
+}
+
+
+class PackageRefused(Exception):
+    """No document of the package can be read; ``fault`` says why."""
+
+    def __init__(self, fault: PackageFault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedDocument:
+    """One announced document: its metadata, its file (None when missing) and what is wrong with it."""
+
+    entry: DocumentEntry
+    submission_set: SubmissionSet | None
+    subset: str
+    name: str
+    data: bytes | None
+    fault: PackageFault | None
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """The documents of every subset, each once."""
+
+    documents: tuple[PackagedDocument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Subset:
+    metadata: Entry
+    folder: tuple[str, ...]
+    prefix: str  # "SUBSET01" where the slash after it was lost, else ""
+
+    @property
+    def label(self) -> str:
+        return "/".join((*self.folder, self.prefix)) if self.prefix else "/".join(self.folder)
+
+
+def is_package(archive: Archive, filename: str) -> bool:
+    """True when the zip means to be an IHE_XDM package: by its own name, its folder or its METADATA.XML."""
+    if filename.lower().rpartition("/")[2].startswith("ihe_xdm"):
+        return True
+    return any(
+        _FOLDER in map(str.lower, entry.segments) or entry.segments[-1].lower() == _METADATA
+        for entry in archive.entries
+        if not _is_noise(entry)
+    )
+
+
+def read_package(archive: Archive) -> Package:
+    """Every document of the package with its checks made; ``PackageRefused`` when there is none to speak of."""
+    files = [entry for entry in archive.entries if not _is_noise(entry)]
+    if not any(_is_inside(entry) for entry in files):
+        raise PackageRefused(PackageFault.NO_FOLDER)
+    subsets = _subsets(files)
+    if not subsets:
+        raise PackageRefused(PackageFault.NO_METADATA)
+    tree = _Tree(files)
+    documents: list[PackagedDocument] = []
+    unreadable = 0
+    seen: set[str] = set()
+    for subset in subsets[:_MAX_SUBSETS]:
+        try:
+            submission = read_submission(subset.metadata.data)
+        except MetadataFault:
+            unreadable += 1
+            continue
+        for entry in submission.entries:
+            if _is_signature(entry):
+                continue
+            document, key = _locate(entry, submission.submission_set, subset, tree)
+            # A wrapper folder often holds the whole package a second time.
+            if document.fault is None and key in seen:
+                continue
+            if document.fault is None:
+                seen.add(key)
+            documents.append(document)
+            if len(documents) > _MAX_DOCUMENTS:
+                raise PackageRefused(PackageFault.TOO_MANY)
+    if not documents:
+        raise PackageRefused(PackageFault.UNREADABLE_METADATA)
+    if unreadable:
+        # A subset nobody can read may be about another person: nothing of the package is taken.
+        raise PackageRefused(PackageFault.UNREADABLE_METADATA)
+    return Package(tuple(documents))
+
+
+def _is_noise(entry: Entry) -> bool:
+    return any(segment.lower() == "__macosx" or segment.startswith(".") for segment in entry.segments)
+
+
+def _is_inside(entry: Entry) -> bool:
+    return any(segment.lower() == _FOLDER for segment in entry.segments[:-1])
+
+
+def _subsets(files: list[Entry]) -> list[_Subset]:
+    """The METADATA.XML of the package, the ones nearest to the root first."""
+    found = []
+    for entry in files:
+        last = entry.segments[-1]
+        if _is_inside(entry) and last.lower().endswith(_METADATA):
+            found.append(_Subset(entry, entry.segments[:-1], last[: -len(_METADATA)]))
+    return sorted(found, key=lambda subset: len(subset.folder))
+
+
+def _is_signature(entry: DocumentEntry) -> bool:
+    return entry.format_code is not None and entry.format_code.code == _SIGNATURE_FORMAT
+
+
+class _Tree:
+    """The files by name and by SHA-1, so that a long list of documents stays linear."""
+
+    def __init__(self, files: list[Entry]) -> None:
+        self._exact = {entry.segments: entry for entry in files}
+        self._folded: dict[tuple[str, ...], Entry] = {}
+        self._folders: dict[tuple[str, ...], list[Entry]] = {}
+        self._hashes: dict[tuple[str, ...], str] = {}
+        for entry in files:
+            self._folded.setdefault(_fold(entry.segments), entry)
+            self._folders.setdefault(entry.segments[:-1], []).append(entry)
+
+    def find(self, name: tuple[str, ...]) -> Entry | None:
+        return self._exact.get(name) or self._folded.get(_fold(name))
+
+    def siblings(self, subset: _Subset) -> list[Entry]:
+        """The files of a subset that can be documents."""
+        return [
+            entry
+            for entry in self._folders.get(subset.folder, [])
+            if entry is not subset.metadata and not entry.segments[-1].lower().endswith(_FURNITURE)
+        ]
+
+    def sha1(self, entry: Entry) -> str:
+        known = self._hashes.get(entry.segments)
+        if known is None:
+            known = hashlib.sha1(entry.data, usedforsecurity=False).hexdigest()
+            self._hashes[entry.segments] = known
+        return known
+
+
+def _fold(segments: Iterable[str]) -> tuple[str, ...]:
+    return tuple(segment.lower() for segment in segments)
+
+
+def _locate(
+    entry: DocumentEntry, submission_set: SubmissionSet | None, subset: _Subset, tree: _Tree
+) -> tuple[PackagedDocument, str]:
+    """The document of one entry, and its SHA-1 ("" without a file)."""
+    found: Entry | PackageFault
+    found = _by_uri(entry.uri, subset, tree) if entry.uri else _without_uri(entry, subset, tree)
+    if isinstance(found, PackageFault):
+        return PackagedDocument(entry, submission_set, subset.label, entry.uri or "", None, found), ""
+    digest = tree.sha1(found)
+    fault = None
+    # IHE ITI-32 §3.32.4.1.4 asks for both checks; what is not announced cannot be compared.
+    if entry.size is not None and entry.size != len(found.data):
+        fault = PackageFault.WRONG_SIZE
+    elif entry.hash and entry.hash.lower() != digest:
+        fault = PackageFault.WRONG_HASH
+    name = found.segments[-1]
+    return PackagedDocument(entry, submission_set, subset.label, name, found.data, fault), digest
+
+
+def _by_uri(uri: str, subset: _Subset, tree: _Tree) -> Entry | PackageFault:
+    """A URI is relative to its METADATA.XML and may climb with ``../``, but never out of the archive."""
+    wanted: list[str] = list(subset.folder)
+    for segment in unquote(uri).replace("\\", "/").split("/")[:50]:
+        if segment in ("", "."):
+            continue
+        if segment == "..":
+            if not wanted:
+                return PackageFault.OUTSIDE_FILE
+            wanted.pop()
+        else:
+            wanted.append(segment)
+    if not wanted:
+        return PackageFault.MISSING_FILE
+    found = tree.find(tuple(wanted))
+    if found is None and subset.prefix:
+        found = tree.find((*wanted[:-1], subset.prefix + wanted[-1]))
+    return found or PackageFault.MISSING_FILE
+
+
+def _without_uri(entry: DocumentEntry, subset: _Subset, tree: _Tree) -> Entry | PackageFault:
+    """The one file it can be: that with the announced SHA-1, else the only document of the subset."""
+    siblings = tree.siblings(subset)
+    if entry.hash:
+        for file in siblings:
+            if tree.sha1(file) == entry.hash.lower():
+                return file
+    return siblings[0] if len(siblings) == 1 else PackageFault.MISSING_FILE

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import pytest
+
+from dmp_bridge.codes import ErrorCode
+from dmp_bridge.examine import Attachment, examine_attachments
+from dmp_bridge.findings import OFFER_BYTES, Finding, Kind
+from tests.dmp_bridge.builders import OTHER_INS, PDF, PNG, cda, n1_body, n3_body, xdm, zipped
+
+
+def examine(*files: tuple[str, bytes]) -> tuple[Finding, ...]:
+    return examine_attachments(Attachment(str(2 + at), name, data) for at, (name, data) in enumerate(files))
+
+
+def one(name: str, data: bytes) -> Finding:
+    (found,) = examine((name, data))
+    return found
+
+
+def test_a_package_gives_a_finding_for_each_document() -> None:
+    found = examine(("IHE_XDM.zip", xdm(cda(), cda(unique_id="1.2.9", code="18748-4"), unique_id=None)))
+    assert [(each.kind, each.part, each.item) for each in found] == [
+        (Kind.XDM_DOCUMENT, "2", 0),
+        (Kind.XDM_DOCUMENT, "2", 1),
+    ]
+    first = found[0].clinical
+    assert first is not None
+    assert (first.category, first.class_code, first.level) == ("BIOLOGIE", "10", "N1")
+    assert found[0].data == cda()
+    assert found[0].display is not None
+    assert found[0].display.media_type == "application/pdf"
+
+
+def test_the_flags_of_the_metadata_are_kept() -> None:
+    clinical = one("IHE_XDM.zip", xdm(cda(), flags=("MASQUE_PS", "INVISIBLE_PATIENT"))).clinical
+    assert clinical is not None
+    assert (clinical.masked_to_professionals, clinical.invisible_to_patient) == (True, True)
+    assert not clinical.invisible_to_representatives
+
+
+def test_the_stricter_confidentiality_counts() -> None:
+    clinical = one("IHE_XDM.zip", xdm(cda(confidentiality="R"), flags=("V",))).clinical
+    assert clinical is not None
+    assert clinical.confidentiality == "V"
+
+
+def test_a_cda_may_come_alone() -> None:
+    found = one("compte-rendu.xml", cda(body=n3_body()))
+    assert (found.kind, found.display) == (Kind.CDA, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind", "media_type"),
+    [
+        ("lettre.pdf", PDF, Kind.PLAIN, "application/pdf"),
+        ("photo.jpg", PNG, Kind.PLAIN, "image/png"),
+        ("notes.txt", b"bonjour", Kind.PLAIN, "text/plain"),
+        ("lettre.pdf", b"MZ\x90\x00", Kind.KEPT, "application/octet-stream"),
+        ("lettre.pdf", PNG, Kind.KEPT, "image/png"),
+        ("setup.exe", b"MZ\x90\x00", Kind.KEPT, "application/octet-stream"),
+        ("photos.zip", zipped({"a.pdf": PDF}), Kind.KEPT, "application/zip"),
+        ("data.xml", b"<?xml version='1.0'?><a/>", Kind.KEPT, "text/xml"),
+        ("data.xml", b"<?xml version='1.0'?><a", Kind.KEPT, "text/xml"),
+        ("vide.pdf", b"", Kind.KEPT, "application/x-empty"),
+        ("grand.pdf", PDF + b"\x00" * OFFER_BYTES, Kind.KEPT, "application/pdf"),
+        ("bombe.zip", zipped({"zeros": b"\x00" * 20_000_000}), Kind.KEPT, "application/zip"),
+    ],
+)
+def test_other_files_are_offered_or_stay_in_the_message(
+    name: str, data: bytes, kind: Kind, media_type: str
+) -> None:
+    found = one(name, data)
+    assert (found.kind, found.media_type, found.code) == (kind, media_type, None)
+    assert bool(found.data) is (kind is Kind.PLAIN)
+    assert bool(found.sentence) is (kind is Kind.KEPT)
+
+
+def test_the_limit_of_an_offer_is_exact() -> None:
+    assert one("l.pdf", PDF.ljust(OFFER_BYTES, b"\x00")).kind is Kind.PLAIN
+    assert one("l.pdf", PDF.ljust(OFFER_BYTES + 1, b"\x00")).kind is Kind.KEPT
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (xdm(cda(ins=None), ins=None), ErrorCode.NO_INS),
+        (xdm(cda(), ins=OTHER_INS), ErrorCode.OTHER_PATIENT),
+        (xdm(cda(birth="")), ErrorCode.INCOMPLETE_INS),
+        (xdm(cda(sex="")), ErrorCode.INCOMPLETE_INS),
+        (xdm(cda(code="99999-9")), ErrorCode.OTHER),
+        (xdm(cda(), sha1="0" * 40), ErrorCode.OTHER),
+        (xdm(cda(), size=1), ErrorCode.OTHER),
+        (xdm(cda(), unique_id="1.2.3"), ErrorCode.OTHER),
+        (xdm(b"<?xml version='1.0'?><!DOCTYPE a><a/>"), ErrorCode.OTHER),
+        (xdm(PDF), ErrorCode.OTHER),
+        (xdm(cda(body=n1_body(b"MZ\x90\x00"))), ErrorCode.OTHER),
+        (xdm(cda(body=n1_body(PNG))), ErrorCode.OTHER),
+        (zipped({"IHE_XDM/S/METADATA.XML": b"<broken"}), ErrorCode.OTHER),
+        (zipped({"zeros": b"\x00" * 20_000_000}), ErrorCode.OTHER),
+        (zipped({"a.txt": b"no package"}), ErrorCode.OTHER),
+    ],
+)
+def test_a_package_that_cannot_be_filed_is_refused_with_a_code(data: bytes, code: ErrorCode) -> None:
+    found = one("IHE_XDM.zip", data)
+    assert (found.kind, found.code, found.data, found.clinical) == (Kind.REFUSED, code, b"", None)
+    assert found.sentence.endswith(".")
+
+
+def test_no_sentence_names_a_person() -> None:
+    found = examine(("IHE_XDM.zip", xdm(cda(), ins=OTHER_INS)))
+    assert all(word not in found[0].sentence for word in (OTHER_INS, "PAT-TROIS"))
+
+
+def test_a_mail_about_two_patients_files_nothing_of_either() -> None:
+    found = examine(
+        ("IHE_XDM.zip", xdm(cda())), ("autre.xml", cda(ins=OTHER_INS, unique_id="1.2.9")), ("l.pdf", PNG)
+    )
+    assert [each.kind for each in found] == [Kind.REFUSED, Kind.REFUSED, Kind.KEPT]
+    assert {each.code for each in found[:2]} == {ErrorCode.OTHER}
+
+
+def test_a_refused_document_of_another_patient_counts_too() -> None:
+    found = examine(("IHE_XDM.zip", xdm(cda())), ("autre.xml", cda(ins=OTHER_INS, code="99999-9")))
+    assert [each.kind for each in found] == [Kind.REFUSED, Kind.REFUSED]
+
+
+def test_the_pdf_beside_its_document_is_a_copy() -> None:
+    found = examine(("IHE_XDM.zip", xdm(cda())), ("n'importe.pdf", PDF), ("autre.pdf", PDF + b"%"))
+    assert [each.kind for each in found] == [Kind.XDM_DOCUMENT, Kind.COPY, Kind.PLAIN]
+    assert found[1].copy_of == "1.2.250.1.999.1.1"
+
+
+def test_a_pdf_with_the_official_name_of_the_document_is_a_copy() -> None:
+    name = "20260312_CR d'examens biologiques_PAT-TROIS_DOMINIQUE.pdf"
+    found = examine(
+        (name, PDF + b"%"), ("c.xml", cda(body=n3_body())), ("20260101_CR_PAT-TROIS_DOMINIQUE.pdf", PDF)
+    )
+    assert [each.kind for each in found] == [Kind.COPY, Kind.CDA, Kind.PLAIN]
