@@ -1,0 +1,52 @@
+"""What an SMTP conversation asks of the house behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from mailserver.envelope import Accepted, Envelope, Principal, Refused
+    from mailserver.refusals import Refusal
+
+
+@dataclass(slots=True)
+class Client:
+    """Who speaks, as far as the conversation has shown it."""
+
+    peer: str
+    listener: str
+    helo: str = ""
+    is_extended: bool = False  # said EHLO
+    is_secured: bool = False
+    certificate: bytes | None = field(default=None, repr=False)  # DER, of a TLS client that showed one
+    principal: Principal | None = None
+
+    def protocol_word(self, *, utf8: bool) -> str:
+        """The `with` word of Received (RFC 3848, RFC 6531 §4.3)."""
+        if not self.is_extended:
+            return "SMTP"
+        word = "UTF8SMTP" if utf8 else "ESMTP"
+        if self.is_secured:
+            word += "S"
+        if self.principal is not None:
+            word += "A"
+        return word
+
+
+class Gate(Protocol):
+    """Decides and delivers. Whatever it raises becomes `451 4.3.0` with a reference."""
+
+    async def sign_in(self, client: Client, login: str, password: str) -> Principal | Refused: ...
+
+    async def sender(self, client: Client, sender: str) -> Refusal | None: ...
+
+    async def recipient(self, client: Client, sender: str, recipient: str) -> Refusal | None: ...
+
+    async def deliver(self, envelope: Envelope) -> Accepted | Refused:
+        """Return only when the message is on disk for every recipient. Never cancelled by a lost client."""
+        ...
+
+    async def acknowledged(self, accepted: Accepted) -> None:
+        """The 250 for this message was written to the client."""
+        ...

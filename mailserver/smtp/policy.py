@@ -1,0 +1,60 @@
+"""What one listener asks of its clients and how much it lets them do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one listener; sizes in octets, times in seconds."""
+
+    message_bytes: int = 25 * 1024 * 1024
+    command_bytes: int = 2048
+    sign_in_bytes: int = 12288  # RFC 4954 §4
+    recipients: int = 1000
+    messages: int = 10_000  # per connection
+    junk: int = 100  # commands that move no mail, since the last accepted message
+    errors: int = 20  # commands that are none, per connection
+    sign_in_failures: int = 3
+    connections: int = 4000
+    connections_per_peer: int = 600  # a hospital is one address
+    unreserved_bytes: int = 1024 * 1024  # a message above it reserves its memory
+    idle: float = 300.0  # RFC 5321 §4.5.3.2.7
+    block: float = 180.0  # RFC 5321 §4.5.3.2.5
+    bytes_per_second: int = 1024  # slowest data we wait for, after the first `block` seconds
+    handshake: float = 30.0
+    memory: float = 30.0  # wait for the memory budget
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerPolicy:
+    """Who may do what on one port.
+
+    `allows_plain_sign_in` is for the load tools of the sandbox on loopback: everywhere else a password is
+    asked for under TLS only (RFC 4954 §4).
+    """
+
+    name: str
+    hostname: str
+    requires_sign_in: bool = True
+    allows_plain_sign_in: bool = False
+    offers_sign_in: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+
+def submission(hostname: str, limits: Limits | None = None) -> ListenerPolicy:
+    """Submission (RFC 6409) by people and software that sign in under TLS."""
+    return ListenerPolicy("submission", hostname, limits=limits or Limits())
+
+
+def submission_plain(hostname: str, limits: Limits | None = None) -> ListenerPolicy:
+    """Sandbox: submission without TLS, sign-in allowed."""
+    return ListenerPolicy("submission_plain", hostname, allows_plain_sign_in=True, limits=limits or Limits())
+
+
+def mx_plain(hostname: str, limits: Limits | None = None) -> ListenerPolicy:
+    """Sandbox: as if every client were a listed peer with any sender domain."""
+    return ListenerPolicy(
+        "mx_plain", hostname, requires_sign_in=False, offers_sign_in=False, limits=limits or Limits()
+    )

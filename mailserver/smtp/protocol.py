@@ -1,0 +1,414 @@
+"""The commands of an SMTP conversation: EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA and the small ones."""
+
+# ruff: noqa: N802 - aiosmtpd names a command's method smtp_ and the verb
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from mailserver import refusals
+from mailserver.envelope import Accepted, Envelope, Principal
+from mailserver.smtp import grammar, replies
+from mailserver.smtp.auth import (
+    EMPTY_CHALLENGE,
+    PASSWORD_CHALLENGE,
+    USERNAME_CHALLENGE,
+    Credentials,
+    Mechanism,
+    credentials,
+    decode_response,
+    parse_plain,
+)
+from mailserver.smtp.budget import Reservation
+from mailserver.smtp.conversation import Closing, Conversation
+from mailserver.smtp.data import Content, ContentFault, DataReader
+from mailserver.smtp.grammar import Fault
+
+_MECHANISMS: Final = frozenset(Mechanism)
+_BLOCK: Final = 256 * 1024
+_CUT: Final = 1.1  # of the maximum size: who sends more is not listened to any longer
+
+_MAIL_FAULTS: Final = MappingProxyType(
+    {
+        Fault.SYNTAX: replies.MAIL_SYNTAX,
+        Fault.ADDRESS: replies.BAD_ADDRESS,
+        Fault.PARAMETER: replies.BAD_PARAMETER,
+        Fault.UNKNOWN_PARAMETER: replies.UNKNOWN_PARAMETER,
+        Fault.NEEDS_SMTPUTF8: replies.NEEDS_SMTPUTF8,
+    }
+)
+_RCPT_FAULTS: Final = MappingProxyType({**_MAIL_FAULTS, Fault.SYNTAX: replies.RCPT_SYNTAX})
+_CONTENT_FAULTS: Final = MappingProxyType(
+    {
+        ContentFault.BARE_LINE_END: replies.BAD_LINE_ENDS_IN_DATA,
+        ContentFault.NUL: replies.NUL_IN_DATA,
+        ContentFault.LONG_LINE: replies.LONG_LINE_IN_DATA,
+        ContentFault.TOO_BIG: replies.TOO_BIG,
+        ContentFault.NO_MEMORY: replies.NO_MEMORY,
+    }
+)
+# Behind such content the two ends may not agree on where it stops.
+_SMUGGLING: Final = frozenset({ContentFault.BARE_LINE_END, ContentFault.NUL})
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One mail transaction (RFC 5321 §3.3) up to its content."""
+
+    mail: grammar.MailCommand
+    recipients: dict[str, grammar.RcptCommand] = field(default_factory=dict)  # in the order of RCPT
+
+
+class SmtpProtocol(Conversation):
+    """One client's conversation with the gate."""
+
+    _transaction: Transaction | None = None
+    _messages = 0
+    _failures = 0
+
+    # Session -------------------------------------------------------------------------------------------------
+
+    async def smtp_EHLO(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.1: offers exactly what is done."""
+        if not self._greet(argument):
+            return
+        self._client.is_extended = True
+        words = [
+            self._policy.hostname,
+            f"SIZE {self._limits.message_bytes}",
+            "8BITMIME",
+            "SMTPUTF8",
+            "PIPELINING",
+            "ENHANCEDSTATUSCODES",
+        ]
+        if self.tls_context is not None and not self._client.is_secured:
+            words.append("STARTTLS")
+        if self._may_sign_in:
+            words.append("AUTH " + " ".join(Mechanism))
+        lines = [f"250-{word}\r\n" for word in words[:-1]] + [f"250 {words[-1]}\r\n"]
+        self.reply("".join(lines).encode("ascii"))
+
+    async def smtp_HELO(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.1, without extensions."""
+        if self._greet(argument):
+            self._client.is_extended = False
+            self.reply(f"250 {self._policy.hostname}\r\n".encode("ascii"))
+
+    def _greet(self, argument: str) -> bool:
+        self.count_junk()
+        name = grammar.parse_helo(argument)
+        if name is None:
+            self.count_error(replies.HELO_SYNTAX)
+            return False
+        self._client.helo = name
+        self._transaction = None
+        return True
+
+    async def smtp_STARTTLS(self, argument: str) -> None:
+        """RFC 3207. Commands that came along in clear are an attack (CVE-2011-0411): the connection ends."""
+        if argument:
+            self.count_error(replies.NO_ARGUMENT)
+        elif self._client.is_secured:
+            self.count_error(replies.ALREADY_SECURED)
+        elif self.tls_context is None:
+            self.count_error(replies.NOT_IMPLEMENTED)
+        elif self._buffer:
+            self.reply(replies.COMMANDS_BEHIND_STARTTLS)
+            raise Closing
+        else:
+            self.reply(replies.READY_FOR_TLS)
+            await self.flush()
+            self._transaction = None
+            await self._start_tls(self.tls_context)
+
+    async def smtp_RSET(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.5."""
+        self.count_junk()
+        if argument:
+            self.count_error(replies.NO_ARGUMENT)
+            return
+        self._transaction = None
+        self.reply(replies.OK)
+
+    async def smtp_NOOP(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.9."""
+        self.count_junk()
+        self.reply(replies.OK)
+
+    async def smtp_HELP(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.8."""
+        self.count_junk()
+        self.reply(replies.HELP)
+
+    async def smtp_VRFY(self, argument: str) -> None:
+        """RFC 5321 §3.5.3: says nothing about who has a mailbox here."""
+        self.count_junk()
+        self.reply(replies.CANNOT_VERIFY)
+
+    async def smtp_EXPN(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.7: no mailing lists."""
+        self.count_error(replies.NOT_IMPLEMENTED)
+
+    async def smtp_QUIT(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.10."""
+        if argument:
+            self.count_error(replies.NO_ARGUMENT)
+            return
+        self.reply(replies.GOODBYE)
+        raise Closing
+
+    # Sign-in -------------------------------------------------------------------------------------------------
+
+    @property
+    def _may_sign_in(self) -> bool:
+        return self._policy.offers_sign_in and (self._client.is_secured or self._policy.allows_plain_sign_in)
+
+    async def smtp_AUTH(self, argument: str) -> None:
+        """RFC 4954 §4."""
+        words = argument.split()
+        refusal = self._refuse_sign_in(words)
+        if refusal is not None:
+            self.count_error(refusal)
+            return
+        initial = words[1].encode() if len(words) == 2 else None
+        if Mechanism(words[0].upper()) is Mechanism.PLAIN:
+            who = await self._sign_in_plain(initial)
+        else:
+            who = await self._sign_in_login(initial)
+        if who is None:
+            return
+        self._allow(self._limits.idle)
+        answer = await self._gate.sign_in(self._client, who.login, who.password)
+        if isinstance(answer, Principal):
+            self._client.principal = answer
+            self.reply(replies.SIGNED_IN)
+            return
+        self._failures += 1
+        self.reply(replies.refused(answer.refusal))
+        if self._failures >= self._limits.sign_in_failures:
+            self.reply(replies.TOO_MANY_FAILURES)
+            raise Closing
+
+    def _refuse_sign_in(self, words: list[str]) -> bytes | None:
+        if not self._policy.offers_sign_in:
+            return replies.NOT_IMPLEMENTED
+        if not self._client.is_extended:
+            return replies.HELO_FIRST
+        if not self._may_sign_in:
+            return replies.TLS_NEEDED_TO_SIGN_IN
+        if self._client.principal is not None:
+            return replies.ALREADY_SIGNED_IN
+        if self._transaction is not None:
+            return replies.BAD_SEQUENCE
+        if not 1 <= len(words) <= 2:
+            return replies.AUTH_SYNTAX
+        if words[0].upper() not in _MECHANISMS:
+            return replies.UNKNOWN_MECHANISM
+        return None
+
+    async def _sign_in_plain(self, initial: bytes | None) -> Credentials | None:
+        message = await self._response(EMPTY_CHALLENGE, initial)
+        return self._checked(message, parse_plain(message)) if message is not None else None
+
+    async def _sign_in_login(self, initial: bytes | None) -> Credentials | None:
+        # Outlook sends the name behind AUTH LOGIN, others wait for the challenge.
+        login = await self._response(USERNAME_CHALLENGE, initial)
+        if login is None:
+            return None
+        password = await self._response(PASSWORD_CHALLENGE, None)
+        return self._checked(password, credentials(login, password)) if password is not None else None
+
+    async def _response(self, challenge: bytes, initial: bytes | None) -> bytes | None:
+        response = initial
+        if response is None:
+            self.reply(challenge)
+            await self.flush()
+            response = await self.read_line(self._limits.sign_in_bytes)
+            if response == b"*":
+                self.count_error(replies.SIGN_IN_CANCELLED)
+                return None
+        message = decode_response(response)
+        if message is None:
+            self.count_error(replies.BAD_BASE64)
+        return message
+
+    def _checked(self, message: bytes, who: Credentials | None) -> Credentials | None:
+        if who is None:
+            self.count_error(replies.BAD_BASE64 if message else replies.refused(refusals.WRONG_PASSWORD))
+        return who
+
+    # Transaction ---------------------------------------------------------------------------------------------
+
+    async def smtp_MAIL(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.2."""
+        client = self._client
+        if not client.helo:
+            self.count_error(replies.HELO_FIRST)
+        elif self._policy.requires_sign_in and client.principal is None:
+            self.count_error(replies.SIGN_IN_FIRST if self._may_sign_in else replies.TLS_FIRST)
+        elif self._transaction is not None:
+            self.count_error(replies.NESTED_MAIL)
+        elif self._messages >= self._limits.messages:
+            self.reply(replies.TOO_MANY_MESSAGES)
+            raise Closing
+        else:
+            mail = grammar.parse_mail(argument)
+            if isinstance(mail, Fault):
+                self.count_error(_MAIL_FAULTS[mail])
+                return
+            if mail.size is not None and mail.size > self._limits.message_bytes:
+                self.reply(replies.TOO_BIG)
+                return
+            refusal = await self._gate.sender(client, mail.sender)
+            if refusal is not None:
+                self.count_junk()
+                self.reply(replies.refused(refusal))
+                return
+            self._transaction = Transaction(mail)
+            self.reply(replies.SENDER_OK)
+
+    async def smtp_RCPT(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.3."""
+        transaction = self._transaction
+        if transaction is None:
+            self.count_error(replies.MAIL_FIRST)
+            return
+        rcpt = grammar.parse_rcpt(argument, utf8=transaction.mail.utf8)
+        if isinstance(rcpt, Fault):
+            self.count_error(_RCPT_FAULTS[rcpt])
+            return
+        recipient = rcpt.recipient
+        if recipient == "postmaster":
+            recipient = f"postmaster@{self._policy.hostname}"
+        if recipient in transaction.recipients:
+            self.reply(replies.RECIPIENT_OK)
+            return
+        if len(transaction.recipients) >= self._limits.recipients:
+            self.count_junk()
+            self.reply(replies.TOO_MANY_RECIPIENTS)
+            return
+        refusal = await self._gate.recipient(self._client, transaction.mail.sender, recipient)
+        if refusal is not None:
+            # Counted, so that a connection cannot be used to find out who has a mailbox.
+            self.count_junk()
+            self.reply(replies.refused(refusal))
+            return
+        transaction.recipients[recipient] = rcpt
+        self.reply(replies.RECIPIENT_OK)
+
+    async def smtp_DATA(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.4."""
+        transaction = self._transaction
+        if argument:
+            self.count_error(replies.NO_ARGUMENT)
+        elif transaction is None:
+            self.count_error(replies.MAIL_FIRST)
+        elif not transaction.recipients:
+            self.reply(replies.NO_RECIPIENTS)
+        else:
+            self.reply(replies.SEND_DATA)
+            await self.flush()
+            self._transaction = None
+            reader = DataReader(self._limits.message_bytes)
+            with Reservation(self._budget) as reservation:
+                self._is_reading_content = True
+                await self._receive(reader, transaction.mail.size or 0, reservation)
+                self._is_reading_content = False
+                await self._take(transaction, reader.content)
+
+    async def _receive(self, reader: DataReader, declared: int, reservation: Reservation) -> None:
+        """Read up to the end of the data; what is wrong with it stands in the content."""
+        limits, content, loop = self._limits, reader.content, self.loop
+        cut = limits.message_bytes * _CUT
+        # A client has `block` seconds for each block, and over all it must not be slower than the minimum.
+        slowest = loop.time() + limits.block
+        while True:
+            self._deadline = min(loop.time() + limits.block, slowest + content.size / limits.bytes_per_second)
+            block = await self._reader.read(_BLOCK)
+            if not block:
+                raise Closing
+            if reader.feed(block):
+                break
+            if content.size > cut:
+                self.reply(replies.TOO_BIG)
+                raise Closing
+            if content.size > limits.unreserved_bytes and not reservation.covers(content.size):
+                slowest += await self._reserve(content, declared, reservation)
+        if reader.rest:
+            self._buffer[:0] = reader.rest
+
+    async def _reserve(self, content: Content, declared: int, reservation: Reservation) -> float:
+        """Reserve memory for the rest of a large message; the seconds it took, which the client is not charged."""
+        if content.fault is not None:
+            return 0.0
+        limits = self._limits
+        if reservation.covers(1):  # it declared less than it sends
+            if not reservation.extend(limits.message_bytes):
+                content.refuse(ContentFault.NO_MEMORY)
+            return 0.0
+        began = self.loop.time()
+        self._allow(limits.memory + limits.block)
+        amount = declared if declared > content.size else limits.message_bytes
+        if not await reservation.begin(amount, limits.memory):
+            content.refuse(ContentFault.NO_MEMORY)
+        return self.loop.time() - began
+
+    async def _take(self, transaction: Transaction, content: Content) -> None:
+        """Hand a received message to the gate and answer for it."""
+        if content.fault is not None:
+            self.count_junk()
+            self.reply(_CONTENT_FAULTS[content.fault])
+            if content.fault in _SMUGGLING:
+                raise Closing
+            return
+        client = self._client
+        envelope = Envelope(
+            sender=transaction.mail.sender,
+            recipients=tuple(transaction.recipients),
+            content=content.getvalue(),
+            principal=client.principal,
+            peer=client.peer,
+            helo=client.helo,
+            protocol=client.protocol_word(utf8=transaction.mail.utf8),
+        )
+        self._is_delivering = True
+        try:
+            outcome = await self._gate.deliver(envelope)
+            if isinstance(outcome, Accepted):
+                self._messages += 1
+                self._junk = 0
+                await self._acknowledge(outcome)
+            else:
+                self.count_junk()
+                self.reply(replies.refused(outcome.refusal))
+        finally:
+            self._is_delivering = False
+
+    async def _acknowledge(self, accepted: Accepted) -> None:
+        self.reply(replies.queued(accepted.queue_id))
+        await self.flush()
+        try:
+            await self._gate.acknowledged(accepted)
+        # The 250 is out: no second reply may follow.
+        except Exception as error:
+            self.log_failure(error)
+
+    commands = MappingProxyType(
+        {
+            b"HELO": smtp_HELO,
+            b"EHLO": smtp_EHLO,
+            b"STARTTLS": smtp_STARTTLS,
+            b"AUTH": smtp_AUTH,
+            b"MAIL": smtp_MAIL,
+            b"RCPT": smtp_RCPT,
+            b"DATA": smtp_DATA,
+            b"RSET": smtp_RSET,
+            b"NOOP": smtp_NOOP,
+            b"HELP": smtp_HELP,
+            b"VRFY": smtp_VRFY,
+            b"EXPN": smtp_EXPN,
+            b"QUIT": smtp_QUIT,
+        }
+    )
