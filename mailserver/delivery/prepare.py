@@ -1,0 +1,97 @@
+"""Reads a message once, before the transaction: checked, stamped, scanned and rendered. Pure computation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from foundation.clock import to_millis
+from foundation.identifiers import Address
+from foundation.mime.scanner import scan
+from mailserver.conversations import Ending
+from mailserver.delivery.receipts import digest_of
+from mailserver.delivery.trace import Header, Stamp, check_author, read_header, stamped
+from mailserver.imap.structure import Rendering, render
+from mailserver.refusals import Refusal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from foundation.mime.scanner import Part
+    from mailserver.envelope import Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything about a message that does not depend on the accounts. `at` is epoch ms.
+
+    `author` and `reply_to` are the first addresses of From and Reply-To; `author_refusal` is what the author check
+    says while only the box that signed in counts as owned.
+    """
+
+    queue_id: str
+    at: int
+    digest: bytes = field(repr=False)
+    header: Header = field(repr=False)
+    content: bytes = field(repr=False)
+    rendering: Rendering = field(repr=False)
+    has_attachments: bool
+    author_refusal: Refusal | None
+    author: str | None
+    reply_to: str | None
+    ending: Ending | None
+
+
+def prepare(envelope: Envelope, queue_id: str, at: datetime, hostname: str) -> Prepared | Refusal:
+    """Reads and stamps the message of an envelope; a refusal where it is not one."""
+    header = read_header(envelope.content)
+    if isinstance(header, Refusal):
+        return header
+    principal = envelope.principal
+    content = stamped(
+        envelope.content,
+        header,
+        Stamp(
+            return_path=envelope.sender,
+            helo=envelope.helo,
+            peer=envelope.peer,
+            hostname=hostname,
+            protocol=envelope.protocol,
+            queue_id=queue_id,
+            # With several recipients the field would tell one of them about another.
+            recipient=envelope.recipients[0] if len(envelope.recipients) == 1 else None,
+            at=at,
+        ),
+    )
+    root = scan(content)
+    return Prepared(
+        queue_id,
+        to_millis(at),
+        digest_of(envelope),
+        header,
+        content,
+        render(content, root),
+        _has_attachments(root),
+        check_author(header, (principal.address,) if principal is not None else None),
+        None if header.is_report else _first(header.authors),
+        _first(header.reply_to),
+        _ending(header),
+    )
+
+
+def _first(addresses: tuple[str, ...]) -> str | None:
+    return addresses[0] if addresses and Address.parse(addresses[0]) is not None else None
+
+
+def _ending(header: Header) -> Ending | None:
+    if header.ends_exchange:
+        return Ending.EXCHANGE
+    return Ending.MESSAGE if header.forbids_reply else None
+
+
+def _has_attachments(root: Part) -> bool:
+    """Whether anything but the text that a person reads is in the message."""
+    return any(
+        not part.is_multipart and (part.media_type != "text" or part.filename is not None)
+        for part in root.walk()
+    )

@@ -1,0 +1,187 @@
+"""Takes a message from the edge to the disk, and answers only when it is there.
+
+Outbound delivery to other operators does not exist yet, so a domain that is not hosted is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING
+
+from directory.bals import BalState
+from foundation.clock import from_millis
+from foundation.mime.scanner import scan
+from mailserver.delivery.local import Delivery, LocalDelivery, Rejected, ReportMail, Undeliverable
+from mailserver.delivery.prepare import Prepared, prepare
+from mailserver.delivery.receipts import AlreadyDelivered, Receipts
+from mailserver.delivery.recipients import PATIENT_CAUSES, Hosting, Resolution
+from mailserver.delivery.report import Report, render_report
+from mailserver.delivery.trace import check_author, is_safe_path
+from mailserver.envelope import Accepted, Refused
+from mailserver.imap.structure import render
+from mailserver.refusals import (
+    FROM_NOT_OWNED,
+    INTERNAL,
+    INVALID_ADDRESS,
+    NO_RECIPIENT,
+    TOO_BIG,
+    TOO_MANY_RECIPIENTS,
+    Refusal,
+)
+from mailserver.rules import owned_addresses
+
+if TYPE_CHECKING:
+    from foundation.clock import Clock
+    from foundation.database import Database
+    from foundation.settings import Settings
+    from foundation.vault import SealedBlob, Vault
+    from mailserver.delivery.local import SentCopy
+    from mailserver.delivery.receipts import Claim
+    from mailserver.envelope import Envelope
+
+_OFF_LOOP_BYTES = 32 * 1024
+"""Reading a larger message may take some milliseconds: it leaves the event loop."""
+_ATTEMPTS = 3
+_REPORTED = PATIENT_CAUSES | {TOO_BIG}
+
+
+class Router:
+    """Delivers to the boxes of one operator."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock, settings: Settings) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._settings = settings
+        self._hosting = Hosting(settings)
+        self._receipts = Receipts(database, clock)
+        self._local = LocalDelivery(self._hosting, vault, self._receipts, clock)
+
+    async def deliver(self, envelope: Envelope, sent: SentCopy | None = None) -> Accepted | Refused:
+        """Delivers to every recipient, or to none; what is accepted is on disk.
+
+        A recipient that cannot be reached any more is told to a local sender by a report; the very same envelope
+        sent again because no reply came is accepted without a second copy.
+        """
+        refusal = self._limits(envelope)
+        if refusal is not None:
+            return Refused(refusal)
+        queue_id = f"{self._clock.millis():011X}{secrets.token_hex(3).upper()}"
+        arguments = (envelope, queue_id, self._clock.now(), self._settings.hostname)
+        if len(envelope.content) > _OFF_LOOP_BYTES:
+            prepared = await asyncio.to_thread(prepare, *arguments)
+        else:
+            prepared = prepare(*arguments)
+        if isinstance(prepared, Refusal):
+            return Refused(prepared)
+        refusal = self._author(envelope, prepared)
+        if refusal is not None:
+            return Refused(refusal)
+        claim = await self._receipts.claim(prepared.digest, queue_id)
+        try:
+            owners = await self._deliver(envelope, prepared, claim, sent)
+        except asyncio.CancelledError:
+            # The writer may still commit: a retransmission finds the receipt, or no trace at all.
+            self._receipts.committed(claim)
+            raise
+        except AlreadyDelivered:
+            owners = ()
+        except Rejected as rejected:
+            self._receipts.withdraw(claim)
+            return Refused(rejected.refusal, rejected.recipient)
+        except BaseException:
+            self._receipts.withdraw(claim)
+            raise
+        self._receipts.committed(claim)
+        return Accepted(queue_id, owners)
+
+    async def acknowledged(self, accepted: Accepted) -> None:
+        """The 250 went out: the same bytes from now on are a new message."""
+        self._receipts.acknowledge(accepted.queue_id)
+
+    async def close(self) -> None:
+        """Writes what was put off; call before the database closes."""
+        await self._receipts.close()
+
+    def _limits(self, envelope: Envelope) -> Refusal | None:
+        if not envelope.recipients:
+            return NO_RECIPIENT
+        if len(envelope.recipients) > self._settings.limits.recipients:
+            return TOO_MANY_RECIPIENTS
+        if len(envelope.content) > self._settings.limits.message_bytes:
+            return TOO_BIG
+        if not all(is_safe_path(address) for address in (envelope.sender, *envelope.recipients)):
+            return INVALID_ADDRESS
+        return None
+
+    def _author(self, envelope: Envelope, prepared: Prepared) -> Refusal | None:
+        principal = envelope.principal
+        if principal is None or prepared.author_refusal is not FROM_NOT_OWNED:
+            return prepared.author_refusal
+        owned = self._database.read_now(lambda connection: owned_addresses(connection, principal))
+        return check_author(prepared.header, owned)
+
+    async def _deliver(
+        self, envelope: Envelope, prepared: Prepared, claim: Claim, sent: SentCopy | None
+    ) -> tuple[int, ...]:
+        sealed = await self._vault.seal(prepared.content)
+        delivery = Delivery(envelope, prepared, claim, sealed, sent, report=None)
+        try:
+            for _ in range(_ATTEMPTS):
+                try:
+                    return await self._attempt(delivery)
+                except Undeliverable as undeliverable:
+                    await self._discard(delivery.report)
+                    report = await self._report(envelope, prepared, undeliverable.resolution)
+                    delivery = Delivery(envelope, prepared, claim, sealed, sent, report)
+            raise Rejected(INTERNAL)
+        except Exception:
+            # Not for a cancellation: the writer may have committed rows that name these files.
+            await self._vault.discard(sealed)
+            await self._discard(delivery.report)
+            raise
+
+    async def _attempt(self, delivery: Delivery) -> tuple[int, ...]:
+        freed = self._receipts.take_freed()
+        try:
+            owners = await self._database.write(lambda uow: self._local.run(uow, delivery, freed))
+        except BaseException:
+            self._receipts.give_back(freed)
+            raise
+        self._receipts.gone(freed)
+        return owners
+
+    async def _discard(self, report: ReportMail | None) -> None:
+        if report is not None:
+            await self._vault.discard(report.sealed)
+
+    async def _report(
+        self, envelope: Envelope, prepared: Prepared, resolution: Resolution
+    ) -> ReportMail | None:
+        """The report for what cannot be delivered; raises Rejected where nobody could read one.
+
+        A null reverse-path has no box, so a report is never answered by a report (RFC 5321 §6.1).
+        """
+        if not resolution.undelivered:
+            return None
+        first = resolution.undelivered[0]
+        box = resolution.boxes.get(envelope.sender.lower())
+        by_rule = self._settings.patients.undeliverable == "report" and all(
+            one.refusal in _REPORTED for one in resolution.undelivered
+        )
+        if box is None or box.state is BalState.CLOSED or not (resolution.targets or by_rule):
+            raise Rejected(first.refusal, first.recipient)
+        content = render_report(
+            Report(
+                to=envelope.sender,
+                domain=(self._hosting.patient_domain if by_rule else None) or self._settings.hostname,
+                hostname=self._settings.hostname,
+                queue_id=f"{prepared.queue_id}R",
+                arrived=from_millis(prepared.at),
+                undelivered=resolution.undelivered,
+                header=prepared.header.kept,
+            )
+        )
+        sealed: SealedBlob = await self._vault.seal(content)
+        return ReportMail(box.owner_id, resolution.undelivered, sealed, render(content, scan(content)))

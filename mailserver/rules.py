@@ -1,0 +1,107 @@
+"""Who may write to whom: asked at MAIL and RCPT, before a message is taken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from directory.bals import BalState, BalType, bals_of
+from directory.patients import find_patient
+from foundation.identifiers import Address, patient_address_ins
+from mailserver.conversations import may_write_to
+from mailserver.delivery.recipients import PATIENT_CAUSES, Hosting, resolve
+from mailserver.refusals import (
+    DOMAIN_NOT_REACHABLE,
+    FOREIGN_SENDER_EXPECTED,
+    INVALID_ADDRESS,
+    PATIENT_MAY_NOT_BEGIN,
+    PATIENT_TO_PATIENT,
+    RELAY_DENIED,
+    SENDER_NOT_OWNED,
+    Refusal,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from foundation.database import Database
+    from foundation.settings import Settings
+    from mailserver.envelope import Principal
+
+
+def owned_addresses(connection: Connection, principal: Principal) -> frozenset[str]:
+    """The addresses a signed-in person may write as: the box itself and, of a personal box, the bearer's others.
+
+    A structure's boxes share its identifier but not their keepers, so that one opens no other.
+    """
+    own = frozenset({principal.address})
+    if principal.idnat is None:
+        return own
+    personal = {
+        box.address
+        for box in bals_of(connection, principal.idnat)
+        if box.type is BalType.PER and box.state is BalState.ACTIVE
+    }
+    return own | personal if principal.address in personal else own
+
+
+class Rules:
+    """The rules of one operator, over the accounts as they are now."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._hosting = Hosting(settings)
+        self._reports = settings.patients.undeliverable == "report"
+
+    def sender(self, principal: Principal | None, sender: str) -> Refusal | None:
+        """Whether this reverse-path may be used; "" (null) always may, receipts are sent with it."""
+        if not sender:
+            return None
+        address = Address.parse(sender)
+        if principal is None:
+            # Mail of a hosted box that comes from outside is forged: its bearer signs in.
+            hosted = address is not None and self._hosting.holds(address.domain)
+            return FOREIGN_SENDER_EXPECTED if hosted else None
+        if address is None:
+            return SENDER_NOT_OWNED
+        if str(address) == principal.address:
+            return None
+        owned = self._database.read_now(lambda connection: owned_addresses(connection, principal))
+        return None if str(address) in owned else SENDER_NOT_OWNED
+
+    async def recipient(self, principal: Principal | None, sender: str, recipient: str) -> Refusal | None:
+        """Whether this sender may write to this recipient; the box is looked up as it is now."""
+        return self._database.read_now(
+            lambda connection: self._recipient(connection, principal, sender, recipient)
+        )
+
+    def _recipient(
+        self, connection: Connection, principal: Principal | None, sender: str, recipient: str
+    ) -> Refusal | None:
+        patient_domain = self._hosting.patient_domain
+        if principal is None and patient_domain is not None:
+            ins = patient_address_ins(sender, patient_domain)
+            if ins is not None:
+                refusal = self._from_patient(connection, ins, recipient)
+                if refusal is not None:
+                    return refusal
+        resolution = resolve(connection, self._hosting, (recipient,), also=(sender,))
+        if not resolution.undelivered:
+            return None
+        refusal = resolution.undelivered[0].refusal
+        if refusal is DOMAIN_NOT_REACHABLE:
+            return DOMAIN_NOT_REACHABLE if principal is not None else RELAY_DENIED
+        if self._reports and refusal in PATIENT_CAUSES and sender.lower() in resolution.boxes:
+            # The cause reaches the sender as « Message non distribué ».
+            return None
+        return refusal
+
+    def _from_patient(self, connection: Connection, ins: str, recipient: str) -> Refusal | None:
+        address = Address.parse(recipient)
+        if address is None:
+            return INVALID_ADDRESS
+        if address.domain == self._hosting.patient_domain:
+            return PATIENT_TO_PATIENT
+        writer = find_patient(connection, ins)
+        if writer is None:
+            return PATIENT_MAY_NOT_BEGIN
+        return may_write_to(connection, writer.owner_id, str(address))
