@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
 
 from foundation.database import identity, metadata
 
@@ -34,7 +34,7 @@ def _mailbox_columns() -> list[Column[object]]:
         Column("city", String(150)),
         Column("department", String(10)),
         Column("country", String(10)),
-        Column("folded", String(1500), nullable=False),  # everything a search looks at, as directory.folding
+        Column("folded", Text, nullable=False),  # everything a search looks at, as directory.folding
         Column(
             "digest", LargeBinary(16), nullable=False
         ),  # of all of the above: what changed since yesterday
@@ -82,7 +82,7 @@ directory_entry = Table(
     metadata,
     Column("address", String(320), primary_key=True),
     *_mailbox_columns(),
-    Column("first_seen_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),  # when an import last wrote this row
     Index("directory_entry_by_idnat", "idnat"),
     Index("directory_entry_by_structure", "structure_id"),
 )
@@ -101,10 +101,10 @@ staged_entry = Table(
     "directory_staged_entry",
     metadata,
     Column("import_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
     Column("address", String(320), nullable=False),
     *_mailbox_columns(),
-    Index("directory_staged_entry_by_address", "import_id", "address"),
+    Index("directory_staged_entry_by_address", "import_id", "address", "place"),
 )
 """Rows of an import that is not switched yet."""
 
@@ -112,10 +112,10 @@ staged_activity = Table(
     "directory_staged_activity",
     metadata,
     Column("import_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
     Column("digest", LargeBinary(16), nullable=False),
     *_activity_columns(),
-    Index("directory_staged_activity_by_digest", "import_id", "digest"),
+    Index("directory_staged_activity_by_digest", "import_id", "digest", "place"),
 )
 
 directory_import = Table(

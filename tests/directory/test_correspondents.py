@@ -25,7 +25,7 @@ def entry(address: str = ADDRESS, **columns: Any) -> dict[str, Any]:
         "digital": True,
         "folded": "",
         "digest": b"0" * 16,
-        "first_seen_at": 0,
+        "updated_at": 0,
     } | columns
 
 
