@@ -164,6 +164,8 @@ class _Reader:
             elif kind == "quoted":
                 quoted = match["quoted"]
                 token = _ESCAPED.sub(rb"\1", quoted) if b"\\" in quoted else quoted
+                if token == b"@":
+                    token = b'"@"'  # or it would be taken for the sign between local part and domain
             self._add(token)
         if (address := self._take()) is not None:
             yield address

@@ -9,6 +9,7 @@ from typing import Final
 MAX_LINE: Final = 76
 MAX_WORD_OCTETS: Final = 42
 """Octets in one encoded word: 56 letters of base64 and the 12 of the frame stay below 75 (RFC 2047 §2)."""
+MAX_BARE_WORD: Final = 900
 
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]+")
 _ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
@@ -23,12 +24,8 @@ def fold(name: str, value: str) -> bytes:
     words = text.split(" ") if _is_plain(text) else encode_words(text).split(" ")
     lines = [f"{name}:"]
     for word in words:
-        if (
-            len(lines[-1]) + 1 + len(word) > MAX_LINE
-            and lines[-1] != f"{name}:"
-            and lines[-1].strip()
-            and word
-        ):
+        is_first = lines == [f"{name}:"]
+        if word and not is_first and len(lines[-1]) + 1 + len(word) > MAX_LINE:
             lines.append(f" {word}")
         else:
             lines[-1] += f" {word}"
@@ -65,8 +62,8 @@ def format_address(name: str, address: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """ASCII, without what would be read as an encoded word; encoded words we made ourselves are plain."""
-    return text.isascii()
+    """Whether text can be written as it is: ASCII, no word longer than a line may be (RFC 5322 §2.1.1)."""
+    return text.isascii() and max(map(len, text.split(" "))) <= MAX_BARE_WORD
 
 
 def _word(octets: bytes) -> str:

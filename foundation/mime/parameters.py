@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from foundation.mime.charsets import decode, decode_unlabelled
 
@@ -23,6 +23,8 @@ _EXTENDED: Final = re.compile(r"([^*]+)(?:\*([0-9]{1,3}))?(\*)?")
 
 Parameters = tuple[tuple[str, str], ...]
 """Parameters as written, in their order: name, value without its quotes, RFC 2231 marks still in place."""
+
+_Segment = tuple[str, bool]  # of a continued parameter: the text, and whether it is percent-encoded
 
 
 def read_value(value: bytes) -> tuple[str, Parameters]:
@@ -62,22 +64,21 @@ def decode_parameters(raw: Iterable[tuple[str, str]]) -> dict[str, str]:
 
     The first of two parameters of one name counts; the extended form counts more than the plain one.
     """
-    plain: dict[str, str] = {}
-    segments: dict[str, dict[int, tuple[str, bool]]] = {}
-    for name, value in raw:
-        name = name.lower()
-        if "*" not in name:
-            plain.setdefault(name, value)
-        elif (match := _EXTENDED.fullmatch(name)) is not None:
-            index = int(match[2] or 0)
-            segments.setdefault(match[1], {}).setdefault(index, (value, match[3] is not None))
-    for name, numbered in segments.items():
-        row: list[tuple[str, bool]] = []
-        while len(row) in numbered:
-            row.append(numbered[len(row)])
-        if row:
-            plain[name] = _join(row)
-    return plain
+    plain, segments = _sort(raw)
+    return plain | {name: _decode(row) for name, row in segments.items()}
+
+
+def join_parameters(raw: Parameters) -> Parameters:
+    """Parameters as written, but each continued one as a whole; RFC 2231 §8 asks this of IMAP servers."""
+    if not any("*" in name for name, _ in raw):
+        return raw
+    joined = [(name, value) for name, value in raw if "*" not in name]
+    for name, row in _sort(raw)[1].items():
+        if row[0][1]:
+            joined.append((f"{name}*", "".join(value if encoded else quote(value) for value, encoded in row)))
+        elif all(key.lower() != name for key, _ in joined):
+            joined.append((name, "".join(value for value, _ in row)))
+    return tuple(joined)
 
 
 def _value(match: re.Match[bytes]) -> str:
@@ -87,7 +88,28 @@ def _value(match: re.Match[bytes]) -> str:
     return decode_unlabelled(_ESCAPED.sub(rb"\1", quoted) if b"\\" in quoted else quoted)
 
 
-def _join(row: Sequence[tuple[str, bool]]) -> str:
+def _sort(raw: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[str, list[_Segment]]]:
+    """The plain parameters, and the segments of the extended ones in their order; names in lower case."""
+    plain: dict[str, str] = {}
+    segments: dict[str, dict[int, _Segment]] = {}
+    for name, value in raw:
+        name = name.lower()
+        if "*" not in name:
+            plain.setdefault(name, value)
+        elif (match := _EXTENDED.fullmatch(name)) is not None:
+            numbered = segments.setdefault(match[1], {})
+            numbered.setdefault(int(match[2] or 0), (value, match[3] is not None))
+    return plain, {name: row for name, numbered in segments.items() if (row := _unbroken(numbered))}
+
+
+def _unbroken(numbered: dict[int, _Segment]) -> list[_Segment]:
+    row: list[_Segment] = []
+    while len(row) in numbered:
+        row.append(numbered[len(row)])
+    return row
+
+
+def _decode(row: Sequence[_Segment]) -> str:
     first, first_is_encoded = row[0]
     charset = None
     if first_is_encoded and first.count("'") >= 2:

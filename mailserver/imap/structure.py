@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from foundation.mime.addresses import GroupStart, RawAddress, read_addresses
 from foundation.mime.dates import parse_date
 from foundation.mime.fields import unfold
+from foundation.mime.parameters import join_parameters
 from foundation.mime.scanner import Part, headers
 from foundation.mime.words import decode_words
 from mailserver.imap.section import PartIndex, dump_parts, load_parts
@@ -212,7 +213,7 @@ def _language(value: str | None) -> bytes:
 
 
 def _parameters(parameters: Parameters) -> bytes:
-    return _list(word for parameter in parameters for word in parameter)
+    return _list(word for parameter in join_parameters(parameters) for word in parameter)
 
 
 def _list(words: Iterable[str]) -> bytes:
