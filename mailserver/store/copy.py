@@ -30,7 +30,8 @@ class Transfer(StrEnum):
 class Transferred:
     """COPYUID (RFC 4315 §3): source UIDs ascending and, one for one, those in the target.
 
-    `modseq_before` and `modseq` are the source folder's.
+    `modseq_before` and `modseq` are the source folder's; both the old one when source and target are one folder,
+    since then there is more to tell about it than what left.
     """
 
     uidvalidity: int
@@ -100,9 +101,7 @@ def transfer(
     uow.publish(f"folder:{target.id}")
     uow.publish(f"owner:{owner_id}")
     after = before
-    if target.id == source_id:
-        after = before + 1
-    elif how is Transfer.MOVE:
+    if how is Transfer.MOVE and target.id != source_id:
         after = before + 1
         uow.execute(SET_MODSEQ, {"in_folder": source_id, "next_modseq": after})
         uow.publish(f"folder:{source_id}")

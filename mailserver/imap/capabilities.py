@@ -1,0 +1,23 @@
+"""What the server says it can do; only what it does (RFC 3501 §7.2.1)."""
+
+from __future__ import annotations
+
+_ALWAYS = ("IMAP4rev1", "LITERAL+", "ID", "IDLE")
+_SIGNED_IN = ("NAMESPACE", "CHILDREN", "UNSELECT", "UIDPLUS", "MOVE", "SPECIAL-USE")
+
+
+def capabilities(*, is_signed_in: bool, may_sign_in: bool, may_start_tls: bool, message_bytes: int) -> str:
+    """The words of CAPABILITY in a state of the session."""
+    words = list(_ALWAYS)
+    if is_signed_in:
+        words += _SIGNED_IN
+        words.append(f"APPENDLIMIT={message_bytes}")
+        return " ".join(words)
+    words.append("SASL-IR")
+    if may_start_tls:
+        words.append("STARTTLS")
+    if may_sign_in:
+        words += ("AUTH=PLAIN", "AUTH=LOGIN")
+    else:
+        words.append("LOGINDISABLED")
+    return " ".join(words)

@@ -1,0 +1,1 @@
+"""Commands by family; `table` says which function serves which command."""

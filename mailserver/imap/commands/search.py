@@ -1,0 +1,85 @@
+"""SEARCH (RFC 3501 §6.4.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mailserver.imap.grammar.commands import Numbering
+from mailserver.imap.replies import Reply, ok
+from mailserver.imap.search_plan import Candidate, Cost, SearchPlan, SearchTest, first_cut
+from mailserver.store.messages import read_messages
+from mailserver.store.selection import UidBatch, batches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from mailserver.imap.grammar import commands as c
+    from mailserver.imap.session import Session
+
+_BODIES_AT_ONCE = 50
+"""Messages whose bodies are searched in one visit to a reader thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    uid: int
+
+
+async def search(session: Session, command: c.Search) -> Reply:
+    folder = session.folder
+    test = SearchPlan(folder, session.context.zone).test(command.key)
+    slices = first_cut(folder, command.key)
+    found: list[int] = []
+    if test.cost is Cost.NUMBERS:
+        found = [
+            uid
+            for start, stop in slices
+            for uid in folder.uids[start:stop]
+            if test.passes(Candidate(_Numbered(uid), _no_body))
+        ]
+    else:
+        for batch in batches(folder.uids, slices):
+            found += await _search_batch(session, test, batch)
+    numbers = found
+    if command.numbering is Numbering.SEQUENCE:
+        numbers = [number for uid in found if (number := folder.number_of(uid)) is not None]
+    session.send([b"* SEARCH" + "".join(f" {number}" for number in numbers).encode("ascii") + b"\r\n"])
+    return ok("SEARCH completed")
+
+
+async def _search_batch(session: Session, test: SearchTest, batch: UidBatch) -> list[int]:
+    if test.cost is not Cost.BODY:
+        return await session.context.database.read(lambda conn: _passing(session, test, batch, conn))
+    found: list[int] = []
+    async with session.shared.body_searches:
+        for part in _parts(session, batch):
+            found += await session.context.database.read(
+                lambda conn, part=part: _passing(session, test, part, conn)  # type: ignore[misc]
+            )
+    return found
+
+
+def _parts(session: Session, batch: UidBatch) -> Iterator[UidBatch]:
+    uids = batch.uids
+    if uids is None:
+        uids = tuple(uid for uid in session.folder.uids if batch.low <= uid <= batch.high)
+    for start in range(0, len(uids), _BODIES_AT_ONCE):
+        part = uids[start : start + _BODIES_AT_ONCE]
+        yield UidBatch(part[0], part[-1], part)
+
+
+def _passing(session: Session, test: SearchTest, batch: UidBatch, connection: Connection) -> list[int]:
+    vault, owner_id = session.context.vault, session.owner_id
+
+    def open_body(row: Any) -> bytes:
+        return vault.open_now(connection, owner_id, row.blob_id)
+
+    rows = read_messages(connection, session.folder.folder_id, batch, tuple(sorted(test.columns)))
+    return [row.uid for row in rows if test.passes(Candidate(row, open_body))]
+
+
+def _no_body(row: Any) -> bytes:
+    raise AssertionError("no body is read for this test")

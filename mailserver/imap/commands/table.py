@@ -1,0 +1,84 @@
+"""Which function serves which command, in which states, and what may be told after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mailserver.imap.commands import (
+    append,
+    authenticate,
+    copy,
+    expunge,
+    fetch,
+    folders,
+    general,
+    idle,
+    list,
+    search,
+    select,
+    store,
+)
+from mailserver.imap.grammar import commands as c
+from mailserver.imap.session import Handler, State, Sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ANY = frozenset({State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED})
+_BEFORE = frozenset({State.NOT_AUTHENTICATED})
+_AFTER = frozenset({State.AUTHENTICATED, State.SELECTED})
+_OPEN = frozenset({State.SELECTED})
+
+
+def _everything(command: c.Command) -> Sync:
+    return Sync.EVERYTHING
+
+
+def _nothing(command: c.Command) -> Sync:
+    return Sync.NOTHING
+
+
+def _by_numbering(command: c.Fetch | c.Store | c.Search) -> Sync:
+    """RFC 3501 §7.4.1: UID FETCH is another command than FETCH."""
+    return Sync.EVERYTHING if command.numbering is c.Numbering.UID else Sync.NO_EXPUNGES
+
+
+def handlers() -> dict[type[c.Command], Handler]:
+    """Every command of `grammar.commands`."""
+
+    def handler(
+        run: Callable[..., Any], states: frozenset[State], sync: Callable[..., Sync] = _everything
+    ) -> Handler:
+        return Handler(run, states, sync)
+
+    return {
+        c.Capability: handler(general.capability, _ANY),
+        c.Noop: handler(general.noop, _ANY),
+        c.Logout: handler(general.logout, _ANY, _nothing),
+        c.Id: handler(general.identify, _ANY),
+        c.StartTls: handler(general.start_tls, _BEFORE, _nothing),
+        c.Authenticate: handler(authenticate.authenticate, _BEFORE, _nothing),
+        c.Login: handler(authenticate.login, _BEFORE, _nothing),
+        c.Select: handler(select.select, _AFTER, _nothing),
+        c.Examine: handler(select.examine, _AFTER, _nothing),
+        c.Create: handler(folders.create, _AFTER),
+        c.Delete: handler(folders.delete, _AFTER),
+        c.Rename: handler(folders.rename, _AFTER),
+        c.Subscribe: handler(folders.subscribe, _AFTER),
+        c.Unsubscribe: handler(folders.unsubscribe, _AFTER),
+        c.List: handler(list.list_mailboxes, _AFTER),
+        c.Lsub: handler(list.list_subscribed, _AFTER),
+        c.Namespace: handler(list.namespace, _AFTER),
+        c.Status: handler(folders.status, _AFTER),
+        c.Append: handler(append.append_message, _AFTER),
+        c.Idle: handler(idle.idle, _AFTER),
+        c.Check: handler(general.noop, _OPEN),
+        c.Close: handler(select.close, _OPEN, _nothing),
+        c.Unselect: handler(select.unselect, _OPEN, _nothing),
+        c.Expunge: handler(expunge.expunge, _OPEN),
+        c.Search: handler(search.search, _OPEN, _by_numbering),
+        c.Fetch: handler(fetch.fetch, _OPEN, _by_numbering),
+        c.Store: handler(store.store, _OPEN, _by_numbering),
+        c.Copy: handler(copy.copy, _OPEN),
+        c.Move: handler(copy.move, _OPEN),
+    }

@@ -1,0 +1,70 @@
+"""What every IMAP session shares: the store behind it, who may sign in, and the limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import ssl
+
+    from foundation.clock import Clock
+    from foundation.database import Database
+    from foundation.events import Events
+    from foundation.vault import Vault
+    from mailserver.envelope import Principal, Refused
+
+
+class SignsIn(Protocol):
+    """Who knows the passwords."""
+
+    async def check(self, login: str, password: str, *, peer: str) -> Principal | Refused:
+        """The mailbox that signed in, or why not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ImapLimits:
+    """Bounds of a session; octets and seconds."""
+
+    message_bytes: int = 25 * 1024 * 1024
+    """Largest message of APPEND (APPENDLIMIT, RFC 7889)."""
+    pending_append_bytes: int = 256 * 1024 * 1024
+    """Messages being received by all sessions together."""
+    line_bytes: int = 64 * 1024
+    literal_bytes: int = 64 * 1024
+    literals: int = 64
+    literal_bytes_before_sign_in: int = 8 * 1024
+    literals_before_sign_in: int = 4
+    discarded_literal_bytes: int = 256 * 1024 * 1024
+    """A literal that nobody waits for (LITERAL+) is read and dropped up to here; beyond, the connection ends."""
+    connections: int = 10_000
+    connections_per_peer: int = 1_000
+    sign_in_seconds: float = 60.0
+    idle_seconds: float = 30 * 60.0
+    """RFC 3501 §5.4 asks for at least 30 minutes."""
+    stalled_seconds: float = 5 * 60.0
+    """A client that reads nothing, or stops in the middle of a literal, is cut after this."""
+    commands_before_sign_in: int = 50
+    bad_commands: int = 20
+    """BAD answers in a row before the connection ends."""
+    refused_sign_ins: int = 5
+    body_searches: int = 2
+    """Searches that read bodies at one time; others wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImapContext:
+    """The surroundings of the IMAP server, made once by the program that wires everything."""
+
+    database: Database
+    vault: Vault
+    events: Events
+    clock: Clock
+    sign_in: SignsIn
+    tls: ssl.SSLContext | None = None
+    """For STARTTLS and implicit TLS; None where only plain listeners exist."""
+    limits: ImapLimits = field(default_factory=ImapLimits)
+    zone: tzinfo = UTC
+    """In which internal dates are shown and searched."""

@@ -1,0 +1,340 @@
+"""The conversation with one client: states, one command at a time, and the order of what is said (RFC 3501 §3)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from foundation.log import get_logger
+from mailserver.imap.capabilities import capabilities
+from mailserver.imap.connection import Connection, Disconnected, Security, ShuttingDown
+from mailserver.imap.grammar.cursor import Cursor
+from mailserver.imap.grammar.errors import NotSupported, ParseError
+from mailserver.imap.grammar.parser import append_takes_message_next, parse_command, split_tag
+from mailserver.imap.incoming import LineTooLong
+from mailserver.imap.replies import Reply, Status, bad, bye, no
+from mailserver.imap.selected import Expunges, FolderGone, SelectedFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from mailserver.envelope import Principal
+    from mailserver.imap.context import ImapContext
+    from mailserver.imap.grammar.commands import Command
+
+log = get_logger(__name__)
+
+_LITERAL_AHEAD = re.compile(rb"\{([0-9]{1,200})(\+?)\}$")
+
+
+class State(StrEnum):
+    """RFC 3501 §3"""
+
+    NOT_AUTHENTICATED = "not authenticated"
+    AUTHENTICATED = "authenticated"
+    SELECTED = "selected"
+    LOGOUT = "logout"
+
+
+class Sync(StrEnum):
+    """What a session may say of its folder at the end of a command."""
+
+    EVERYTHING = "everything"
+    NO_EXPUNGES = "no expunges"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """How a command is served, in which states, and what may be told after it."""
+
+    run: Callable[[Session, Command], Awaitable[Reply]]
+    states: frozenset[State]
+    sync: Callable[[Command], Sync]
+
+
+@dataclass(slots=True)
+class Shared:
+    """What the sessions of one server hold together; used from one event loop."""
+
+    context: ImapContext
+    handlers: dict[type[Command], Handler]
+    body_searches: asyncio.Semaphore
+    pending_append_bytes: int = 0
+    last_uidvalidity: int = 0
+
+    def next_uidvalidity(self) -> int:
+        """Seconds since 1970, or one more than the last: a folder made anew never has its old number."""
+        self.last_uidvalidity = max(self.context.clock.millis() // 1000, self.last_uidvalidity + 1)
+        return self.last_uidvalidity
+
+
+class Goodbye(Exception):
+    """The session ends with BYE and this sentence."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class _LiteralRefused(Exception):
+    """A literal is larger than allowed; the command was read to its end and is answered by this."""
+
+    def __init__(self, tag: str, reply: Reply) -> None:
+        super().__init__(tag)
+        self.tag = tag
+        self.reply = reply
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A command on its way in."""
+
+    text: bytearray = field(default_factory=bytearray)
+    literals: list[bytes] = field(default_factory=list)
+    reserved: int = 0
+    refused: Reply | None = None
+
+
+class Session:
+    """One client from greeting to goodbye."""
+
+    def __init__(self, shared: Shared, connection: Connection) -> None:
+        self.shared = shared
+        self.context = shared.context
+        self.limits = shared.context.limits
+        self.connection = connection
+        self.principal: Principal | None = None
+        self.selected: SelectedFolder | None = None
+        self.leaves = False
+        """Set by LOGOUT."""
+        self._bad_in_a_row = 0
+        self._commands = 0
+        self._refused_sign_ins = 0
+        self._sign_in_before = asyncio.get_running_loop().time() + self.limits.sign_in_seconds
+
+    # State
+
+    @property
+    def state(self) -> State:
+        """Follows from who signed in and what is open."""
+        if self.leaves:
+            return State.LOGOUT
+        if self.principal is None:
+            return State.NOT_AUTHENTICATED
+        return State.AUTHENTICATED if self.selected is None else State.SELECTED
+
+    @property
+    def owner_id(self) -> int:
+        """Whose folders this session may open: those of who signed in, and no others."""
+        assert self.principal is not None
+        return self.principal.owner_id
+
+    @property
+    def folder(self) -> SelectedFolder:
+        """The open folder; only for commands of the selected state."""
+        assert self.selected is not None
+        return self.selected
+
+    @property
+    def may_sign_in(self) -> bool:
+        """Never in the clear, except on a sandbox's own listener (RFC 3501 §6.2.3, LOGINDISABLED)."""
+        return self.connection.is_encrypted or self.connection.security is Security.PLAIN
+
+    def capability_words(self) -> str:
+        """CAPABILITY as it is now."""
+        return capabilities(
+            is_signed_in=self.principal is not None,
+            may_sign_in=self.may_sign_in,
+            may_start_tls=self.may_start_tls,
+            message_bytes=self.limits.message_bytes,
+        )
+
+    @property
+    def may_start_tls(self) -> bool:
+        """Where there is a certificate and no TLS yet."""
+        return self.context.tls is not None and not self.connection.is_encrypted and self.principal is None
+
+    # Speaking
+
+    def send(self, lines: Iterable[bytes]) -> None:
+        """Writes whole responses."""
+        data = b"".join(lines)
+        if data:
+            self.connection.write(data)
+
+    def sign_in_was_refused(self) -> None:
+        """Counts; too many end the session."""
+        self._refused_sign_ins += 1
+        if self._refused_sign_ins >= self.limits.refused_sign_ins:
+            raise Goodbye("Too many refused sign-ins")
+
+    # The conversation
+
+    async def run(self) -> None:
+        """Serves the client until it leaves, is silent for too long, or breaks a limit."""
+        try:
+            self.send([f"* OK [CAPABILITY {self.capability_words()}] Vaguemestre ready\r\n".encode("ascii")])
+            while not self.leaves:
+                await self._next_command()
+        except Goodbye as goodbye:
+            self._say_goodbye(goodbye.text)
+        except ShuttingDown:
+            self._say_goodbye("The server is closing, please come back")
+        except LineTooLong:
+            self._say_goodbye("Command line too long")
+        except FolderGone:
+            self._say_goodbye("The open mailbox was deleted")
+
+    def _say_goodbye(self, text: str) -> None:
+        self.connection.write(bye(text))
+
+    async def _next_command(self) -> None:
+        reading = _Reading()
+        try:
+            try:
+                await self._read_before_deadline(reading)
+            except _LiteralRefused as refused:
+                self._finish(refused.tag, refused.reply)
+                await self.connection.drain()
+                return
+            if self.principal is None:
+                self._commands += 1
+                if self._commands > self.limits.commands_before_sign_in:
+                    raise Goodbye("Too many commands before sign-in")
+            await self._answer(reading)
+        finally:
+            self.shared.pending_append_bytes -= reading.reserved
+        await self.connection.drain()
+        if self.connection.has_waiting_input:
+            await asyncio.sleep(0)  # a client that pipelines does not keep the others waiting
+
+    async def _read_before_deadline(self, reading: _Reading) -> None:
+        loop = asyncio.get_running_loop()
+        if self.principal is None:
+            deadline, text = self._sign_in_before, "Sign-in took too long"
+        else:
+            deadline, text = loop.time() + self.limits.idle_seconds, "Idle for too long"
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._read(reading)
+        except TimeoutError:
+            raise Goodbye(text) from None
+
+    async def _read(self, reading: _Reading) -> None:
+        text = reading.text
+        while True:
+            line = await self.connection.read_line(max(self.limits.line_bytes - len(text), 0))
+            text += line
+            found = _LITERAL_AHEAD.search(line)
+            if found is None:
+                break
+            await self._read_literal(reading, found.group(1), is_announced=not found.group(2))
+            text += b"\r\n"
+        if reading.refused is not None:
+            raise _LiteralRefused(_tag_of(bytes(text)), reading.refused)
+
+    async def _read_literal(self, reading: _Reading, digits: bytes, *, is_announced: bool) -> None:
+        size = int(digits)
+        refused = reading.refused or self._refusal_of_literal(reading, size)
+        if refused is None:
+            if is_announced:
+                self.connection.write(b"+ Ready for literal data\r\n")
+            reading.literals.append(await self.connection.read_exactly(size))
+            return
+        if self.principal is None:
+            raise Goodbye("Literal too large")
+        if is_announced:
+            # The client waits for "+" and gets the answer to its command instead (RFC 3501 §7.5).
+            raise _LiteralRefused(_tag_of(bytes(reading.text)), refused)
+        if size > self.limits.discarded_literal_bytes:
+            raise Goodbye("Literal too large")
+        reading.refused = refused
+        await self.connection.discard(size)
+
+    def _refusal_of_literal(self, reading: _Reading, size: int) -> Reply | None:
+        limits = self.limits
+        if self.principal is None:
+            too_many = len(reading.literals) >= limits.literals_before_sign_in
+            return (
+                bad("Literal too large") if too_many or size > limits.literal_bytes_before_sign_in else None
+            )
+        if append_takes_message_next(bytes(reading.text), reading.literals):
+            if size > limits.message_bytes:
+                return no(f"The largest message has {limits.message_bytes} octets", "TOOBIG")
+            if self.shared.pending_append_bytes + size > limits.pending_append_bytes:
+                return no("Too many messages are being received, please try again", "LIMIT")
+            reading.reserved += size
+            self.shared.pending_append_bytes += size
+            return None
+        if size > limits.literal_bytes:
+            return bad("Literal too large", "TOOBIG")
+        if len(reading.literals) >= limits.literals:
+            return bad("Too many literals", "LIMIT")
+        return None
+
+    async def _answer(self, reading: _Reading) -> None:
+        cursor = Cursor(bytes(reading.text), reading.literals)
+        tag = "*"
+        try:
+            tag, name = split_tag(cursor)
+            command = parse_command(cursor, name)
+        except NotSupported as error:
+            self._finish(tag, no(error.text, error.code))
+        except ParseError as error:
+            self._finish(tag, bad(error.text))
+        else:
+            await self._execute(tag, command)
+
+    async def _execute(self, tag: str, command: Command) -> None:
+        handler = self.shared.handlers[type(command)]
+        if self.state not in handler.states:
+            self._finish(tag, bad(f"Not allowed in the {self.state} state"))
+            return
+        try:
+            reply = await handler.run(self, command)
+            await self._tell(handler.sync(command))
+        except ParseError as error:
+            reply = bad(error.text)
+        except (Disconnected, Goodbye, ShuttingDown, LineTooLong, FolderGone):
+            raise
+        except Exception:
+            reference = secrets.token_hex(4)
+            log.exception("imap.command_failed", reference=reference, command=type(command).__name__)
+            reply = no(f"Internal error, reference {reference}", "UNAVAILABLE")
+        self._finish(tag, reply)
+        if self.starts_tls:
+            await self._take_up_tls()
+
+    starts_tls = False
+    """Set by STARTTLS: TLS begins right after its OK."""
+
+    async def _take_up_tls(self) -> None:
+        self.starts_tls = False
+        await self.connection.start_tls()
+
+    async def _tell(self, sync: Sync) -> None:
+        if self.selected is None or sync is Sync.NOTHING:
+            return
+        expunges = Expunges.TOLD if sync is Sync.EVERYTHING else Expunges.HELD
+        self.send(await self.selected.sync(self.context.database, expunges, with_uid=False))
+
+    def _finish(self, tag: str, reply: Reply) -> None:
+        self.connection.write(reply.line(tag))
+        if reply.status is not Status.BAD:
+            self._bad_in_a_row = 0
+            return
+        self._bad_in_a_row += 1
+        if self._bad_in_a_row >= self.limits.bad_commands:
+            raise Goodbye("Too many bad commands")
+
+
+def _tag_of(text: bytes) -> str:
+    try:
+        return Cursor(text).tag()
+    except ParseError:
+        return "*"
