@@ -27,7 +27,7 @@ MAX_ID: Final = 998
 MAX_SUBJECT: Final = 998
 
 _QUOTABLE: Final = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]*")
-_MESSAGE_ID: Final = re.compile(rb"<[^<>\s]{1,%d}>" % (MAX_ID - 2))
+_MESSAGE_ID: Final = re.compile(rb"<[^<>\x00-\x20\x7f]{1,%d}>" % (MAX_ID - 2))
 _ADDRESS_FIELDS: Final = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
 _WANTED: Final = frozenset(
     (b"date", b"subject", b"in-reply-to", b"message-id", b"references", *_ADDRESS_FIELDS)
@@ -225,7 +225,7 @@ def _first_id(value: bytes) -> str | None:
     match = _MESSAGE_ID.search(value)
     if match is not None:
         return _ascii(match[0])
-    bare = value.split(None, 1)
+    bare = value.replace(b"\0", b"").split(None, 1)
     return _ascii(bare[0][:MAX_ID]) if bare else None
 
 

@@ -196,6 +196,11 @@ def test_a_message_without_thread_fields_has_none() -> None:
     )
 
 
+def test_an_id_holds_no_control_character() -> None:
+    found = rendered(b"Message-ID: a\0b c\r\nIn-Reply-To: <x\0y>\r\nReferences: <x\0y> <z@z>\r\n\r\n")
+    assert (found.message_id, found.in_reply_to, found.references) == ("ab", "<xy>", ("<z@z>",))
+
+
 def section(text: str, numbers: tuple[int, ...], what: SectionText = SectionText.BODY) -> bytes | None:
     message = crlf(text)
     found = load_parts(rendered(text).parts).locate(numbers, what)
