@@ -21,7 +21,7 @@ from directory.patients import (
     set_patient_password,
     set_patient_state,
 )
-from foundation.identifiers import OID_TEST, ins_key
+from foundation.identifiers import OID_NIR, OID_TEST, ins_key
 
 if TYPE_CHECKING:
     from foundation.database import Database
@@ -89,7 +89,7 @@ async def test_a_minor_is_under_eighteen(
     ("number", "changes"),
     [
         (ADULT, {}),
-        (ADULT[:-1] + "0", {}),
+        (CHILD[:-2] + "00", {"ins_oid": OID_NIR}),
         ("123", {}),
         (CHILD, {"ins_oid": "1.2.3"}),
         (CHILD, {"birth_date": "15/01/1980"}),
@@ -105,6 +105,10 @@ async def test_it_refuses_a_malformed_or_second_patient_without_naming_the_perso
     with pytest.raises(PatientRefused) as caught:
         await add(database, vault, number, **changes)
     assert number not in str(caught.value)
+
+
+async def test_a_test_identity_may_have_a_wrong_key(database: Database, vault: Vault) -> None:
+    assert (await add(database, vault, CHILD[:-2] + "00")).ins_oid == OID_TEST
 
 
 def test_every_state_says_what_it_opens() -> None:
