@@ -1,0 +1,263 @@
+"""The bridge: takes the attachments of a patient's mail into the record, or says why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from directory.patients import patient_of
+from dmp_bridge import record
+from dmp_bridge.examiner import Examiner
+from dmp_bridge.filing import Arrival, Structured, Verdict, document_values, judge
+from dmp_bridge.offer import OfferAccepted, OfferDesk, OfferRefused
+from dmp_bridge.record import State
+from dmp_bridge.report import REPORT_JOB, Report, compose
+from foundation import jobs, trail
+from foundation.vault import BlobNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from dmp_bridge.codes import ErrorCode
+    from dmp_bridge.findings import Finding
+    from foundation.clock import Clock
+    from foundation.database import Database, UnitOfWork
+    from foundation.jobs import Job
+    from foundation.settings import Settings
+    from foundation.vault import SealedBlob, Vault
+
+__all__ = ["Bridge", "Mail", "OfferAccepted", "OfferRefused", "Outcome", "Sealed"]
+
+
+class NotSealed(Exception):
+    """The record changed between the preparation and the unit of work; the job is done again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """The mail whose attachments are filed, as the job "bridge" names it."""
+
+    owner_id: int
+    mail_id: int
+    blob_id: int
+    sender: str
+    message_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The encrypted bytes of a document about to be filed: the original, and what is shown in its place."""
+
+    original: SealedBlob
+    display: SealedBlob | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one attachment; ``sentence`` is French."""
+
+    part: str
+    item: int
+    filename: str = field(repr=False)
+    state: State
+    code: ErrorCode | None
+    sentence: str
+    document_id: int | None
+
+
+class Bridge:
+    """From the attachments of a mail to the patient's record. `close` ends its worker process."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock, settings: Settings) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._structured = Structured(settings.bridge.structured)
+        self._examiner = Examiner(settings.bridge)
+        self._offers = OfferDesk(database, vault, clock, self._examiner)
+
+    async def close(self) -> None:
+        """Ends the worker process."""
+        await self._examiner.close()
+
+    async def examine(self, message: bytes) -> tuple[Finding, ...]:
+        """What the attachments of an RFC 5322 message are; a message that cannot be examined is refused (906)."""
+        return await self._examiner.examine_message(message)
+
+    async def handle(self, job: Job) -> Callable[[UnitOfWork], None]:
+        """The handler of the job "bridge": examines and seals now, files in the unit that is returned."""
+        mail = _mail(job)
+        try:
+            message = await self._vault.read(mail.owner_id, mail.blob_id)
+        except BlobNotFound:
+            return _nothing  # the mail was deleted before its turn came
+        findings = await self.examine(message)
+        sealed = await self._seal(mail, findings)
+
+        def unit(uow: UnitOfWork) -> None:
+            self.file(uow, mail, findings, sealed)
+
+        return unit
+
+    def file(
+        self,
+        uow: UnitOfWork,
+        mail: Mail,
+        findings: Sequence[Finding],
+        sealed: Mapping[tuple[str, int], Sealed],
+    ) -> tuple[Outcome, ...]:
+        """Writes documents, versions, filing rows and trail in one unit; run twice it changes nothing more.
+
+        Raises NotSealed when a document is to be filed that was not sealed beforehand.
+        """
+        arrival = self._arrival(uow.connection, mail)
+        outcomes: list[Outcome] = []
+        by_unique_id: dict[str, int] = {}
+        for finding in findings:
+            verdict = judge(uow.connection, arrival, finding)
+            document_id = verdict.document_id
+            if verdict.state is State.FILED and document_id is None:
+                ready = sealed.get((finding.part, finding.item))
+                if ready is None:
+                    raise NotSealed
+                document_id = self._store(uow, mail, finding, verdict, ready)
+            if finding.clinical is not None and document_id is not None:
+                by_unique_id[finding.clinical.unique_id] = document_id
+            outcomes.append(
+                Outcome(
+                    finding.part,
+                    finding.item,
+                    finding.filename,
+                    verdict.state,
+                    verdict.code,
+                    verdict.sentence,
+                    document_id,
+                )
+            )
+        rows = [
+            self._row(mail, finding, outcome, by_unique_id)
+            for finding, outcome in zip(findings, outcomes, strict=True)
+        ]
+        record.replace_filings(uow, mail.owner_id, mail.mail_id, rows)
+        for outcome in outcomes:
+            self._trace(uow, mail, outcome)
+        if mail.sender and any(outcome.state is State.REFUSED for outcome in outcomes):
+            jobs.enqueue(uow, REPORT_JOB, _payload(mail))
+        uow.publish(f"owner:{mail.owner_id}")
+        return tuple(outcomes)
+
+    async def report(self, job: Job) -> Report | None:
+        """What the sender is told after a job "bridge-report"; None when there is nothing to send."""
+        mail = _mail(job)
+        try:
+            message = await self._vault.read(mail.owner_id, mail.blob_id)
+        except BlobNotFound:
+            return None
+        filings = await self._database.read(
+            lambda connection: record.filings_of(connection, mail.owner_id, [mail.mail_id])
+        )
+        return compose(message, filings.get(mail.mail_id, []), sender=mail.sender, message_id=mail.message_id)
+
+    async def accept_offer(
+        self, owner_id: int, filing_id: int, *, title: str, category: str, date: str
+    ) -> OfferAccepted | OfferRefused:
+        """Files an offered attachment as the patient asks: title ≤ 128, a patient's category, `YYYY-MM-DD`."""
+        return await self._offers.accept(owner_id, filing_id, title=title, category=category, date=date)
+
+    def _arrival(self, connection: Connection, mail: Mail) -> Arrival:
+        return Arrival(patient_of(connection, mail.owner_id), mail.mail_id, mail.sender, self._structured)
+
+    async def _seal(self, mail: Mail, findings: Sequence[Finding]) -> dict[tuple[str, int], Sealed]:
+        """Seals what is going to be filed as far as the record tells now; nothing is sealed to be refused."""
+
+        def expected(connection: Connection) -> list[Finding]:
+            arrival = self._arrival(connection, mail)
+            return [
+                finding
+                for finding in findings
+                if (verdict := judge(connection, arrival, finding)).state is State.FILED
+                and verdict.document_id is None
+            ]
+
+        sealed: dict[tuple[str, int], Sealed] = {}
+        for finding in await self._database.read(expected):
+            original = await self._vault.seal(finding.data)
+            display = await self._vault.seal(finding.display.data) if finding.display is not None else None
+            sealed[finding.part, finding.item] = Sealed(original, display)
+        return sealed
+
+    def _store(self, uow: UnitOfWork, mail: Mail, finding: Finding, verdict: Verdict, sealed: Sealed) -> int:
+        assert finding.clinical is not None
+        owners = (mail.owner_id,)
+        values = document_values(finding, finding.clinical, verdict) | {
+            "owner_id": mail.owner_id,
+            "mail_id": mail.mail_id,
+            "sender": mail.sender[:320],
+            "blob_id": self._vault.store(uow, sealed.original, owners),
+            "display_blob_id": None
+            if sealed.display is None
+            else self._vault.store(uow, sealed.display, owners),
+            "filed_at": self._clock.millis(),
+        }
+        record.deprecate(uow, verdict.supersedes)
+        return record.add_document(uow, values)
+
+    def _row(
+        self, mail: Mail, finding: Finding, outcome: Outcome, by_unique_id: Mapping[str, int]
+    ) -> dict[str, object]:
+        return {
+            "owner_id": mail.owner_id,
+            "mail_id": mail.mail_id,
+            "mail_blob_id": mail.blob_id,
+            "part": finding.part[:64],
+            "item": finding.item,
+            "filename": finding.filename[:256],
+            "media_type": finding.media_type[:100],
+            "size": finding.size,
+            "kind": finding.kind.value,
+            "state": outcome.state.value,
+            "code": None if outcome.code is None else outcome.code.value,
+            "sentence": outcome.sentence,
+            "document_id": by_unique_id.get(finding.copy_of) if finding.copy_of else outcome.document_id,
+            "sender": mail.sender[:320],
+            "at": self._clock.millis(),
+        }
+
+    def _trace(self, uow: UnitOfWork, mail: Mail, outcome: Outcome) -> None:
+        # IHE ITI-32 asks for an audit of every import, refused ones too; ids only.
+        trail.append(
+            uow,
+            f"document.{outcome.state.value}",
+            actor="system",
+            subject=f"mail:{mail.mail_id}",
+            outcome=outcome.code.value if outcome.code is not None else "ok",
+            detail={"owner": mail.owner_id, "part": outcome.part, "document": outcome.document_id},
+            clock=self._clock,
+        )
+
+
+def _mail(job: Job) -> Mail:
+    payload = job.payload
+    return Mail(
+        owner_id=payload["owner_id"],
+        mail_id=payload["mail_id"],
+        blob_id=payload["blob_id"],
+        sender=payload.get("sender") or "",
+        message_id=payload.get("message_id"),
+    )
+
+
+def _payload(mail: Mail) -> dict[str, object]:
+    return {
+        "owner_id": mail.owner_id,
+        "mail_id": mail.mail_id,
+        "blob_id": mail.blob_id,
+        "sender": mail.sender,
+        "message_id": mail.message_id,
+    }
+
+
+def _nothing(_uow: UnitOfWork) -> None:
+    return None

@@ -1,0 +1,210 @@
+"""Files what the patient himself wants in the record: « Ajouter à mes documents de santé »."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date as calendar_date
+from datetime import datetime, time
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from directory.patients import patient_of
+from dmp_bridge import codes, record
+from dmp_bridge.filing import sha1
+from dmp_bridge.findings import OFFER_BYTES, Finding
+from dmp_bridge.record import Filing, Origin, State, Status
+from foundation import trail
+from foundation.clock import to_millis, to_paris
+from foundation.vault import BlobNotFound
+
+if TYPE_CHECKING:
+    from dmp_bridge.examiner import Examiner
+    from foundation.clock import Clock
+    from foundation.database import Database, UnitOfWork
+    from foundation.vault import SealedBlob, Vault
+
+_PARIS = ZoneInfo("Europe/Paris")
+_TITLE_LENGTH = 128
+
+_FILED = "Document ajouté à votre dossier par vous-même."
+_NO_TITLE = "Donnez au document un titre de 128 caractères au plus."
+_NO_CATEGORY = "Choisissez une catégorie de la liste."
+_NO_DATE = "Donnez la date du document, au plus tard aujourd'hui."
+_NOT_OFFERED = "Ce fichier n'est pas proposé pour vos documents de santé."
+_GONE = "Ce fichier n'est plus disponible : le message a été supprimé."
+_TOO_LARGE = "Ce fichier dépasse 5 Mo et ne peut pas être ajouté."
+_CLOSED = "Votre dossier n'est pas ouvert."
+_KNOWN = "Ce document figure déjà dans votre dossier."
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAccepted:
+    """The document is in the record."""
+
+    document_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRefused:
+    """Nothing was filed; the sentence is French and says what to do."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What the patient asks for, already checked."""
+
+    title: str
+    category: str
+    type_code: str
+    class_code: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """The bytes to file, sealed, and the finding they come from."""
+
+    finding: Finding
+    original: SealedBlob
+    display: SealedBlob | None
+
+
+class OfferDesk:
+    """Accepts offers. A second acceptance of the same offer gives the same document."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock, examiner: Examiner) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._examiner = examiner
+
+    async def accept(
+        self, owner_id: int, filing_id: int, *, title: str, category: str, date: str
+    ) -> OfferAccepted | OfferRefused:
+        """Reads the mail again, checks that the file is the one that was offered, and files it."""
+        wish = self._check(title, category, date)
+        if isinstance(wish, OfferRefused):
+            return wish
+        row = await self._database.read(lambda connection: record.filing(connection, owner_id, filing_id))
+        settled = _settled(row)
+        if settled is not None:
+            return settled
+        assert row is not None
+        material = await self._material(row)
+        if isinstance(material, OfferRefused):
+            return material
+        return await self._database.write(lambda uow: self._file(uow, row, wish, material))
+
+    def _check(self, title: str, category: str, date: str) -> _Wish | OfferRefused:
+        title = " ".join(title.split())
+        if not title or len(title) > _TITLE_LENGTH or not title.isprintable():
+            return OfferRefused(_NO_TITLE)
+        kind = codes.patient_type(category)
+        if kind is None or kind.class_code is None:
+            return OfferRefused(_NO_CATEGORY)
+        try:
+            day = calendar_date.fromisoformat(date)
+        except ValueError:
+            return OfferRefused(_NO_DATE)
+        if day > to_paris(self._clock.now()).date() or day.year < 1900:
+            return OfferRefused(_NO_DATE)
+        at = to_millis(datetime.combine(day, time(), _PARIS))
+        return _Wish(title, category, kind.code, kind.class_code, at)
+
+    async def _material(self, row: Filing) -> _Material | OfferRefused:
+        try:
+            message = await self._vault.read(row.owner_id, row.mail_blob_id)
+        except BlobNotFound:
+            return OfferRefused(_GONE)
+        for finding in await self._examiner.examine_message(message):
+            if (finding.part, finding.item) == (row.part, row.item):
+                break
+        else:
+            return OfferRefused(_GONE)
+        # The number of a deleted mail's blob may have gone to another mail: it must be the very file offered.
+        if (finding.filename[:256], finding.size) != (row.filename, row.size) or not finding.data:
+            return OfferRefused(_GONE)
+        if len(finding.data) > OFFER_BYTES:
+            return OfferRefused(_TOO_LARGE)
+        display = await self._vault.seal(finding.display.data) if finding.display is not None else None
+        return _Material(finding, await self._vault.seal(finding.data), display)
+
+    def _file(
+        self, uow: UnitOfWork, row: Filing, wish: _Wish, material: _Material
+    ) -> OfferAccepted | OfferRefused:
+        settled = _settled(record.filing(uow.connection, row.owner_id, row.id))
+        if settled is not None:
+            return settled
+        patient = patient_of(uow.connection, row.owner_id)
+        if patient is None or not patient.box_is_open:
+            return OfferRefused(_CLOSED)
+        finding = material.finding
+        clinical = finding.clinical
+        unique_id = clinical.unique_id[:256] if clinical is not None else f"2.25.{uuid.uuid4().int}"
+        if record.document_by_unique_id(uow.connection, row.owner_id, unique_id) is not None:
+            return OfferRefused(_KNOWN)
+        now = self._clock.millis()
+        values: dict[str, Any] = {
+            "owner_id": row.owner_id,
+            "unique_id": unique_id,
+            # A document the patient files is his own: it neither follows nor precedes a professional's version.
+            "set_id": None,
+            "version_number": 1,
+            "status": Status.APPROVED.value,
+            "origin": Origin.PATIENT.value,
+            "title": wish.title,
+            "type_code": wish.type_code,
+            "class_code": wish.class_code,
+            "category": wish.category,
+            "format_code": clinical.format_code
+            if clinical is not None
+            else codes.format_of_media_type(finding.media_type),
+            "confidentiality": clinical.confidentiality if clinical is not None else "N",
+            "masked_to_professionals": False,
+            "invisible_to_patient": False,
+            "invisible_to_representatives": clinical is not None and clinical.invisible_to_representatives,
+            "language": "fr-FR",
+            "creation_at": now,
+            "service_start_at": wish.at,
+            "service_stop_at": None,
+            "author_id": "",
+            "author_name": clinical.author_name[:256] if clinical is not None else "",
+            "author_specialty": clinical.author_specialty[:256] if clinical is not None else "",
+            "institution": clinical.institution[:256] if clinical is not None else "",
+            "institution_id": "",
+            "sender": row.sender,
+            "size": len(finding.data),
+            "sha1": sha1(finding.data),
+            "media_type": finding.display.media_type if finding.display is not None else finding.media_type,
+            "blob_id": self._vault.store(uow, material.original, (row.owner_id,)),
+            "display_blob_id": None
+            if material.display is None
+            else self._vault.store(uow, material.display, (row.owner_id,)),
+            "mail_id": row.mail_id,
+            "filed_at": now,
+        }
+        document_id = record.add_document(uow, values)
+        record.settle_filing(uow, row.id, state=State.FILED, sentence=_FILED, document_id=document_id)
+        trail.append(
+            uow,
+            "document.filed",
+            actor=f"patient:{row.owner_id}",
+            subject=f"mail:{row.mail_id}",
+            outcome="ok",
+            detail={"owner": row.owner_id, "part": row.part, "document": document_id},
+            clock=self._clock,
+        )
+        uow.publish(f"owner:{row.owner_id}")
+        return OfferAccepted(document_id)
+
+
+def _settled(row: Filing | None) -> OfferAccepted | OfferRefused | None:
+    """The answer when there is nothing left to do, None for an offer that stands."""
+    if row is None:
+        return OfferRefused(_NOT_OFFERED)
+    if row.state is State.FILED and row.document_id is not None:
+        return OfferAccepted(row.document_id)
+    return None if row.state is State.OFFERED else OfferRefused(_NOT_OFFERED)

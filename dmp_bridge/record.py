@@ -1,0 +1,260 @@
+"""Reads and writes the documents of a record and the filing of attachments; it decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from dmp_bridge.tables import document as document_table
+from dmp_bridge.tables import filing as filing_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
+    from foundation.database import UnitOfWork
+
+
+class Status(StrEnum):
+    """availabilityStatus of a document: the current version, or one that a newer replaced."""
+
+    APPROVED = "approved"
+    DEPRECATED = "deprecated"
+
+
+class Origin(StrEnum):
+    """Who put the document into the record."""
+
+    PROFESSIONAL = "professional"
+    PATIENT = "patient"
+
+
+class State(StrEnum):
+    """What became of an attachment."""
+
+    FILED = "filed"
+    DUPLICATE = "duplicate"
+    OFFERED = "offered"
+    REFUSED = "refused"
+    COPY = "copy"
+    KEPT = "kept"
+
+
+class Reader(StrEnum):
+    """Who looks at the record; each does not see what is invisible to them."""
+
+    PATIENT = "patient"
+    REPRESENTATIVE = "representative"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of a record; times in epoch milliseconds, ``media_type`` of what a person is shown.
+
+    ``display_blob_id`` names what is shown in place of the original (the file in an N1, the PDF copy of an N3).
+    """
+
+    id: int
+    owner_id: int
+    unique_id: str
+    set_id: str | None
+    version_number: int
+    status: Status
+    origin: Origin
+    title: str = field(repr=False)
+    type_code: str
+    class_code: str | None
+    category: str
+    format_code: str
+    confidentiality: str
+    masked_to_professionals: bool
+    invisible_to_patient: bool
+    invisible_to_representatives: bool
+    language: str
+    creation_at: int | None
+    service_start_at: int | None
+    service_stop_at: int | None
+    author_id: str
+    author_name: str
+    author_specialty: str
+    institution: str
+    institution_id: str
+    sender: str
+    size: int
+    sha1: str
+    media_type: str
+    blob_id: int
+    display_blob_id: int | None
+    mail_id: int
+    filed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """What became of one attachment; ``sentence`` is French and is shown to the patient."""
+
+    id: int
+    owner_id: int
+    mail_id: int
+    mail_blob_id: int
+    part: str
+    item: int
+    filename: str = field(repr=False)
+    media_type: str
+    size: int
+    kind: str
+    state: State
+    code: str | None
+    sentence: str
+    document_id: int | None
+    sender: str
+    at: int
+
+
+_DOCUMENT_COLUMNS = tuple(document_table.c[each.name] for each in fields(Document))
+_FILING_COLUMNS = tuple(filing_table.c[each.name] for each in fields(Filing))
+_BY_ID = select(*_DOCUMENT_COLUMNS).where(
+    document_table.c.owner_id == bindparam("owner"), document_table.c.id == bindparam("document")
+)
+_BY_UNIQUE_ID = select(*_DOCUMENT_COLUMNS).where(
+    document_table.c.owner_id == bindparam("owner"), document_table.c.unique_id == bindparam("unique_id")
+)
+_BY_SET = (
+    select(*_DOCUMENT_COLUMNS)
+    .where(document_table.c.owner_id == bindparam("owner"), document_table.c.set_id == bindparam("set_id"))
+    .order_by(document_table.c.version_number.desc(), document_table.c.id.desc())
+)
+_FILING = select(*_FILING_COLUMNS).where(
+    filing_table.c.owner_id == bindparam("owner"), filing_table.c.id == bindparam("filing")
+)
+_OF_MAIL = (
+    select(*_FILING_COLUMNS)
+    .where(
+        filing_table.c.owner_id == bindparam("owner"),
+        filing_table.c.mail_id.in_(bindparam("mails", expanding=True)),
+    )
+    .order_by(filing_table.c.mail_id, filing_table.c.id)
+)
+_IN_CHUNKS_OF = 500
+
+
+def list_documents(
+    connection: Connection,
+    owner_id: int,
+    *,
+    reader: Reader = Reader.PATIENT,
+    category: str | None = None,
+    status: Status | None = Status.APPROVED,
+) -> list[Document]:
+    """The documents a reader sees, the newest act first; ``status`` None also gives the former versions."""
+    query = select(*_DOCUMENT_COLUMNS).where(
+        document_table.c.owner_id == owner_id, document_table.c.invisible_to_patient.is_(False)
+    )
+    if reader is Reader.REPRESENTATIVE:
+        query = query.where(document_table.c.invisible_to_representatives.is_(False))
+    if category is not None:
+        query = query.where(document_table.c.category == category)
+    if status is not None:
+        query = query.where(document_table.c.status == status.value)
+    found = [_document(row) for row in connection.execute(query)]
+    return sorted(
+        found, key=lambda each: (each.service_start_at or each.creation_at or 0, each.id), reverse=True
+    )
+
+
+def document(
+    connection: Connection, owner_id: int, document_id: int, *, reader: Reader = Reader.PATIENT
+) -> Document | None:
+    """One document of the record, None when there is none or this reader must not know of it."""
+    row = connection.execute(_BY_ID, {"owner": owner_id, "document": document_id}).first()
+    if row is None:
+        return None
+    found = _document(row)
+    hidden = found.invisible_to_patient or (
+        reader is Reader.REPRESENTATIVE and found.invisible_to_representatives
+    )
+    return None if hidden else found
+
+
+def document_by_unique_id(connection: Connection, owner_id: int, unique_id: str) -> Document | None:
+    """The document with this uniqueId, whoever may see it."""
+    row = connection.execute(_BY_UNIQUE_ID, {"owner": owner_id, "unique_id": unique_id}).first()
+    return None if row is None else _document(row)
+
+
+def versions(connection: Connection, owner_id: int, set_id: str) -> list[Document]:
+    """Every version of one set, the highest first, whoever may see it."""
+    return [_document(row) for row in connection.execute(_BY_SET, {"owner": owner_id, "set_id": set_id})]
+
+
+def filings_of(connection: Connection, owner_id: int, mail_ids: Iterable[int]) -> dict[int, list[Filing]]:
+    """What became of the attachments of these mails, by mail, in the order of each message."""
+    wanted = list(mail_ids)
+    found: dict[int, list[Filing]] = {}
+    for start in range(0, len(wanted), _IN_CHUNKS_OF):
+        names = {"owner": owner_id, "mails": wanted[start : start + _IN_CHUNKS_OF]}
+        for row in connection.execute(_OF_MAIL, names):
+            found.setdefault(row.mail_id, []).append(_filing(row))
+    return found
+
+
+def filing(connection: Connection, owner_id: int, filing_id: int) -> Filing | None:
+    """One filing row."""
+    row = connection.execute(_FILING, {"owner": owner_id, "filing": filing_id}).first()
+    return None if row is None else _filing(row)
+
+
+def add_document(uow: UnitOfWork, values: dict[str, Any]) -> int:
+    """Writes a document; returns its id."""
+    result = uow.execute(insert(document_table), values)
+    assert result.inserted_primary_key is not None
+    document_id: int = result.inserted_primary_key[0]
+    return document_id
+
+
+def deprecate(uow: UnitOfWork, document_ids: Iterable[int]) -> None:
+    """A newer version took the place of these."""
+    for document_id in document_ids:
+        uow.execute(
+            update(document_table)
+            .where(document_table.c.id == document_id)
+            .values(status=Status.DEPRECATED.value)
+        )
+
+
+def replace_filings(uow: UnitOfWork, owner_id: int, mail_id: int, rows: list[dict[str, Any]]) -> list[int]:
+    """Writes what became of the attachments of a mail in place of what was written before; returns the ids.
+
+    In place of: a database may give the number of a deleted mail to a new one.
+    """
+    uow.execute(
+        delete(filing_table).where(filing_table.c.owner_id == owner_id, filing_table.c.mail_id == mail_id)
+    )
+    ids = []
+    for row in rows:
+        result = uow.execute(insert(filing_table), row)
+        assert result.inserted_primary_key is not None
+        ids.append(int(result.inserted_primary_key[0]))
+    return ids
+
+
+def settle_filing(uow: UnitOfWork, filing_id: int, *, state: State, sentence: str, document_id: int) -> None:
+    """An offer was accepted."""
+    uow.execute(
+        update(filing_table)
+        .where(filing_table.c.id == filing_id)
+        .values(state=state.value, sentence=sentence, document_id=document_id, code=None)
+    )
+
+
+def _document(row: Any) -> Document:
+    values = dict(row._mapping)
+    return Document(**(values | {"status": Status(row.status), "origin": Origin(row.origin)}))
+
+
+def _filing(row: Any) -> Filing:
+    return Filing(**(dict(row._mapping) | {"state": State(row.state)}))

@@ -1,0 +1,80 @@
+"""The process that opens what strangers sent: little memory, little time, no file to write, no secret to tell.
+
+Run as ``python -m dmp_bridge.worker MEMORY SECONDS UNZIPPED``; it reads requests on standard input and answers
+on standard output until its input ends. A request is a line of JSON (``kind``, ``name``, ``length``) and the
+bytes; an answer is a length of 8 bytes, big-endian, and a pickle of findings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import resource
+import signal
+import sys
+from typing import IO, TYPE_CHECKING
+
+from dmp_bridge.archive import ArchiveLimits
+from dmp_bridge.examine import Attachment, examine_attachments
+from dmp_bridge.message import examine_message
+
+if TYPE_CHECKING:
+    from dmp_bridge.findings import Finding
+
+FAILED = 3
+"""Exit status after a request that could not be examined: to try it again would end in the same way."""
+
+
+def main(arguments: list[str]) -> int:
+    """Serves requests until the end of input; the limits come as arguments, in bytes and seconds."""
+    memory, seconds, unzipped = (int(argument) for argument in arguments)
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    # Whatever a library prints must not end up between two answers.
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _confine(memory)
+    limits = ArchiveLimits(total_bytes=unzipped)
+    try:
+        while line := requests.readline(65_536):
+            request = json.loads(line)
+            data = requests.read(request["length"])
+            if len(data) != request["length"]:
+                return 0
+            _allow_time(seconds)
+            _answer(answers, _examine(request["kind"], request["name"], data, limits))
+    except (Exception, MemoryError):
+        # The traceback could quote what it was reading: nothing is printed.
+        return FAILED
+    return 0
+
+
+def _examine(kind: str, name: str, data: bytes, limits: ArchiveLimits) -> tuple[Finding, ...]:
+    if kind == "message":
+        return examine_message(data, limits)
+    return examine_attachments([Attachment("", name, data)], limits)
+
+
+def _answer(answers: IO[bytes], findings: tuple[Finding, ...]) -> None:
+    packed = pickle.dumps(findings, protocol=5)
+    answers.write(len(packed).to_bytes(8, "big"))
+    answers.write(packed)
+    answers.flush()
+
+
+def _confine(memory: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+def _allow_time(seconds: int) -> None:
+    """Processor time counts from the start of the process, so each request moves the limit."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
