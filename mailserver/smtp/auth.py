@@ -31,9 +31,7 @@ class Credentials:
 
 
 def decode_response(response: bytes) -> bytes | None:
-    """One base64 response; "=" is the empty initial response (RFC 4954 §4). None when it is not base64."""
-    if response == b"=":
-        return b""
+    """One base64 response (RFC 4954 §4); None when it is not base64."""
     try:
         return b64decode(response, validate=True)
     except (binascii.Error, ValueError):

@@ -94,6 +94,15 @@ class Reservation:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.release()
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything is held."""
+        return self._held > 0
+
+    def release(self) -> None:
+        """Give all back; again is harmless."""
         if self._held:
             self._budget.release(self._held)
             self._held = 0

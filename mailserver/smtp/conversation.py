@@ -104,6 +104,7 @@ class Conversation(SMTP):
         self._is_listening = False  # waits for a command, with nothing under way
         self._is_reading_content = False
         self._is_delivering = False  # must not be cancelled
+        self._has_said_all = False  # the client has closed its end
         self._is_leaving = False  # was asked to end
 
     # Connection ----------------------------------------------------------------------------------------------
@@ -139,6 +140,7 @@ class Conversation(SMTP):
 
     def eof_received(self) -> bool | None:
         """The client will send no more; it may still read, so commands already here are answered."""
+        self._has_said_all = True
         return StreamReaderProtocol.eof_received(self)
 
     def shut_down(self) -> None:
@@ -188,6 +190,14 @@ class Conversation(SMTP):
     def _allow(self, seconds: float) -> None:
         """The client has this long until something is due; the timer is set anew only when it fires."""
         self._deadline = self.loop.time() + seconds
+
+    def _expect_by(self, deadline: float) -> None:
+        """As `_allow`, at a time that may be nearer than the one the timer is set to."""
+        self._deadline = deadline
+        timer = self._timeout_handle
+        if timer is not None and deadline < timer.when():
+            timer.cancel()
+            self._timeout_handle = self.loop.call_at(deadline, self._timeout_cb)
 
     def _timeout_cb(self) -> None:
         now = self.loop.time()
@@ -311,7 +321,7 @@ class Conversation(SMTP):
                 raise Closing
             self.count_error(replies.UNKNOWN_COMMAND if verb.isalnum() else replies.NOT_TEXT)
             return
-        if len(line) > self._limits.command_bytes and verb.upper() != b"AUTH":
+        if len(line) + 2 > self._limits.command_bytes and verb.upper() != b"AUTH":
             self.reply(replies.LINE_TOO_LONG)
             raise Closing
         try:

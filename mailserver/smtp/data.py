@@ -53,6 +53,10 @@ class Content:
         """The whole content; BytesIO hands over its own buffer, so this copies nothing."""
         return b"" if self._buffer is None else self._buffer.getvalue()
 
+    @property
+    def ends_with_line_end(self) -> bool:
+        return self._line == 0
+
     def refuse(self, fault: ContentFault) -> None:
         """Stop keeping the content, for a reason outside it."""
         self.fault = fault
@@ -116,6 +120,32 @@ class DataReader:
             chunk = chunk.replace(b"\r\n.", b"\r\n")
         self.content.add(chunk if self._begun else chunk[2:])
         self._begun = True
+
+
+class ChunkReader:
+    """Joins the chunks of BDAT (RFC 3030), which hold content as it is, without dot-stuffing."""
+
+    __slots__ = ("_held", "content", "since")
+
+    def __init__(self, limit: int) -> None:
+        self.content = Content(limit)
+        self.since: float | None = None
+        """When the first chunk began: the minimum rate is that of the whole message."""
+        self._held = b""
+        """A CR whose LF may be in the next chunk."""
+
+    def feed(self, block: bytes) -> None:
+        """Take some octets of a chunk."""
+        data = self._held + block
+        self._held = b"\r" if data.endswith(b"\r") else b""
+        self.content.add(data[:-1] if self._held else data)
+
+    def finish(self) -> None:
+        """No chunk follows; a last line without its end gets one, as DATA would have needed."""
+        if self._held:
+            self.content.add(self._held)
+        elif self.content.size and not self.content.ends_with_line_end:
+            self.content.add(b"\r\n")
 
 
 def _length_of_started_end(data: bytes) -> int:

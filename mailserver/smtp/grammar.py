@@ -58,6 +58,14 @@ class RcptCommand:
     orcpt: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BdatCommand:
+    """`BDAT size [LAST]` (RFC 3030 §2); `size` in octets."""
+
+    size: int
+    is_last: bool
+
+
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]+"
 _QUOTED = r'"(?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*"'
 _PATH = re.compile(rf"<(?:(?P<local>{_ATOM}(?:\.{_ATOM})*|{_QUOTED})@(?P<domain>[^<>@\s\"\\(),;:\[\]]+))?>")
@@ -69,6 +77,7 @@ _LDH_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
 _ORCPT = re.compile(r"[A-Za-z0-9-]+;.+")
+_BDAT = re.compile(r"([0-9]{1,20})( +LAST)? *", re.IGNORECASE | re.ASCII)
 _HELO = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:\-\]]{0,254}")
 
 _BODY_TYPES = frozenset(BodyType)
@@ -155,6 +164,12 @@ def parse_rcpt(argument: str, *, utf8: bool) -> RcptCommand | Fault:
             case _:
                 return Fault.UNKNOWN_PARAMETER
     return RcptCommand(recipient, notify, orcpt)
+
+
+def parse_bdat(argument: str) -> BdatCommand | None:
+    """Read what stands behind `BDAT `."""
+    found = _BDAT.fullmatch(argument)
+    return BdatCommand(int(found[1]), found[2] is not None) if found is not None else None
 
 
 def parse_helo(argument: str) -> str | None:

@@ -25,12 +25,8 @@ class Listener:
     def __init__(self, server: asyncio.Server, census: Census) -> None:
         self._server = server
         self._census = census
-
-    @property
-    def port(self) -> int:
+        self.port: int = server.sockets[0].getsockname()[1]
         """The port that was bound, also when 0 was asked for."""
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
 
     @property
     def connections(self) -> int:

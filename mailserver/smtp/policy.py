@@ -22,7 +22,7 @@ class Limits:
     unreserved_bytes: int = 1024 * 1024  # a message above it reserves its memory
     idle: float = 300.0  # RFC 5321 §4.5.3.2.7
     block: float = 180.0  # RFC 5321 §4.5.3.2.5
-    bytes_per_second: int = 1024  # slowest data we wait for, after the first `block` seconds
+    bytes_per_second: int = 8192  # slowest content we wait for, after the first `block` seconds
     handshake: float = 30.0
     memory: float = 30.0  # wait for the memory budget
 

@@ -1,4 +1,4 @@
-"""The commands of an SMTP conversation: EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA and the small ones."""
+"""The commands of an SMTP conversation: EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, BDAT and the small ones."""
 
 # ruff: noqa: N802 - aiosmtpd names a command's method smtp_ and the verb
 
@@ -22,13 +22,12 @@ from mailserver.smtp.auth import (
     parse_plain,
 )
 from mailserver.smtp.budget import Reservation
-from mailserver.smtp.conversation import Closing, Conversation
-from mailserver.smtp.data import Content, ContentFault, DataReader
+from mailserver.smtp.conversation import Closing
+from mailserver.smtp.data import ChunkReader, Content, ContentFault, DataReader
 from mailserver.smtp.grammar import Fault
+from mailserver.smtp.receiving import ReceivingConversation
 
 _MECHANISMS: Final = frozenset(Mechanism)
-_BLOCK: Final = 256 * 1024
-_CUT: Final = 1.1  # of the maximum size: who sends more is not listened to any longer
 
 _MAIL_FAULTS: Final = MappingProxyType(
     {
@@ -58,10 +57,12 @@ class Transaction:
     """One mail transaction (RFC 5321 §3.3) up to its content."""
 
     mail: grammar.MailCommand
+    reservation: Reservation  # memory for the content
     recipients: dict[str, grammar.RcptCommand] = field(default_factory=dict)  # in the order of RCPT
+    chunks: ChunkReader | None = None  # of BDAT, once the first came
 
 
-class SmtpProtocol(Conversation):
+class SmtpProtocol(ReceivingConversation):
     """One client's conversation with the gate."""
 
     _transaction: Transaction | None = None
@@ -82,6 +83,7 @@ class SmtpProtocol(Conversation):
             "SMTPUTF8",
             "PIPELINING",
             "ENHANCEDSTATUSCODES",
+            "CHUNKING",
         ]
         if self.tls_context is not None and not self._client.is_secured:
             words.append("STARTTLS")
@@ -103,7 +105,7 @@ class SmtpProtocol(Conversation):
             self.count_error(replies.HELO_SYNTAX)
             return False
         self._client.helo = name
-        self._transaction = None
+        self._abandon()
         return True
 
     async def smtp_STARTTLS(self, argument: str) -> None:
@@ -120,7 +122,7 @@ class SmtpProtocol(Conversation):
         else:
             self.reply(replies.READY_FOR_TLS)
             await self.flush()
-            self._transaction = None
+            self._abandon()
             await self._start_tls(self.tls_context)
 
     async def smtp_RSET(self, argument: str) -> None:
@@ -129,7 +131,7 @@ class SmtpProtocol(Conversation):
         if argument:
             self.count_error(replies.NO_ARGUMENT)
             return
-        self._transaction = None
+        self._abandon()
         self.reply(replies.OK)
 
     async def smtp_NOOP(self, argument: str) -> None:
@@ -158,6 +160,15 @@ class SmtpProtocol(Conversation):
             return
         self.reply(replies.GOODBYE)
         raise Closing
+
+    def _abandon(self) -> None:
+        if self._transaction is not None:
+            self._transaction.reservation.release()
+            self._transaction = None
+
+    def _finish(self) -> None:
+        self._abandon()
+        super()._finish()
 
     # Sign-in -------------------------------------------------------------------------------------------------
 
@@ -210,7 +221,12 @@ class SmtpProtocol(Conversation):
 
     async def _sign_in_plain(self, initial: bytes | None) -> Credentials | None:
         message = await self._response(EMPTY_CHALLENGE, initial)
-        return self._checked(message, parse_plain(message)) if message is not None else None
+        if message is None:
+            return None
+        who = parse_plain(message)
+        if who is None:
+            self.count_error(replies.BAD_BASE64)
+        return who
 
     async def _sign_in_login(self, initial: bytes | None) -> Credentials | None:
         # Outlook sends the name behind AUTH LOGIN, others wait for the challenge.
@@ -218,9 +234,16 @@ class SmtpProtocol(Conversation):
         if login is None:
             return None
         password = await self._response(PASSWORD_CHALLENGE, None)
-        return self._checked(password, credentials(login, password)) if password is not None else None
+        if password is None:
+            return None
+        who = credentials(login, password)
+        if who is None:
+            self.count_error(replies.refused(refusals.WRONG_PASSWORD))
+        return who
 
     async def _response(self, challenge: bytes, initial: bytes | None) -> bytes | None:
+        if initial == b"=":  # RFC 4954 §4: an empty initial response
+            return b""
         response = initial
         if response is None:
             self.reply(challenge)
@@ -233,11 +256,6 @@ class SmtpProtocol(Conversation):
         if message is None:
             self.count_error(replies.BAD_BASE64)
         return message
-
-    def _checked(self, message: bytes, who: Credentials | None) -> Credentials | None:
-        if who is None:
-            self.count_error(replies.BAD_BASE64 if message else replies.refused(refusals.WRONG_PASSWORD))
-        return who
 
     # Transaction ---------------------------------------------------------------------------------------------
 
@@ -266,7 +284,7 @@ class SmtpProtocol(Conversation):
                 self.count_junk()
                 self.reply(replies.refused(refusal))
                 return
-            self._transaction = Transaction(mail)
+            self._transaction = Transaction(mail, Reservation(self._budget))
             self.reply(replies.SENDER_OK)
 
     async def smtp_RCPT(self, argument: str) -> None:
@@ -274,6 +292,9 @@ class SmtpProtocol(Conversation):
         transaction = self._transaction
         if transaction is None:
             self.count_error(replies.MAIL_FIRST)
+            return
+        if transaction.chunks is not None:
+            self.count_error(replies.BAD_SEQUENCE)
             return
         rcpt = grammar.parse_rcpt(argument, utf8=transaction.mail.utf8)
         if isinstance(rcpt, Fault):
@@ -307,56 +328,44 @@ class SmtpProtocol(Conversation):
             self.count_error(replies.MAIL_FIRST)
         elif not transaction.recipients:
             self.reply(replies.NO_RECIPIENTS)
+        elif transaction.chunks is not None:
+            self.count_error(replies.BAD_SEQUENCE)
         else:
             self.reply(replies.SEND_DATA)
             await self.flush()
-            self._transaction = None
             reader = DataReader(self._limits.message_bytes)
-            with Reservation(self._budget) as reservation:
-                self._is_reading_content = True
-                await self._receive(reader, transaction.mail.size or 0, reservation)
-                self._is_reading_content = False
-                await self._take(transaction, reader.content)
+            await self.receive_data(reader, transaction.mail.size or 0, transaction.reservation)
+            await self._take(transaction, reader.content)
 
-    async def _receive(self, reader: DataReader, declared: int, reservation: Reservation) -> None:
-        """Read up to the end of the data; what is wrong with it stands in the content."""
-        limits, content, loop = self._limits, reader.content, self.loop
-        cut = limits.message_bytes * _CUT
-        # A client has `block` seconds for each block, and over all it must not be slower than the minimum.
-        slowest = loop.time() + limits.block
-        while True:
-            self._deadline = min(loop.time() + limits.block, slowest + content.size / limits.bytes_per_second)
-            block = await self._reader.read(_BLOCK)
-            if not block:
-                raise Closing
-            if reader.feed(block):
-                break
-            if content.size > cut:
-                self.reply(replies.TOO_BIG)
-                raise Closing
-            if content.size > limits.unreserved_bytes and not reservation.covers(content.size):
-                slowest += await self._reserve(content, declared, reservation)
-        if reader.rest:
-            self._buffer[:0] = reader.rest
-
-    async def _reserve(self, content: Content, declared: int, reservation: Reservation) -> float:
-        """Reserve memory for the rest of a large message; the seconds it took, which the client is not charged."""
-        if content.fault is not None:
-            return 0.0
-        limits = self._limits
-        if reservation.covers(1):  # it declared less than it sends
-            if not reservation.extend(limits.message_bytes):
-                content.refuse(ContentFault.NO_MEMORY)
-            return 0.0
-        began = self.loop.time()
-        self._allow(limits.memory + limits.block)
-        amount = declared if declared > content.size else limits.message_bytes
-        if not await reservation.begin(amount, limits.memory):
-            content.refuse(ContentFault.NO_MEMORY)
-        return self.loop.time() - began
+    async def smtp_BDAT(self, argument: str) -> None:
+        """RFC 3030 §2. The octets come without being asked for, so those of a refused chunk are read too."""
+        chunk = grammar.parse_bdat(argument)
+        if chunk is None:
+            self.reply(replies.BDAT_SYNTAX)
+            raise Closing  # nobody knows how many octets follow
+        transaction = self._transaction
+        if transaction is None or not transaction.recipients:
+            await self.discard(chunk.size)
+            self.count_error(replies.MAIL_FIRST if transaction is None else replies.NO_RECIPIENTS)
+            return
+        if transaction.chunks is None:
+            transaction.chunks = ChunkReader(self._limits.message_bytes)
+        chunks = transaction.chunks
+        await self.receive_chunk(chunk.size, chunks, transaction.mail.size or 0, transaction.reservation)
+        if chunk.is_last:
+            chunks.finish()
+        if chunk.is_last or chunks.content.fault is not None:
+            await self._take(transaction, chunks.content)
+        else:
+            self.reply(replies.OK)
 
     async def _take(self, transaction: Transaction, content: Content) -> None:
-        """Hand a received message to the gate and answer for it."""
+        """End the transaction: hand what was received to the gate and answer for it."""
+        self._transaction = None
+        with transaction.reservation:
+            await self._hand_over(transaction, content)
+
+    async def _hand_over(self, transaction: Transaction, content: Content) -> None:
         if content.fault is not None:
             self.count_junk()
             self.reply(_CONTENT_FAULTS[content.fault])
@@ -389,6 +398,9 @@ class SmtpProtocol(Conversation):
     async def _acknowledge(self, accepted: Accepted) -> None:
         self.reply(replies.queued(accepted.queue_id))
         await self.flush()
+        if self._has_said_all:
+            # It may be gone altogether and send the message again: whoever delivered it must still know it.
+            return
         try:
             await self._gate.acknowledged(accepted)
         # The 250 is out: no second reply may follow.
@@ -404,6 +416,7 @@ class SmtpProtocol(Conversation):
             b"MAIL": smtp_MAIL,
             b"RCPT": smtp_RCPT,
             b"DATA": smtp_DATA,
+            b"BDAT": smtp_BDAT,
             b"RSET": smtp_RSET,
             b"NOOP": smtp_NOOP,
             b"HELP": smtp_HELP,

@@ -15,7 +15,7 @@ from mailserver.envelope import Accepted, Envelope, Principal, Refused
 from mailserver.refusals import UNKNOWN_MAILBOX, WRONG_PASSWORD
 from mailserver.smtp.budget import MemoryBudget
 from mailserver.smtp.listener import Listener, listen, listen_tls
-from mailserver.smtp.policy import Limits, ListenerPolicy, mx_plain, submission, submission_plain
+from mailserver.smtp.policy import Limits, ListenerPolicy, mx_plain, submission_plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -118,6 +118,13 @@ class Talk:
         """Send a command line, return the reply."""
         await self.send((line.encode() if isinstance(line, str) else line) + b"\r\n")
         return await self.answer()
+
+    async def answer_to_bad_command(self) -> str:
+        """The reply to something that is no command; "" once the server has closed."""
+        with contextlib.suppress(ConnectionError):
+            await self.send(b"XYZZY\r\n")
+            return await self.answer()
+        return ""
 
     async def is_closed(self) -> bool:
         """Wait until the server has closed; False when it says something instead."""
@@ -237,5 +244,8 @@ def limited(**limits: float) -> ListenerPolicy:
     return mx_plain(HOSTNAME, Limits(**limits))  # type: ignore[arg-type]
 
 
-def with_starttls(make: Callable[..., ListenerPolicy] = submission) -> ListenerPolicy:
-    return make(HOSTNAME)
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the server work until something holds; the test's own timeout ends a wait in vain."""
+    while not condition():
+        turn = asyncio.get_running_loop().create_future()
+        await asyncio.wait([turn], timeout=0.005)

@@ -50,6 +50,7 @@ async def test_ehlo_offers_what_is_done_and_no_more(talk: Talk) -> None:
         "SMTPUTF8",
         "PIPELINING",
         "ENHANCEDSTATUSCODES",
+        "CHUNKING",
     ]
 
 
@@ -69,6 +70,7 @@ async def test_helo_offers_nothing(talk: Talk, gate: RecordingGate) -> None:
         ("MAIL FROM:<a@b.fr>", "503 5.5.1 "),
         ("RCPT TO:<a@b.fr>", "503 5.5.1 "),
         ("DATA", "503 5.5.1 "),
+        ("BDAT 0 LAST", "503 5.5.1 "),
         ("EHLO", "501 5.5.4 "),
         ("EHLO a b", "501 5.5.4 "),
         ("VRFY anne", "252 2.5.2 "),
