@@ -410,11 +410,38 @@ def conversation(connection: Connection, owner_id: int, conversation_id: int) ->
     )
 
 
-def message_ids(connection: Connection, conversation_id: int) -> tuple[str, ...]:
-    """The message ids of a conversation, oldest first, for References (RFC 5322 §3.6.4)."""
-    rows = connection.execute(
-        select(_i.message_id)
-        .where(_i.conversation_id == conversation_id, _i.message_id.is_not(None))
-        .order_by(_i.at, _i.mail_id)
-    ).scalars()
-    return tuple(row for row in rows if row is not None)
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an answer builds on: to whom, the subject as received, and the message ids, oldest first.
+
+    `in_reply_to` is the newest message that the patient received.
+    """
+
+    counterpart: str
+    subject: str = field(repr=False)
+    in_reply_to: str | None
+    references: tuple[str, ...]
+
+
+def basis_of(connection: Connection, owner_id: int, conversation_id: int) -> Basis | None:
+    """The basis of an answer (RFC 5322 §3.6.4); None when this patient has no such conversation."""
+    row = connection.execute(
+        select(_c.counterpart, _c.subject).where(_c.id == conversation_id, _c.owner_id == owner_id)
+    ).first()
+    if row is None:
+        return None
+    items = connection.execute(
+        select(_i.message_id, _i.direction, mail.c.subject)
+        .join(mail, mail.c.id == _i.mail_id)
+        .where(_i.conversation_id == conversation_id)
+        .order_by(_i.at.desc(), _i.mail_id.desc())
+        .limit(_MAX_REFERENCES)
+    ).all()
+    received = [item for item in items if item.direction == Direction.IN]
+    ids = [item.message_id for item in reversed(items) if item.message_id is not None]
+    return Basis(
+        row.counterpart,
+        received[0].subject if received else row.subject,
+        received[0].message_id if received else None,
+        tuple(ids),
+    )

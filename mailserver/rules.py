@@ -8,7 +8,7 @@ from directory.bals import BalState, BalType, bals_of
 from directory.patients import find_patient
 from foundation.identifiers import Address, patient_address_ins
 from mailserver.conversations import may_write_to
-from mailserver.delivery.recipients import PATIENT_CAUSES, Hosting, resolve
+from mailserver.delivery.recipients import PATIENT_CAUSES, Hosting, canonical, resolve
 from mailserver.refusals import (
     DOMAIN_NOT_REACHABLE,
     FOREIGN_SENDER_EXPECTED,
@@ -84,13 +84,14 @@ class Rules:
                 refusal = self._from_patient(connection, ins, recipient)
                 if refusal is not None:
                     return refusal
-        resolution = resolve(connection, self._hosting, (recipient,), also=(sender,))
+        reverse_path = canonical(sender)
+        resolution = resolve(connection, self._hosting, (recipient,), also=(reverse_path,))
         if not resolution.undelivered:
             return None
         refusal = resolution.undelivered[0].refusal
         if refusal is DOMAIN_NOT_REACHABLE:
             return DOMAIN_NOT_REACHABLE if principal is not None else RELAY_DENIED
-        if self._reports and refusal in PATIENT_CAUSES and sender.lower() in resolution.boxes:
+        if self._reports and refusal in PATIENT_CAUSES and reverse_path in resolution.boxes:
             # The cause reaches the sender as « Message non distribué ».
             return None
         return refusal

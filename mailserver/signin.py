@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, Column, Integer, String, Table, bindparam, de
 from directory.bals import BalState, find_bal
 from foundation import trail
 from foundation.database import metadata
+from foundation.identifiers import Address
 from foundation.passwords import PasswordMemory
 from mailserver.envelope import Principal, Refused
 from mailserver.refusals import ACCOUNT_SUSPENDED, LOCKED_OUT, WRONG_PASSWORD
@@ -149,7 +150,8 @@ class SignIn:
 
 
 def _find(connection: Connection, address: str) -> Bal | None:
-    return find_bal(connection, address) if 0 < len(address) <= _MAX_LOGIN else None
+    parsed = Address.parse(address) if len(address) <= _MAX_LOGIN else None
+    return find_bal(connection, str(parsed)) if parsed is not None else None
 
 
 def _keys(address: str, peer: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from directory.bals import BalState
 from foundation import jobs, trail
 from mailserver import conversations
 from mailserver.conversations import Received
-from mailserver.delivery.recipients import Hosting, Resolution, Target, resolve
+from mailserver.delivery.recipients import Hosting, Resolution, Target, canonical, resolve
 from mailserver.delivery.report import Undelivered
 from mailserver.refusals import ACCOUNT_SUSPENDED, TOO_BIG, Refusal
 from mailserver.store.append import INBOX, Appended, NewMail, append
@@ -128,7 +128,7 @@ class LocalDelivery:
             uow.connection,
             self._hosting,
             envelope.recipients,
-            also=(own, envelope.sender.lower(), delivery.prepared.reply_to),
+            also=(own, canonical(envelope.sender), delivery.prepared.reply_to),
         )
         if own is not None:
             box = resolution.boxes.get(own)

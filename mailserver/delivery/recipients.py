@@ -95,10 +95,16 @@ class Resolution:
     boxes: Mapping[str, Box] = field(repr=False)
 
 
+def canonical(address: str) -> str | None:
+    """An address as boxes are stored; None for the null path and for what no box is called."""
+    parsed = Address.parse(address)
+    return str(parsed) if parsed is not None else None
+
+
 def resolve(
     connection: Connection, hosting: Hosting, recipients: Iterable[str], *, also: Iterable[str | None] = ()
 ) -> Resolution:
-    """Judges each recipient once, in the order given. `also` are addresses whose boxes the caller wants to see.
+    """Judges each recipient once, in the order given. `also` are canonical addresses whose boxes the caller wants to see.
 
     Accounts may change under another process at any moment, so nothing here outlives the transaction.
     """

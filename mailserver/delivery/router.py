@@ -15,7 +15,7 @@ from foundation.mime.scanner import scan
 from mailserver.delivery.local import Delivery, LocalDelivery, Rejected, ReportMail, Undeliverable
 from mailserver.delivery.prepare import Prepared, prepare
 from mailserver.delivery.receipts import AlreadyDelivered, Receipts
-from mailserver.delivery.recipients import PATIENT_CAUSES, Hosting, Resolution
+from mailserver.delivery.recipients import PATIENT_CAUSES, Hosting, Resolution, canonical
 from mailserver.delivery.report import Report, render_report
 from mailserver.delivery.trace import check_author, is_safe_path
 from mailserver.envelope import Accepted, Refused
@@ -166,7 +166,7 @@ class Router:
         if not resolution.undelivered:
             return None
         first = resolution.undelivered[0]
-        box = resolution.boxes.get(envelope.sender.lower())
+        box = resolution.boxes.get(canonical(envelope.sender) or "")
         by_rule = self._settings.patients.undeliverable == "report" and all(
             one.refusal in _REPORTED for one in resolution.undelivered
         )

@@ -44,7 +44,7 @@ _ENCODED_WORD = re.compile(rb"=\?[^?\s<>@]{1,80}\?[bBqQ]\?[^?\s<>@]*\?=")
 _QUOTED = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _COMMENT = re.compile(rb"\([^()\\]*\)")
 _PLAIN_MAILBOX = re.compile(rb"[^<>@]*<[^<>@\s]+@[^<>@\s]+>\s*|\s*[^<>@\s]+@[^<>@\s]+\s*")
-_UNSAFE_IN_PATH = re.compile(r"[\x00-\x20\x7f<>]")
+_UNSAFE_IN_PATH = re.compile(r"[\x00-\x20\x7f<>\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)

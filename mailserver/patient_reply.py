@@ -1,0 +1,189 @@
+"""A patient answers a professional: the message is written here, then goes the way of all mail.
+
+No `X-MSS-…` header: those are the professionals'. The name shown is the patient's, the address the INS (ECO.3.1.2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from email.headerregistry import Address as MailboxAddress
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+from directory.correspondents import correspondent
+from directory.patients import patient_of
+from foundation.clock import to_paris
+from foundation.identifiers import Address
+from mailserver.conversations import Basis, Received, add_sent, basis_of, may_reply
+from mailserver.delivery.local import Rejected, SentCopy
+from mailserver.envelope import Accepted, Envelope, Refused
+from mailserver.refusals import (
+    ATTACHMENTS_TOO_BIG,
+    EMPTY_ANSWER,
+    FORBIDDEN_ATTACHMENT,
+    INVALID_ADDRESS,
+    PATIENT_BOX_CLOSED,
+    TOO_BIG,
+    UNKNOWN_CONVERSATION,
+    Refusal,
+)
+from mailserver.uploads import Upload, file_type, safe_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from directory.patients import Patient
+    from foundation.clock import Clock
+    from foundation.database import Database, UnitOfWork
+    from foundation.settings import Settings
+    from mailserver.delivery.router import Router
+    from mailserver.store.append import Appended
+
+__all__ = ["PatientDesk", "Upload"]
+
+_MAX_TEXT = 50_000
+"""Characters; what the national web services allow in a body."""
+_MAX_UPLOADS = 100
+
+
+class PatientDesk:
+    """Where patients hand in their answers."""
+
+    def __init__(self, router: Router, database: Database, clock: Clock, settings: Settings) -> None:
+        self._router = router
+        self._database = database
+        self._clock = clock
+        self._settings = settings
+
+    async def answer(
+        self, patient: Patient, conversation_id: int, text: str, attachments: Sequence[Upload] = ()
+    ) -> Accepted | Refused:
+        """Answers in a conversation: delivered, kept in Sent and shown in the conversation, in one transaction.
+
+        Refused when the professional ended the exchange, also when that happens in the same moment.
+        """
+        refusal = self._check(text, attachments)
+        if refusal is not None:
+            return Refused(refusal)
+
+        def look_up(connection: Connection) -> tuple[Refusal | None, Basis | None, str]:
+            basis = basis_of(connection, patient.owner_id, conversation_id)
+            name = correspondent(connection, basis.counterpart).name if basis is not None else ""
+            return may_reply(connection, patient.owner_id, conversation_id), basis, name
+
+        refusal, basis, name = self._database.read_now(look_up)
+        if refusal is not None or basis is None:
+            return Refused(refusal or UNKNOWN_CONVERSATION)
+        sender = f"{patient.ins}@{self._settings.patient_domain}".lower()
+        message_id = f"<{secrets.token_hex(16)}@{self._settings.patient_domain}>"
+        to = _mailbox(name, basis.counterpart)
+        author = _mailbox(patient.name, sender)
+        if to is None or author is None:
+            return Refused(INVALID_ADDRESS)
+        message = _headed(author, to, basis, message_id)
+        message["Date"] = format_datetime(to_paris(self._clock.now()))
+        # Encoding some megabytes to base64 takes a while.
+        content = await asyncio.to_thread(_written, message, text, tuple(attachments))
+        if len(content) > self._settings.limits.message_bytes:
+            return Refused(ATTACHMENTS_TOO_BIG)
+        now = self._clock.millis()
+
+        def record(uow: UnitOfWork, appended: Appended) -> None:
+            ended = may_reply(uow.connection, patient.owner_id, conversation_id)
+            if ended is not None:
+                raise Rejected(ended)
+            current = patient_of(uow.connection, patient.owner_id)
+            if current is None or not current.box_is_open:
+                raise Rejected(PATIENT_BOX_CLOSED)
+            sent = Received(appended.mail_id, basis.counterpart, basis.subject, message_id, (), now)
+            add_sent(uow, patient.owner_id, conversation_id, sent)
+
+        envelope = Envelope(
+            sender=sender,
+            recipients=(basis.counterpart,),
+            content=content,
+            principal=None,
+            peer="",
+            helo="",
+            protocol="HTTPS",
+        )
+        answer = await self._router.deliver(envelope, SentCopy(patient.owner_id, record))
+        if isinstance(answer, Accepted):
+            # The page is the acknowledgement; each answer has a message id of its own.
+            await self._router.acknowledged(answer)
+        return answer
+
+    def _check(self, text: str, attachments: Sequence[Upload]) -> Refusal | None:
+        if not text.strip() and not attachments:
+            return EMPTY_ANSWER
+        if len(text) > _MAX_TEXT:
+            return TOO_BIG
+        # Base64 makes four characters of three octets.
+        if sum(len(each.data) for each in attachments) * 4 // 3 > self._settings.limits.message_bytes:
+            return ATTACHMENTS_TOO_BIG
+        if len(attachments) > _MAX_UPLOADS or any(file_type(each) is None for each in attachments):
+            return FORBIDDEN_ATTACHMENT
+        return None
+
+
+def _mailbox(name: str, address: str) -> MailboxAddress | None:
+    parsed = Address.parse(address)
+    if parsed is None:
+        return None
+    return MailboxAddress(_one_line(name), parsed.local, parsed.domain)
+
+
+def _one_line(text: str) -> str:
+    """Text that can start no header: every control character is a space."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
+def _headed(author: MailboxAddress, to: MailboxAddress, basis: Basis, message_id: str) -> EmailMessage:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = author
+    message["To"] = to
+    subject = _one_line(basis.subject)
+    message["Subject"] = subject if subject.lower().startswith("re:") else f"Re: {subject}"
+    message["Message-ID"] = message_id
+    if basis.in_reply_to is not None and _is_id(basis.in_reply_to):
+        message["In-Reply-To"] = basis.in_reply_to
+    references = [each for each in basis.references if _is_id(each)]
+    if references:
+        message["References"] = " ".join(references)
+    return message
+
+
+def _is_id(text: str) -> bool:
+    """Whether a professional's message id can be written into our header without folding it apart."""
+    return text.isascii() and text.isprintable() and " " not in text and len(text) <= 250
+
+
+def _written(message: EmailMessage, text: str, attachments: tuple[Upload, ...]) -> bytes:
+    body = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
+    message.set_content(body.replace("\0", ""), charset="utf-8", cte="quoted-printable")
+    for upload in attachments:
+        found = file_type(upload)
+        assert found is not None
+        maintype, subtype = found.media_type.split("/")
+        message.add_attachment(
+            upload.data,
+            maintype=maintype,
+            subtype=subtype,
+            cte="base64",
+            filename=safe_name(upload.filename),
+            params={"charset": _charset(upload.data)} if maintype == "text" else None,
+        )
+    return message.as_bytes()
+
+
+def _charset(data: bytes) -> str:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return "windows-1252"
+    return "utf-8"
