@@ -1,0 +1,77 @@
+"""The portal as one ASGI application: every route, the guard around them, and the pages that say no."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, RedirectResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from portal.attachments import AttachmentPages
+from portal.context import PortalContext
+from portal.conversations import ConversationPages
+from portal.documents import DocumentPages
+from portal.guard import Guard
+from portal.live import Live
+from portal.pages import Pages
+from portal.signin import HOME, SignInPages
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+__all__ = ["PortalContext", "application"]
+
+_STATIC = Path(__file__).parent / "static"
+_FORM_BYTES = 64 * 1024
+_ENVELOPE_BYTES = 512 * 1024  # the text and the borders of a form, beside its files
+
+
+def application(context: PortalContext) -> Starlette:
+    """The portal over the given parts of the house.
+
+    `application.state.live` is closed by the server before it stops, so that no stream holds it up.
+    """
+    pages = Pages(context)
+    live = Live(context)
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        response = pages.error(status)
+        if isinstance(error, HTTPException) and error.headers:
+            response.headers.update(error.headers)
+        return response
+
+    def limit(path: str) -> int:
+        with_files = path.startswith("/patient/conversations/") and path.endswith("/messages")
+        return context.settings.limits.message_bytes + _ENVELOPE_BYTES if with_files else _FORM_BYTES
+
+    app = Starlette(
+        routes=[
+            *SignInPages(context, pages).routes(),
+            Route("/patient", _home, methods=["GET"]),
+            Route("/patient/", _home, methods=["GET"]),
+            *ConversationPages(context, pages, live).routes(),
+            *AttachmentPages(context, pages).routes(),
+            *DocumentPages(context, pages).routes(),
+            Route("/health", _health, methods=["GET"]),
+            Mount("/static", StaticFiles(directory=_STATIC), name="static"),
+        ],
+        middleware=[Middleware(Guard, limit=limit, failure=pages.error)],
+        exception_handlers={HTTPException: refuse},
+    )
+    app.state.live = live
+    return app
+
+
+async def _home(request: Request) -> Response:
+    return RedirectResponse(HOME, 303)
+
+
+async def _health(request: Request) -> Response:
+    return JSONResponse({"status": "ok"})

@@ -1,0 +1,194 @@
+"""The patient's messages: the list of conversations, one conversation, and the answer to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.routing import Route
+
+from dmp_bridge import codes
+from mailserver import conversations
+from mailserver.envelope import Accepted
+from mailserver.refusals import EXCHANGE_ENDED
+from mailserver.uploads import ALLOWED, Upload
+from portal import forms
+from portal.downloads import number, number_of_query
+from portal.pages import not_found
+from portal.threads import read_messages
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from mailserver.conversations import Conversation, Item
+    from mailserver.refusals import Refusal
+    from portal.context import PortalContext, Visit
+    from portal.live import Live
+    from portal.pages import Pages
+
+PAGE = 50
+FRAGMENT = 10
+LONGEST_TEXT = 50_000
+_OVERHEAD = 256 * 1024  # the text of the answer and the headers
+
+
+class ConversationPages:
+    """`/patient/conversations` and below."""
+
+    def __init__(self, context: PortalContext, pages: Pages, live: Live) -> None:
+        self._context = context
+        self._pages = pages
+        self._live = live
+
+    def routes(self) -> list[Route]:
+        """The routes of the messages; those that a script asks for do not keep a session alive."""
+        signed_in, watching = self._pages.signed_in, self._pages.watching
+        one = "/patient/conversations/{conversation}"
+        return [
+            Route("/patient/conversations", signed_in(self.list), methods=["GET"]),
+            Route("/patient/conversations/fragment", watching(self.list_fragment), methods=["GET"]),
+            Route("/patient/events", watching(self._live.answer), methods=["GET"]),
+            Route(one, signed_in(self.show), methods=["GET"]),
+            Route(f"{one}/fragment", watching(self.fragment), methods=["GET"]),
+            Route(f"{one}/events", watching(self.events), methods=["GET"]),
+            Route(f"{one}/messages", signed_in(self.answer), methods=["POST"]),
+        ]
+
+    async def list(self, request: Request, visit: Visit) -> Response:
+        """The conversations, the newest first, fifty a page."""
+        before = number_of_query(request, "avant")
+        values = await self._list(visit, before)
+        return self._pages.patient(visit, "conversations.html", {**values, "live": before is None})
+
+    async def list_fragment(self, request: Request, visit: Visit) -> Response:
+        """The first page of the list alone, for the live page."""
+        return HTMLResponse(self._pages.render("conversations_list.html", await self._list(visit, None)))
+
+    async def _list(self, visit: Visit, before: int | None) -> dict[str, object]:
+        found = await self._context.database.read(
+            lambda connection: conversations.list_conversations(
+                connection, visit.owner_id, limit=PAGE + 1, before=before
+            )
+        )
+        page = found[:PAGE]
+        return {"conversations": page, "next": page[-1].id if len(found) > PAGE else None}
+
+    async def show(self, request: Request, visit: Visit) -> Response:
+        """One conversation; looking at it marks it read."""
+        notice = "Votre message est envoyé." if request.query_params.get("envoi") == "fait" else None
+        return await self._page(
+            request, visit, await self._conversation(request, visit), {"notice": notice}, status=200
+        )
+
+    async def _page(
+        self,
+        request: Request,
+        visit: Visit,
+        conversation: Conversation,
+        values: dict[str, object],
+        *,
+        status: int,
+    ) -> Response:
+        before = number_of_query(request, "avant")
+        items, older = _slice(conversation.items, before)
+        if before is None:
+            await self._mark_read(visit, conversation)
+        closed = await self._closed(visit, conversation)
+        return self._pages.patient(
+            visit,
+            "conversation.html",
+            {
+                "notice": None,
+                "refusal": None,
+                "draft": "",
+                **values,
+                "conversation": conversation,
+                "messages": await read_messages(self._context, visit.owner_id, conversation, items),
+                "older": older,
+                "newer": before is not None,
+                "live": before is None,
+                "closed": closed,
+                "categories": codes.patient_categories(),
+                "limit": upload_limit(self._context),
+                "most_files": forms.FILES,
+                "longest_text": LONGEST_TEXT,
+                "extensions": tuple(ALLOWED),
+            },
+            status=status,
+        )
+
+    async def fragment(self, request: Request, visit: Visit) -> Response:
+        """The last messages alone, for the live page."""
+        conversation = await self._conversation(request, visit)
+        await self._mark_read(visit, conversation)
+        messages = await read_messages(
+            self._context, visit.owner_id, conversation, conversation.items[-FRAGMENT:]
+        )
+        return HTMLResponse(
+            self._pages.render(
+                "conversation_items.html",
+                {"messages": messages, "visit": visit, "categories": codes.patient_categories()},
+            )
+        )
+
+    async def events(self, request: Request, visit: Visit) -> Response:
+        """The wake-ups of the conversation's owner."""
+        await self._conversation(request, visit)
+        return await self._live.answer(request, visit)
+
+    async def answer(self, request: Request, visit: Visit) -> Response:
+        """Sends an answer: 303 back when it is on disk, else the page with the reason and the draft."""
+        conversation = await self._conversation(request, visit)
+        form = await forms.read_own_form(request, visit)
+        text = form.get("text").replace("\r\n", "\n")[:LONGEST_TEXT]
+        result = await self._context.desk.answer(
+            visit.patient,
+            conversation.id,
+            text,
+            [Upload(file.filename, file.media_type, file.data) for file in form.files],
+        )
+        if isinstance(result, Accepted):
+            return RedirectResponse(f"/patient/conversations/{conversation.id}?envoi=fait", 303)
+        # Read again: the professional may have ended the exchange in the meantime.
+        conversation = await self._conversation(request, visit)
+        return await self._page(
+            request, visit, conversation, {"refusal": result.refusal, "draft": text}, status=422
+        )
+
+    async def _conversation(self, request: Request, visit: Visit) -> Conversation:
+        wanted = number(request, "conversation")
+        found = await self._context.database.read(
+            lambda connection: conversations.conversation(connection, visit.owner_id, wanted)
+        )
+        if found is None:
+            raise not_found()
+        return found
+
+    async def _mark_read(self, visit: Visit, conversation: Conversation) -> None:
+        if conversation.unread:
+            await self._context.database.write(
+                lambda uow: conversations.mark_read(uow, visit.owner_id, conversation.id)
+            )
+
+    async def _closed(self, visit: Visit, conversation: Conversation) -> str | None:
+        refusal: Refusal | None = await self._context.database.read(
+            lambda connection: conversations.may_reply(connection, visit.owner_id, conversation.id)
+        )
+        if refusal == EXCHANGE_ENDED:
+            return f"{conversation.counterpart.name} a mis fin à vos échanges."
+        return refusal.sentence if refusal is not None else None
+
+
+def upload_limit(context: PortalContext) -> int:
+    """Bytes of documents that one answer may carry, in whole megabytes: base64 makes 78 octets of 57."""
+    return (context.settings.limits.message_bytes - _OVERHEAD) * 57 // 78 // 1_000_000 * 1_000_000
+
+
+def _slice(items: tuple[Item, ...], before: int | None) -> tuple[tuple[Item, ...], int | None]:
+    """A page of items that ends before the mail `before`, and where the page before it would end."""
+    end = len(items)
+    if before is not None:
+        end = next((index for index, item in enumerate(items) if item.mail_id == before), 0)
+    start = max(0, end - PAGE)
+    return items[start:end], items[start].mail_id if start else None

@@ -1,0 +1,136 @@
+"""Pages as answers: templates with what every page shows, errors in one French sentence, and the door to a patient's pages."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from mailserver.conversations import unread_count
+from portal import sessions, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from portal.context import PortalContext, Visit
+
+    PatientEndpoint = Callable[[Request, Visit], Awaitable[Response]]
+    Endpoint = Callable[[Request], Awaitable[Response]]
+
+EXPIRED = "/?motif=session"
+
+SENTENCES: Mapping[int, tuple[str, str]] = {
+    400: ("Demande illisible", "Votre navigateur a envoyé une demande que nous n’avons pas pu lire."),
+    403: (
+        "Formulaire périmé",
+        "Ce formulaire n’est plus valable : revenez à la page précédente, rechargez-la et recommencez.",
+    ),
+    404: ("Page introuvable", "Cette page n’existe pas ou n’existe plus."),
+    405: ("Action impossible", "Cette action n’est pas possible sur cette page."),
+    413: ("Envoi trop volumineux", "Votre envoi dépasse la taille autorisée : retirez des documents."),
+    429: ("Trop de demandes", "Trop de demandes en même temps : réessayez dans quelques instants."),
+    500: (
+        "Incident technique",
+        "Un incident nous empêche d’afficher cette page : réessayez dans quelques minutes.",
+    ),
+}
+"""Every error a page may answer, as a title and one sentence."""
+
+
+class Pages:
+    """Renders templates for one portal."""
+
+    def __init__(self, context: PortalContext) -> None:
+        self._context = context
+        self._templates = Environment(
+            loader=PackageLoader("portal"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters.update(
+            plain=shown.plain,
+            size=shown.size,
+            date=shown.date_of,
+            full_moment=shown.full_moment,
+            machine_time=shown.machine_time,
+            moment=lambda millis: shown.moment(millis, context.clock.millis()),
+        )
+        self._templates.globals["sandbox"] = context.settings.sandbox
+
+    def render(self, template: str, values: Mapping[str, Any]) -> str:
+        """The text of a template that is no whole page."""
+        return self._templates.get_template(template).render(values)
+
+    def anonymous(self, template: str, values: Mapping[str, Any], *, status: int = 200) -> HTMLResponse:
+        """A page for somebody who is not signed in."""
+        return HTMLResponse(self.render(template, {"visit": None, **values}), status)
+
+    def patient(
+        self, visit: Visit, template: str, values: Mapping[str, Any], *, status: int = 200
+    ) -> HTMLResponse:
+        """A page of a signed-in patient, with the number of unread messages in its navigation."""
+        unread = self._context.database.read_now(lambda connection: unread_count(connection, visit.owner_id))
+        return HTMLResponse(self.render(template, {"visit": visit, "unread": unread, **values}), status)
+
+    def error(self, status: int) -> HTMLResponse:
+        """A page that says in one sentence what went wrong; 500 for a status that has no sentence."""
+        status = status if status in SENTENCES else 500
+        title, sentence = SENTENCES[status]
+        return self.anonymous(
+            "error.html", {"title": title, "sentence": sentence, "status": status}, status=status
+        )
+
+    def signed_in(self, endpoint: PatientEndpoint) -> Endpoint:
+        """The endpoint for patients with a live session; everybody else is sent to the sign-in page."""
+
+        async def page(request: Request) -> Response:
+            visit = self._context.visit(request.cookies.get(sessions.COOKIE))
+            if visit is None:
+                response = RedirectResponse(EXPIRED if sessions.COOKIE in request.cookies else "/", 303)
+                sessions.drop_cookie(response)
+                return response
+            await self._touch(visit)
+            return await endpoint(request, visit)
+
+        return page
+
+    def watching(self, endpoint: PatientEndpoint) -> Endpoint:
+        """As `signed_in` for requests a script makes by itself: they do not keep an idle session alive."""
+
+        async def page(request: Request) -> Response:
+            visit = self._context.visit(request.cookies.get(sessions.COOKIE))
+            if visit is None:
+                # An EventSource that ends up on an HTML page does not try again.
+                return RedirectResponse(EXPIRED, 303)
+            return await endpoint(request, visit)
+
+        return page
+
+    async def _touch(self, visit: Visit) -> None:
+        now = self._context.clock.millis()
+        if visit.session.wants_touch(now):
+            await self._context.database.write(lambda uow: sessions.touch(uow, visit.session, now))
+
+
+def not_found() -> HTTPException:
+    """The answer for what does not exist and for what is somebody else's: the two are not told apart."""
+    return HTTPException(HTTPStatus.NOT_FOUND)
+
+
+def check_origin(request: Request) -> None:
+    """Raises 403 when a browser says that another site made it send this (RFC 6454 §7, Fetch Metadata)."""
+    origin = request.headers.get("origin")
+    if origin is not None:
+        own = f"{request.url.scheme}://{request.headers.get('host', '')}"
+        if origin.lower() != own.lower():
+            raise HTTPException(HTTPStatus.FORBIDDEN)
+    elif request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise HTTPException(HTTPStatus.FORBIDDEN)

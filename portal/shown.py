@@ -1,0 +1,92 @@
+"""How values are shown to a person: dates on the clocks of Paris, sizes in French units, names without tricks."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from foundation.clock import from_millis, to_paris
+
+if TYPE_CHECKING:
+    from datetime import date
+
+_MONTHS = (
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+)
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_JOINERS_AND_BREAKS = frozenset("\u200c\u200d\t\r\n")
+_LONGEST_NAME = 200
+
+
+def paris(millis: int) -> datetime:
+    """A stored time on the clocks of Paris."""
+    return to_paris(from_millis(millis))
+
+
+def machine_time(millis: int) -> str:
+    """The `datetime` attribute of `<time>`."""
+    return paris(millis).isoformat(timespec="seconds")
+
+
+def moment(millis: int, now: int) -> str:
+    """« 14:32 » today, « Hier 14:32 », « 12 mars », « 12 mars 2025 » another year."""
+    when, today = paris(millis), paris(now).date()
+    if when.date() == today:
+        return f"{when:%H:%M}"
+    if when.date() == today - timedelta(days=1):
+        return f"Hier {when:%H:%M}"
+    return day(when.date(), today)
+
+
+def full_moment(millis: int) -> str:
+    """« 12 mars 2026 à 14:32 »."""
+    when = paris(millis)
+    return f"{long_day(when.date())} à {when:%H:%M}"
+
+
+def day(value: date, today: date) -> str:
+    """« 12 mars », with the year unless it is this one."""
+    return long_day(value).rpartition(" ")[0] if value.year == today.year else long_day(value)
+
+
+def long_day(value: date) -> str:
+    """« 1er mars 2026 »."""
+    number = "1er" if value.day == 1 else str(value.day)
+    return f"{number} {_MONTHS[value.month - 1]} {value.year}"
+
+
+def date_of(millis: int) -> str:
+    """The day of a stored time: « 12 mars 2026 »."""
+    return long_day(paris(millis).date())
+
+
+def size(octets: int) -> str:
+    """« 830 octets », « 12 Ko », « 3,4 Mo »."""
+    if octets < 1000:
+        return f"{octets} octet{'s' if octets > 1 else ''}"
+    if octets < 1_000_000:
+        return f"{(octets + 999) // 1000} Ko"
+    return f"{octets / 1_000_000:.1f}".replace(".", ",").replace(",0", "") + " Mo"
+
+
+def plain(text: str) -> str:
+    """A name from outside without controls, invisible and direction-changing characters, and not endless."""
+    kept = "".join(
+        " " if character in "\t\r\n" else character
+        for character in text[: 4 * _LONGEST_NAME]
+        if character in _JOINERS_AND_BREAKS or unicodedata.category(character) not in _INVISIBLE
+    )
+    shown = " ".join(kept.split())
+    return shown if len(shown) <= _LONGEST_NAME else shown[: _LONGEST_NAME - 1] + "…"

@@ -1,0 +1,147 @@
+"""The door of the portal: the sign-in page, the session it opens, and the way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+
+from directory.patients import Patient, PatientState, find_patient, set_patient_state
+from foundation import trail
+from foundation.identifiers import Ins, patient_address_ins
+from portal import sessions, throttle
+from portal.forms import read_form, read_own_form
+from portal.pages import check_origin
+from portal.throttle import LockedOut
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from foundation.database import UnitOfWork
+    from portal.context import PortalContext, Visit
+    from portal.pages import Pages
+    from portal.sessions import Session
+    from portal.throttle import Attempt
+
+HOME = "/patient/conversations"
+_LONGEST_USERNAME = 320
+
+_NOTICES = {
+    "session": "Votre session a pris fin : identifiez-vous de nouveau.",
+    "sortie": "Vous êtes déconnecté.",
+}
+_WRONG = "Identifiant ou mot de passe incorrect."
+_CLOSED = {
+    PatientState.OPPOSED: "Vous vous êtes opposé à l’ouverture de votre espace : il n’y a ni messages ni documents à lire.",
+    PatientState.CLOSED: "Votre espace est fermé : vos messages et vos documents ne sont plus accessibles en ligne.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    sentence: str
+    status: int
+    retry_seconds: int | None = None
+
+
+class SignInPages:
+    """`/` and `/session`."""
+
+    def __init__(self, context: PortalContext, pages: Pages) -> None:
+        self._context = context
+        self._pages = pages
+
+    def routes(self) -> list[Route]:
+        """The routes of the door."""
+        return [
+            Route("/", self.form, methods=["GET"]),
+            Route("/session", self.begin, methods=["POST"]),
+            Route("/session/end", self._pages.signed_in(self.end), methods=["POST"]),
+        ]
+
+    async def form(self, request: Request) -> Response:
+        """The sign-in page; who is signed in already goes on to the messages."""
+        if self._context.visit(request.cookies.get(sessions.COOKIE)) is not None:
+            return RedirectResponse(HOME, 303)
+        notice = _NOTICES.get(request.query_params.get("motif", ""))
+        return self._pages.anonymous("signin.html", {"notice": notice, "refusal": None, "username": ""})
+
+    async def begin(self, request: Request) -> Response:
+        """Signs in: 303 and a cookie, or the page again with the reason (401, 403, 429)."""
+        check_origin(request)
+        form = await read_form(request)
+        username = form.get("username").strip()[:_LONGEST_USERNAME]
+        peer = request.client.host if request.client is not None else ""
+        opened = await self._open(username, form.get("password"), peer)
+        if isinstance(opened, _Refused):
+            response = self._pages.anonymous(
+                "signin.html",
+                {"notice": None, "refusal": opened.sentence, "username": username},
+                status=opened.status,
+            )
+            if opened.retry_seconds is not None:
+                response.headers["Retry-After"] = str(opened.retry_seconds)
+            return response
+        # A session that this browser held before is ended: two people may share a computer.
+        previous = request.cookies.get(sessions.COOKIE)
+        if previous is not None:
+            await self._context.database.write(lambda uow: sessions.end(uow, previous))
+        answer = RedirectResponse(HOME, 303)
+        sessions.set_cookie(answer, opened)
+        return answer
+
+    async def _open(self, username: str, password: str, peer: str) -> Session | _Refused:
+        database, now = self._context.database, self._context.clock.millis()
+        ins = _ins_of(username, self._context.settings.patient_domain)
+        account = ins or username.lower()
+        attempt = await database.write(lambda uow: throttle.begin(uow, account, peer, now))
+        if isinstance(attempt, LockedOut):
+            minutes = (attempt.seconds + 59) // 60
+            return _Refused(
+                f"Trop d’essais manqués : réessayez dans {minutes} minute{'s' if minutes > 1 else ''}.",
+                429,
+                attempt.seconds,
+            )
+        patient = database.read_now(lambda connection: find_patient(connection, ins)) if ins else None
+        stored = patient.password_hash if patient is not None else None
+        if not await self._context.passwords.verify(stored, password) or patient is None:
+            await database.write(lambda uow: _refuse(uow, patient, "wrong_password"))
+            await self._context.pause(attempt.pause_seconds)
+            return _Refused(_WRONG, 401)
+        if not patient.may_sign_in:
+            await database.write(lambda uow: _refuse(uow, patient, patient.state.value))
+            return _Refused(_CLOSED.get(patient.state, _WRONG), 403)
+        return await database.write(lambda uow: self._accept(uow, patient, attempt))
+
+    def _accept(self, uow: UnitOfWork, patient: Patient, attempt: Attempt) -> Session:
+        now, who = self._context.clock.millis(), f"patient:{patient.owner_id}"
+        throttle.succeeded(uow, attempt)
+        if patient.state is PatientState.NOT_ACTIVATED:
+            set_patient_state(uow, patient.ins, PatientState.ACTIVATED, now)
+            trail.append(uow, "patient.activated", actor=who, subject=who, outcome="activated")
+        trail.append(uow, "signin.accepted", actor=who, subject=who, outcome="accepted")
+        return sessions.begin(uow, patient.owner_id, now)
+
+    async def end(self, request: Request, visit: Visit) -> Response:
+        """Signs out."""
+        await read_own_form(request, visit)
+        await self._context.database.write(lambda uow: sessions.end(uow, visit.session.token))
+        response = RedirectResponse("/?motif=sortie", 303)
+        sessions.drop_cookie(response)
+        return response
+
+
+def _ins_of(username: str, patient_domain: str) -> str | None:
+    """The INS behind what was typed: the number, spaces allowed, or the patient's address, in any case."""
+    if "@" in username:
+        return patient_address_ins(username, patient_domain)
+    ins = Ins.parse(username.replace(" ", ""))
+    return ins.value if ins is not None else None
+
+
+def _refuse(uow: UnitOfWork, patient: Patient | None, outcome: str) -> None:
+    who = f"patient:{patient.owner_id}" if patient is not None else "unknown"
+    trail.append(uow, "signin.refused", actor=who, subject=who, outcome=outcome)

@@ -1,0 +1,294 @@
+"""What a patient reads of a conversation: each mail opened, its text and its attachments with what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from directory.correspondents import correspondents
+from dmp_bridge import codes, record
+from dmp_bridge.record import State
+from foundation.mime.headers import MailAddress, attachments, display_text, parse_addresses
+from foundation.mime.scanner import headers, scan
+from foundation.vault import BlobDamaged, BlobNotFound
+from mailserver.conversations import Direction, thread_key
+from portal import shown
+from portal.downloads import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from directory.correspondents import Correspondent
+    from dmp_bridge.record import Document, Filing
+    from foundation.mime.parts import Part
+    from mailserver.conversations import Conversation, Item
+    from portal.context import PortalContext
+
+_TEXT_CHARACTERS = 100_000
+_CUT = "\n[…] La suite de ce texte est trop longue pour être affichée."
+_EXAMINED_WITHIN_MS = 10 * 60 * 1000
+_STATES: Mapping[State, tuple[str, str]] = {
+    State.FILED: ("filed", "Classé dans vos documents"),
+    State.DUPLICATE: ("filed", "Déjà dans vos documents"),
+    State.OFFERED: ("offered", "À classer"),
+    State.REFUSED: ("refused", "Document refusé"),
+    State.COPY: ("copy", "Copie lisible du document"),
+    State.KEPT: ("kept", ""),
+}
+_WORDS_OF_CATEGORIES = (
+    ("ordonnance", "ORD_SOIN"),
+    ("prescription", "ORD_SOIN"),
+    ("biolog", "BIOLOGIE"),
+    ("analyse", "BIOLOGIE"),
+    ("radio", "RADIO_SC"),
+    ("scanner", "RADIO_SC"),
+    ("irm", "RADIO_SC"),
+    ("echo", "RADIO_SC"),
+    ("certificat", "CERT_MED"),
+    ("compte", "CPT_REND"),
+    ("lettre", "CPT_REND"),
+)
+_REPLY_INTRODUCTIONS = ("a écrit :", "a écrit :", "wrote:")
+_ORIGINAL_MESSAGE = (
+    "-----Message d'origine-----",
+    "-----Message d’origine-----",
+    "-----Original Message-----",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One attachment, or one document of a package. `part` and `filing_id` are None when there is no such act."""
+
+    filename: str = field(repr=False)
+    title: str = field(repr=False)
+    facts: tuple[str, ...]
+    author: str = field(repr=False)
+    state: str
+    tone: str
+    part: str | None
+    document_id: int | None
+    filing_id: int | None
+    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One message of the thread as its page shows it."""
+
+    mail_id: int
+    mine: bool
+    name: str = field(repr=False)
+    role: str
+    at: int
+    subject: str = field(repr=False)
+    text: str = field(repr=False)
+    quoted: str = field(repr=False)
+    unreadable: bool
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    part: str
+    filename: str = field(repr=False)
+    media_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    sender: str
+    text: str = field(repr=False)
+    quoted: str = field(repr=False)
+    files: tuple[_File, ...]
+
+
+async def read_messages(
+    context: PortalContext, owner_id: int, conversation: Conversation, items: Sequence[Item]
+) -> list[MessageView]:
+    """The views of some items of a conversation, in their order; one mail is held in memory at a time."""
+    opened: list[_Opened | None] = []
+    for item in items:
+        try:
+            data = await context.vault.read(owner_id, item.blob_id)
+        except (BlobNotFound, BlobDamaged):
+            opened.append(None)
+        else:
+            opened.append(await asyncio.to_thread(_open, data))
+
+    def query(
+        connection: Connection,
+    ) -> tuple[dict[int, list[Filing]], dict[int, Document], dict[str, Correspondent]]:
+        filings = record.filings_of(connection, owner_id, [item.mail_id for item in items])
+        documents: dict[int, Document] = {}
+        wanted = {row.document_id for rows in filings.values() for row in rows}
+        for document_id in wanted:
+            found = record.document(connection, owner_id, document_id) if document_id is not None else None
+            if found is not None:
+                documents[found.id] = found
+        senders = {message.sender for message in opened if message is not None and message.sender}
+        return filings, documents, correspondents(connection, senders)
+
+    filings, documents, people = await context.database.read(query)
+    now = context.clock.millis()
+    return [
+        _view(conversation, item, message, filings.get(item.mail_id, []), documents, people, now)
+        for item, message in zip(items, opened, strict=True)
+    ]
+
+
+def _open(data: bytes) -> _Opened:
+    root = scan(data)
+    text, quoted = split_quoted(display_text(data, root))
+    return _Opened(
+        _sender(data, root),
+        _bounded(text),
+        _bounded(quoted),
+        tuple(
+            _File(each.part.number or "1", each.filename, each.media_type, each.size)
+            for each in attachments(data, root)
+        ),
+    )
+
+
+def _sender(data: bytes, root: Part) -> str:
+    for name, value in headers(data, root.header_start, root.body_start):
+        if name.lower() == b"from":
+            first = next((each for each in parse_addresses(value) if isinstance(each, MailAddress)), None)
+            return f"{first.local}@{first.domain}".lower() if first is not None else ""
+    return ""
+
+
+def _view(
+    conversation: Conversation,
+    item: Item,
+    opened: _Opened | None,
+    filings: Sequence[Filing],
+    documents: Mapping[int, Document],
+    people: Mapping[str, Correspondent],
+    now: int,
+) -> MessageView:
+    mine = item.direction is Direction.OUT
+    who = conversation.counterpart
+    if opened is not None and opened.sender in people and people[opened.sender].type is not None:
+        who = people[opened.sender]
+    waiting = not mine and not filings and now - item.at < _EXAMINED_WITHIN_MS
+    other_subject = thread_key(item.subject) != thread_key(conversation.subject)
+    return MessageView(
+        item.mail_id,
+        mine,
+        "Vous" if mine else who.name,
+        "" if mine else " · ".join(part for part in (who.profession, who.specialty, who.structure) if part),
+        item.at,
+        item.subject if other_subject else "",
+        opened.text if opened is not None else "",
+        opened.quoted if opened is not None else "",
+        opened is None,
+        _cards(opened.files, filings, documents, waiting=waiting) if opened is not None else (),
+    )
+
+
+def _cards(
+    files: Sequence[_File], filings: Sequence[Filing], documents: Mapping[int, Document], *, waiting: bool
+) -> tuple[Card, ...]:
+    cards: list[Card] = []
+    for file in files:
+        rows = [row for row in filings if row.part == file.part]
+        if not rows:
+            cards.append(_plain_card(file, "Examen en cours" if waiting else ""))
+        for position, row in enumerate(rows):
+            part = file.part if position == 0 else None
+            document = documents.get(row.document_id) if row.document_id is not None else None
+            cards.append(_filed_card(file, row, document, part))
+    return tuple(cards)
+
+
+def _plain_card(file: _File, state: str) -> Card:
+    facts = (kind_of(file.media_type), shown.size(file.size))
+    return Card(file.filename, file.filename, facts, "", state, "kept", file.part, None, None, "")
+
+
+def _filed_card(file: _File, row: Filing, document: Document | None, part: str | None) -> Card:
+    tone, state = _STATES[row.state]
+    if row.state is State.REFUSED and row.sentence:
+        state = f"{state} : {row.sentence}"
+    elif row.state is State.KEPT:
+        state = row.sentence
+    if document is None:
+        # Filed, but not for the patient's eyes: the card tells no more than the message itself.
+        hidden = row.document_id is not None
+        facts = (kind_of(row.media_type), shown.size(row.size))
+        offered = row.state is State.OFFERED
+        return Card(
+            file.filename,
+            row.filename or file.filename,
+            facts,
+            "",
+            "" if hidden else state,
+            "kept" if hidden else tone,
+            part,
+            None,
+            row.id if offered else None,
+            preset_category(row.filename or file.filename) if offered else "",
+        )
+    return Card(
+        file.filename,
+        document.title,
+        (type_label(document), shown.size(row.size), shown.date_of(document_date(document))),
+        author_line(document),
+        state,
+        tone,
+        part,
+        document.id,
+        None,
+        "",
+    )
+
+
+def type_label(document: Document) -> str:
+    """The type of a document in words."""
+    found = codes.document_type(document.type_code)
+    return found.label if found is not None else kind_of(document.media_type)
+
+
+def document_date(document: Document) -> int:
+    """The act's date, else the document's, else the filing's (epoch milliseconds)."""
+    return document.service_start_at or document.creation_at or document.filed_at
+
+
+def author_line(document: Document) -> str:
+    """« Dr Marie MARTIN, Neurologie, CH DE DÉMO »."""
+    parts = (document.author_name, document.author_specialty, document.institution)
+    return ", ".join(dict.fromkeys(part for part in parts if part))
+
+
+def preset_category(filename: str) -> str:
+    """The category that a file's name suggests; the patient may choose another."""
+    name = filename.lower().replace("é", "e")
+    return next((category for word, category in _WORDS_OF_CATEGORIES if word in name), "AUTR_DOC")
+
+
+def split_quoted(text: str) -> tuple[str, str]:
+    """What was written, and the earlier message quoted below it (lines with ">", or behind a mail client's rule)."""
+    lines = text.split("\n")
+    for position, line in enumerate(lines):
+        if line.strip() in _ORIGINAL_MESSAGE:
+            return "\n".join(lines[:position]).rstrip(), "\n".join(lines[position:])
+    start = len(lines)
+    while start and (not lines[start - 1].strip() or lines[start - 1].startswith(">")):
+        start -= 1
+    if not any(line.startswith(">") for line in lines[start:]):
+        return text, ""
+    if start and lines[start - 1].rstrip().endswith(_REPLY_INTRODUCTIONS):
+        start -= 1
+    written = "\n".join(lines[:start]).rstrip()
+    # A message that is nothing but a quotation is shown as it is.
+    return (written, "\n".join(lines[start:]).strip("\n")) if written else (text, "")
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= _TEXT_CHARACTERS else text[:_TEXT_CHARACTERS] + _CUT

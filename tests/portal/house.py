@@ -1,0 +1,161 @@
+"""A small operator with its portal: patients with passwords, a doctor who writes to them, and browsers without a screen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+from sqlalchemy import insert
+
+from directory.patients import Patient, PatientState, patient_of, set_patient_password
+from directory.tables import directory_entry
+from dmp_bridge.intake import Bridge
+from foundation.jobs import Worker
+from foundation.passwords import PasswordMemory, hash_password
+from mailserver.envelope import Accepted
+from mailserver.patient_reply import PatientDesk
+from portal.app import PortalContext, application
+from tests.mailserver.place import PATIENTS, Place, envelope, letter, patient_address
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.applications import Starlette
+
+    from directory.bals import Bal
+    from foundation.clock import FixedClock
+    from foundation.database import Database
+    from foundation.events import Events
+    from foundation.vault import Vault
+    from mailserver.conversations import Conversation
+
+PASSWORD = "cheval agrafe pile exact"
+ORIGIN = "https://portail.test"
+DOMINIQUE = "2790351215189"
+SOMEBODY_ELSE = "1600123456789"
+_FORM_TOKEN = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
+
+
+@dataclass
+class Pauses:
+    """Stands for the seconds that a refused sign-in waits."""
+
+    seconds: list[float] = field(default_factory=list)
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+class House:
+    """The place of the delivery tests with a bridge and a portal on top."""
+
+    def __init__(self, place: Place, vault: Vault, events: Events, clock: FixedClock) -> None:
+        self.place = place
+        self.clock = clock
+        self.pauses = Pauses()
+        self.bridge = Bridge(place.database, vault, clock, place.settings)
+        self.desk = PatientDesk(place.router, place.database, clock, place.settings)
+        self.context = PortalContext(
+            settings=place.settings,
+            database=place.database,
+            vault=vault,
+            events=events,
+            clock=clock,
+            passwords=PasswordMemory(),
+            desk=self.desk,
+            bridge=self.bridge,
+            pause=self.pauses,
+        )
+        self.app: Starlette = application(self.context)
+        self.worker = Worker(place.database, events, clock, {"bridge": self.bridge.handle})
+
+    @classmethod
+    def build(
+        cls, database: Database, vault: Vault, events: Events, clock: FixedClock, home: Path, **values: Any
+    ) -> House:
+        return cls(Place(database, vault, clock, home, sandbox=True, **values), vault, events, clock)
+
+    async def patient(self, number: str = DOMINIQUE, state: str = PatientState.ACTIVATED) -> Patient:
+        """A patient who signs in with PASSWORD."""
+        made = await self.place.add_patient(number, state)
+        stored = await hash_password(PASSWORD)
+        return await self.place.database.write(lambda uow: set_patient_password(uow, made.ins, stored))
+
+    async def doctor(self, name: str = "marie.martin") -> Bal:
+        """A published doctor: Dr Marie MARTIN, neurologist at the CH de Démo."""
+        bal = await self.place.add(name, idnat=None)
+        values = {
+            "address": bal.address,
+            "type": "PER",
+            "domain": "hopital-demo.mssante.fr",
+            "idnat": "810000000001",
+            "civility": "DR",
+            "first_name": "MARIE",
+            "last_name": "MARTIN",
+            "profession": "Médecin",
+            "skill": "Neurologie",
+            "structure": "CH de Démo",
+            "digital": False,
+            "folded": "",
+            "digest": b"",
+            "updated_at": 0,
+        }
+        await self.place.database.write(lambda uow: uow.execute(insert(directory_entry), values))
+        return bal
+
+    async def write(self, doctor: Bal, patient: Patient, **values: Any) -> None:
+        """The doctor's letter in the patient's box."""
+        to = patient_address(patient)
+        content = letter(doctor.address, to, **values)
+        answer = await self.place.router.deliver(envelope(doctor, to, content=content))
+        assert isinstance(answer, Accepted), answer
+        await self.place.router.acknowledged(answer)
+
+    async def deliver(self, doctor: Bal, patient: Patient, content: bytes) -> None:
+        """A message as it stands, with its attachments examined and filed."""
+        answer = await self.place.router.deliver(envelope(doctor, patient_address(patient), content=content))
+        assert isinstance(answer, Accepted), answer
+        await self.place.router.acknowledged(answer)
+        await self.worker.drain()
+
+    def browser(self, address: str = "192.0.2.7") -> httpx2.AsyncClient:
+        """A browser that is not signed in."""
+        transport = httpx2.ASGITransport(self.app, client=(address, 50000), raise_app_exceptions=True)
+        return httpx2.AsyncClient(transport=transport, base_url=ORIGIN)
+
+    async def signed_in(self, patient: Patient) -> httpx2.AsyncClient:
+        """A browser in which this patient has signed in."""
+        browser = self.browser()
+        answer = await sign_in(browser, patient.ins)
+        assert answer.status_code == 303, answer.text
+        return browser
+
+    def again(self, patient: Patient) -> Patient:
+        """The patient as the table has it now."""
+        found = self.place.database.read_now(lambda connection: patient_of(connection, patient.owner_id))
+        assert found is not None
+        return found
+
+    def conversation(self, patient: Patient) -> Conversation:
+        """The patient's only conversation."""
+        (only,) = self.place.conversations(patient.owner_id)
+        return self.place.conversation(patient.owner_id, only.id)
+
+
+async def sign_in(
+    browser: httpx2.AsyncClient, username: str, password: str = PASSWORD, **headers: str
+) -> httpx2.Response:
+    return await browser.post("/session", data={"username": username, "password": password}, headers=headers)
+
+
+async def form_token(browser: httpx2.AsyncClient, page: str = "/patient/conversations") -> str:
+    """The token that the forms of a signed-in browser carry."""
+    found = _FORM_TOKEN.search((await browser.get(page)).text)
+    assert found is not None
+    return found[1]
+
+
+def address_of(patient: Patient) -> str:
+    return f"{patient.ins}@{PATIENTS}"
