@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from foundation.database import metadata
 from foundation.identifiers import Address
+from foundation.vault import vault_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 bal = Table(
     "bal",
     metadata,
-    Column("owner_id", ForeignKey("vault_owner.id"), primary_key=True, autoincrement=False),
+    Column("owner_id", ForeignKey(vault_owner.c.id), primary_key=True, autoincrement=False),
     Column("address", String(320), nullable=False, unique=True),  # lower case
     Column("type", String(3), nullable=False),
     Column("name", String(255), nullable=False),

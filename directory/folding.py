@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
-_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d"})
+_MARKS = re.compile("[\u0300-\u036f]+")
+_APART = re.compile(r"[\W_]+")
+_LIGATURES = (("œ", "oe"), ("æ", "ae"), ("ø", "o"), ("ł", "l"), ("đ", "d"))
 
 
 def fold(text: str) -> str:
     """``"Cœur d'Anaïs-MARIE"`` → ``"coeur d anais marie"``."""
     plain = text.casefold()
     if not plain.isascii():
-        decomposed = unicodedata.normalize("NFKD", plain.translate(_LIGATURES)).casefold()
-        plain = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return " ".join("".join(character if character.isalnum() else " " for character in plain).split())
+        plain = unicodedata.normalize("NFKD", plain).casefold()
+        plain = _MARKS.sub("", unicodedata.normalize("NFKD", plain))
+        for ligature, letters in _LIGATURES:
+            plain = plain.replace(ligature, letters)
+    return _APART.sub(" ", plain).strip()

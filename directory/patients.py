@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, bin
 from directory.bals import in_chunks
 from foundation.database import metadata
 from foundation.identifiers import INS_OIDS, OID_DEMO, OID_NIR, OID_TEST, Ins
+from foundation.vault import vault_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 patient = Table(
     "patient",
     metadata,
-    Column("owner_id", ForeignKey("vault_owner.id"), primary_key=True, autoincrement=False),
+    Column("owner_id", ForeignKey(vault_owner.c.id), primary_key=True, autoincrement=False),
     Column("ins", String(15), nullable=False, unique=True),
     Column("ins_oid", String(32), nullable=False),
     Column("birth_name", String(100), nullable=False),

@@ -105,6 +105,7 @@ staged_entry = Table(
     Column("address", String(320), nullable=False),
     *_mailbox_columns(),
     Index("directory_staged_entry_by_address", "import_id", "address", "place"),
+    sqlite_with_rowid=False,
 )
 """Rows of an import that is not switched yet."""
 
@@ -116,6 +117,7 @@ staged_activity = Table(
     Column("digest", LargeBinary(16), nullable=False),
     *_activity_columns(),
     Index("directory_staged_activity_by_digest", "import_id", "digest", "place"),
+    sqlite_with_rowid=False,
 )
 
 directory_import = Table(
