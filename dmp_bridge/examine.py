@@ -30,7 +30,6 @@ _KEPT_LARGE = "Ce fichier dépasse 5 Mo : il reste disponible dans le message."
 _KEPT_LIE = "Le contenu de ce fichier ne correspond pas à son nom : il n'est pas proposé au dossier."
 _SEVERAL_PATIENTS = "Le message contient des documents de plusieurs patients."
 _OTHER_PATIENT = "Le document et METADATA.XML ne désignent pas le même patient."
-_OTHER_DOCUMENT = "Le document et METADATA.XML ne portent pas le même identifiant."
 _UNKNOWN_TYPE = "Le type du document n'appartient pas à la nomenclature des documents de santé."
 _NO_INS = "Le document ne contient pas l'INS du patient."
 _INCOMPLETE_INS = "L'identité du patient est incomplète dans le document."
@@ -165,8 +164,6 @@ def _examine_cda(
             return _refused(finding, _WRONG_BODY)
         # What the bytes are is what a browser is told, not what the document says they are.
         display = Attached(shown.value, display.data)
-    if entry is not None and entry.unique_id and entry.unique_id != document.unique_id:
-        return _refused(finding, _OTHER_DOCUMENT)
     announced = _announced_ins(entry)
     if announced is not None and document.patient.ins is not None and announced != document.patient.ins:
         return _refused(finding, _OTHER_PATIENT, ErrorCode.OTHER_PATIENT)
@@ -176,6 +173,8 @@ def _examine_cda(
         return _refused(finding, _INCOMPLETE_INS, ErrorCode.INCOMPLETE_INS)
     flags = {code.code for code in entry.confidentiality_codes} if entry is not None else set()
     author = document.authors[0] if document.authors else None
+    # Where METADATA.XML and the document differ on its identifier, type or title, the document is right: its
+    # SHA-1 ties the two together, and producers flatten an id with an extension each in their own way.
     clinical = Clinical(
         unique_id=document.unique_id,
         set_id=document.set_id,

@@ -44,6 +44,12 @@ def test_the_stricter_confidentiality_counts() -> None:
     assert clinical.confidentiality == "V"
 
 
+def test_the_identifier_is_that_of_the_document() -> None:
+    clinical = one("IHE_XDM.zip", xdm(cda(), unique_id="1.2.3")).clinical
+    assert clinical is not None
+    assert clinical.unique_id == "1.2.250.1.999.1.1"
+
+
 def test_a_cda_may_come_alone() -> None:
     found = one("compte-rendu.xml", cda(body=n3_body()))
     assert (found.kind, found.display) == (Kind.CDA, None)
@@ -90,7 +96,6 @@ def test_the_limit_of_an_offer_is_exact() -> None:
         (xdm(cda(code="99999-9")), ErrorCode.OTHER),
         (xdm(cda(), sha1="0" * 40), ErrorCode.OTHER),
         (xdm(cda(), size=1), ErrorCode.OTHER),
-        (xdm(cda(), unique_id="1.2.3"), ErrorCode.OTHER),
         (xdm(b"<?xml version='1.0'?><!DOCTYPE a><a/>"), ErrorCode.OTHER),
         (xdm(PDF), ErrorCode.OTHER),
         (xdm(cda(body=n1_body(b"MZ\x90\x00"))), ErrorCode.OTHER),
