@@ -98,6 +98,10 @@ class Router:
 
     async def acknowledged(self, accepted: Accepted) -> None:
         """The 250 went out: the same bytes from now on are a new message."""
+        self.settled(accepted)
+
+    def settled(self, accepted: Accepted) -> None:
+        """As `acknowledged`, for a caller inside the event loop that is no conversation."""
         self._receipts.acknowledge(accepted.queue_id)
 
     async def close(self) -> None:

@@ -1,0 +1,226 @@
+"""The only place that wires the house together: one running operator with all its listeners."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from certs.tls import Identity, check_identity, server_context
+from dmp_bridge.intake import Bridge
+from foundation.clock import PARIS, SystemClock
+from foundation.database import Database
+from foundation.events import Events
+from foundation.jobs import Worker
+from foundation.log import get_logger
+from foundation.passwords import PasswordMemory
+from foundation.vault import Vault
+from mailserver.delivery.router import Router
+from mailserver.imap.context import ImapContext, ImapLimits
+from mailserver.imap.server import ImapServer, Security
+from mailserver.patient_reply import PatientDesk
+from mailserver.rules import Rules
+from mailserver.signin import SignIn
+from mailserver.smtp import listener as smtp
+from mailserver.smtp import policy as smtp_policy
+from mailserver.smtp.budget import MemoryBudget
+from mailserver.smtp.submission import AnySenderGate, SubmissionGate
+from portal.app import PortalContext, application
+from vaguemestre import migrate
+from vaguemestre.bridging import handlers
+from vaguemestre.web import WebServer
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from starlette.applications import Starlette
+
+    from foundation.clock import Clock
+    from foundation.settings import Settings
+
+_log = get_logger(__name__)
+
+
+class CannotListen(Exception):
+    """An address cannot be bound; the text is one sentence for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainAddresses:
+    """Listeners without TLS, of a sandbox on loopback only: host:port each."""
+
+    imap: str
+    submission: str
+    mx: str
+
+
+class Operator:
+    """A running operator. `ports` tells where each listener is."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.ports: dict[str, int] = {}
+        self._listeners: list[Callable[[], Awaitable[None]]] = []
+        self._behind = contextlib.AsyncExitStack()
+
+    @classmethod
+    async def start(
+        cls, settings: Settings, *, plain: PlainAddresses | None = None, clock: Clock | None = None
+    ) -> Operator:
+        """Opens everything and listens.
+
+        Raises CannotListen and the sentence-bearing errors of certificates, database and vault.
+        """
+        operator = cls(settings, clock or SystemClock())
+        try:
+            await operator._open(plain)
+        except BaseException:
+            await operator.stop()
+            raise
+        return operator
+
+    async def stop(self) -> None:
+        """Takes no new client, finishes what is open, closes the database last."""
+        listeners, self._listeners = self._listeners, []
+        await asyncio.gather(*(close() for close in listeners))
+        await self._behind.aclose()
+
+    async def _open(self, plain: PlainAddresses | None) -> None:
+        settings, clock = self.settings, self.clock
+        identity = Identity(settings.path(settings.tls.certificate), settings.path(settings.tls.key))
+        check_identity(identity, clock.now())
+        tls = server_context(identity)
+        await asyncio.to_thread(migrate.upgrade, settings.database_url)
+        events = Events()
+        self.database = await Database.open(settings.database_url, events=events)
+        self._behind.push_async_callback(self.database.close)
+        database = self.database
+        vault = Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
+        swept = await vault.sweep()
+        if swept:
+            _log.info("files without a row removed", files=swept)
+
+        router = Router(database, vault, clock, settings)
+        self._behind.push_async_callback(router.close)
+        bridge = Bridge(database, vault, clock, settings)
+        self._behind.push_async_callback(bridge.close)
+        worker = Worker(database, events, clock, handlers(bridge, router, settings, clock))
+        working = asyncio.create_task(worker.run(), name="worker")
+        self._behind.push_async_callback(_cancel, working)
+
+        sign_in = SignIn(database, clock)
+        await self._open_smtp(sign_in, router, tls, plain)
+        limits = ImapLimits(
+            message_bytes=settings.limits.message_bytes,
+            connections=settings.limits.connections,
+            connections_per_peer=settings.limits.connections_per_address,
+        )
+        await self._open_imap(
+            ImapContext(database, vault, events, clock, sign_in, tls, limits, zone=PARIS), plain
+        )
+        if settings.http is not None:
+            portal = application(
+                PortalContext(
+                    settings=settings,
+                    database=database,
+                    vault=vault,
+                    events=events,
+                    clock=clock,
+                    passwords=PasswordMemory(),
+                    desk=PatientDesk(router, database, clock, settings),
+                    bridge=bridge,
+                )
+            )
+            await self._open_web(settings.http, portal, tls)
+
+    async def _open_smtp(
+        self, sign_in: SignIn, router: Router, tls: ssl.SSLContext, plain: PlainAddresses | None
+    ) -> None:
+        settings = self.settings
+        rules = Rules(self.database, settings)
+        gate = SubmissionGate(sign_in, rules, router)
+        limits = smtp_policy.Limits(
+            message_bytes=settings.limits.message_bytes,
+            recipients=settings.limits.recipients,
+            connections=settings.limits.connections,
+            connections_per_peer=settings.limits.connections_per_address,
+        )
+        budget = MemoryBudget(settings.limits.message_memory_bytes)
+        policy = smtp_policy.submission(settings.hostname, limits)
+
+        async def in_clear(
+            name: str, address: str, its_gate: SubmissionGate, its_policy: smtp_policy.ListenerPolicy
+        ) -> None:
+            host, port = split_address(address)
+            offered = tls if its_policy is policy else None
+            with _binding(name, address):
+                self._add_smtp(
+                    name, await smtp.listen(its_policy, its_gate, budget, host=host, port=port, tls=offered)
+                )
+
+        if settings.smtp.submission is not None:
+            await in_clear("submission", settings.smtp.submission, gate, policy)
+        if settings.smtp.submissions is not None:
+            host, port = split_address(settings.smtp.submissions)
+            with _binding("submissions", settings.smtp.submissions):
+                self._add_smtp(
+                    "submissions", await smtp.listen_tls(policy, gate, budget, host=host, port=port, tls=tls)
+                )
+        if plain is not None:
+            load_policy = smtp_policy.submission_plain(settings.hostname, limits)
+            await in_clear("submission_plain", plain.submission, gate, load_policy)
+            peer_gate = AnySenderGate(sign_in, rules, router)
+            await in_clear("mx_plain", plain.mx, peer_gate, smtp_policy.mx_plain(settings.hostname, limits))
+
+    def _add_smtp(self, name: str, listener: smtp.Listener) -> None:
+        self.ports[name] = listener.port
+        self._listeners.append(listener.close)
+
+    async def _open_imap(self, context: ImapContext, plain: PlainAddresses | None) -> None:
+        server = ImapServer(context)
+        self._listeners.append(server.close)
+        for name, address, security in (
+            ("imap", self.settings.imap.starttls, Security.STARTTLS),
+            ("imaps", self.settings.imap.tls, Security.IMPLICIT_TLS),
+            ("imap_plain", plain.imap if plain is not None else None, Security.PLAIN),
+        ):
+            if address is not None:
+                host, port = split_address(address)
+                with _binding(name, address):
+                    self.ports[name] = await server.listen(host, port, security)
+
+    async def _open_web(self, address: str, portal: Starlette, tls: ssl.SSLContext) -> None:
+        host, port = split_address(address)
+        with _binding("https", address):
+            web = WebServer(portal, tls, host, port)
+        await web.start()
+        self.ports["https"] = web.port
+
+        async def close() -> None:
+            portal.state.live.close()
+            await web.close()
+
+        self._listeners.append(close)
+
+
+@contextlib.contextmanager
+def _binding(name: str, address: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CannotListen(f"{name}: {address} cannot be listened on ({error.strerror or error})") from error
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """The host and port of `host:port`, an IPv6 host in brackets."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,67 @@
+"""The command line: `vaguemestre COMMAND --help` shows each command with an example.
+
+Exit codes: 0 fine, 1 refused or failed, 2 wrong usage. Errors are one sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from certs.names import NameMalformed
+from certs.pki import PkiUnusable
+from certs.tls import TlsUnusable
+from directory.bals import BalRefused
+from directory.patients import PatientRefused
+from foundation.database import DatabaseUnavailable
+from foundation.settings import SettingsError
+from foundation.vault import BlobDamaged, VaultUnavailable
+from vaguemestre.cli import audit, bridge, directory, operating, people, trust
+from vaguemestre.cli.output import Failed
+from vaguemestre.migrate import SchemaTooNew
+
+app = typer.Typer(
+    name="vaguemestre",
+    help="An MSSanté-compatible mail operator: SMTP, IMAP, patient addresses, and the bridge to the patient's record.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+operating.register(app)
+bridge.register(app)
+app.add_typer(people.bal, name="bal")
+app.add_typer(people.patient, name="patient")
+app.add_typer(directory.app, name="directory")
+app.add_typer(trust.certs, name="certs")
+app.add_typer(audit.app, name="trail")
+
+_EXPECTED = (
+    BalRefused,
+    BlobDamaged,
+    DatabaseUnavailable,
+    Failed,
+    NameMalformed,
+    PatientRefused,
+    PkiUnusable,
+    SchemaTooNew,
+    SettingsError,
+    TlsUnusable,
+    VaultUnavailable,
+)
+
+
+def main() -> None:
+    """The entry point of the `vaguemestre` program."""
+    try:
+        app()
+    except _EXPECTED as error:
+        print(f"vaguemestre: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        # A person at a terminal gets a sentence; whoever mends it asks for the rest with --traceback.
+        print(f"vaguemestre: unexpected failure ({type(error).__name__}: {error})", file=sys.stderr)
+        sys.exit(1)

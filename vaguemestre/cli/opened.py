@@ -1,0 +1,48 @@
+"""Opening an operator's home for one command, beside a service that may be running on it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from foundation.clock import SystemClock
+from foundation.database import Database
+from foundation.settings import load
+from foundation.vault import Vault
+from vaguemestre import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from foundation.clock import Clock
+    from foundation.settings import Settings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a command works with."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    clock: Clock
+
+
+def run(home: Path, work: Callable[[Opened], Awaitable[T]]) -> T:
+    """Opens `home` (migrating it where needed), awaits `work`, closes; raises the errors `main` turns into a sentence."""
+    settings = load(home)
+    migrate.upgrade(settings.database_url)
+
+    async def session() -> T:
+        database = await Database.open(settings.database_url)
+        try:
+            vault = Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
+            return await work(Opened(settings, database, vault, SystemClock()))
+        finally:
+            await database.close()
+
+    return asyncio.run(session())

@@ -1,0 +1,259 @@
+"""`vaguemestre bal …` and `vaguemestre patient …`: the accounts of an operator, beside a running service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from directory.bals import Bal, BalState, BalType, find_bal, list_bals
+from directory.patients import Patient, PatientState, find_patient, list_patients
+from foundation.identifiers import OID_NIR, OID_TEST, Address, Ins, patient_address_ins
+from foundation.passwords import hash_password
+from vaguemestre import accounts
+from vaguemestre.cli.opened import Opened, run
+from vaguemestre.cli.output import Failed, Home, Json, read_password, show, show_one
+
+bal = typer.Typer(no_args_is_help=True, help="Mailboxes of professionals, services and software.")
+patient = typer.Typer(no_args_is_help=True, help="Patients: their records and boxes.")
+
+AddressArgument = Annotated[str, typer.Argument(help="Address of the mailbox.", show_default=False)]
+InsArgument = Annotated[
+    str, typer.Argument(help="INS (15 characters) or patient address.", show_default=False)
+]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+]
+
+_BAL_COLUMNS = ("address", "type", "name", "idnat", "state")
+_PATIENT_COLUMNS = ("ins", "name", "birth_date", "sex", "state")
+
+
+def _bal_row(found: Bal) -> dict[str, Any]:
+    return {
+        "address": found.address,
+        "type": found.type.value,
+        "name": found.name,
+        "idnat": found.idnat,
+        "state": found.state.value,
+    }
+
+
+@bal.command(
+    "add",
+    epilog="Example: printf '%s\\n' \"$PASSWORD\" | vaguemestre bal add a.b@medecin-demo.mssante.fr --home sandbox --type PER --name 'Dr A B' --password-stdin",
+)
+def bal_add(
+    address: AddressArgument,
+    home: Home,
+    type: Annotated[BalType, typer.Option(help="Kind of mailbox.")],
+    name: Annotated[str, typer.Option(help="Name people see.")],
+    idnat: Annotated[
+        str | None,
+        typer.Option(help="National identifier of the bearer: 8 and RPPS, 1 and FINESS, 3 and SIRET."),
+    ] = None,
+    password_stdin: PasswordStdin = False,
+    as_json: Json = False,
+) -> None:
+    """Opens a mailbox; it can sign in at once, also while the service runs."""
+    password = read_password(password_stdin)
+
+    async def work(opened: Opened) -> Bal:
+        parsed = Address.parse(address)
+        if parsed is None or parsed.domain not in opened.settings.domains:
+            raise Failed(
+                f"{address} is not an address of a domain hosted here ({', '.join(opened.settings.domains)})"
+            )
+        password_hash = await hash_password(password)
+        return await opened.database.write(
+            lambda uow: accounts.open_bal(
+                uow, opened.vault, opened.clock, address=address, type=type, name=name, idnat=idnat, password_hash=password_hash
+            )
+        )  # fmt: skip
+
+    show_one(_bal_row(run(home, work)), as_json=as_json)
+
+
+@bal.command("list", epilog="Example: vaguemestre bal list --home sandbox --json")
+def bal_list(home: Home, as_json: Json = False) -> None:
+    """Lists the mailboxes."""
+
+    async def work(opened: Opened) -> list[Bal]:
+        return await opened.database.read(lambda connection: list_bals(connection, limit=1_000_000))
+
+    show([_bal_row(found) for found in run(home, work)], _BAL_COLUMNS, as_json=as_json)
+
+
+@bal.command(
+    "show", epilog="Example: vaguemestre bal show secretariat@ime-les-tilleuls.mssante.fr --home sandbox"
+)
+def bal_show(address: AddressArgument, home: Home, as_json: Json = False) -> None:
+    """Shows one mailbox."""
+
+    async def work(opened: Opened) -> Bal | None:
+        return await opened.database.read(lambda connection: find_bal(connection, address))
+
+    found = run(home, work)
+    if found is None:
+        raise Failed(f"there is no mailbox {address}")
+    show_one(_bal_row(found), as_json=as_json)
+
+
+@bal.command("suspend", epilog="Example: vaguemestre bal suspend a.b@medecin-demo.mssante.fr --home sandbox")
+def bal_suspend(address: AddressArgument, home: Home, as_json: Json = False) -> None:
+    """Stops sign-in and delivery until `resume`."""
+    _change_bal(address, home, BalState.SUSPENDED, as_json=as_json)
+
+
+@bal.command("resume", epilog="Example: vaguemestre bal resume a.b@medecin-demo.mssante.fr --home sandbox")
+def bal_resume(address: AddressArgument, home: Home, as_json: Json = False) -> None:
+    """Ends a suspension."""
+    _change_bal(address, home, BalState.ACTIVE, as_json=as_json)
+
+
+@bal.command("close", epilog="Example: vaguemestre bal close a.b@medecin-demo.mssante.fr --home sandbox")
+def bal_close(address: AddressArgument, home: Home, as_json: Json = False) -> None:
+    """Closes a mailbox for good; its address is never given again."""
+    _change_bal(address, home, BalState.CLOSED, as_json=as_json)
+
+
+def _change_bal(address: str, home: Home, state: BalState, *, as_json: bool) -> None:
+    async def work(opened: Opened) -> Bal:
+        return await opened.database.write(lambda uow: accounts.change_bal(uow, opened.clock, address, state))
+
+    show_one(_bal_row(run(home, work)), as_json=as_json)
+
+
+@bal.command(
+    "password",
+    epilog="Example: printf '%s\\n' \"$PASSWORD\" | vaguemestre bal password a.b@medecin-demo.mssante.fr --home sandbox --password-stdin",
+)
+def bal_password(address: AddressArgument, home: Home, password_stdin: PasswordStdin = False) -> None:
+    """Gives a mailbox another password."""
+    password = read_password(password_stdin)
+
+    async def work(opened: Opened) -> None:
+        password_hash = await hash_password(password)
+        await opened.database.write(
+            lambda uow: accounts.change_bal_password(uow, opened.clock, address, password_hash)
+        )
+
+    run(home, work)
+
+
+def _patient_row(found: Patient) -> dict[str, Any]:
+    return {
+        "ins": found.ins,
+        "name": found.name,
+        "birth_date": found.birth_date,
+        "sex": found.sex,
+        "state": found.state.value,
+    }
+
+
+def _ins(text: str, domain: str) -> str:
+    ins = (
+        patient_address_ins(text, domain)
+        if "@" in text
+        else (parsed.value if (parsed := Ins.parse(text)) else None)
+    )
+    if ins is None:
+        raise Failed("an INS has 15 letters and digits")
+    return ins
+
+
+@patient.command(
+    "add",
+    epilog="Example: printf '%s\\n' \"$PASSWORD\" | vaguemestre patient add 180017512345678 --home sandbox --birth-name DURAND --first-names Paul --birth-date 1980-01-15 --sex M --password-stdin",
+)
+def patient_add(
+    ins: InsArgument,
+    home: Home,
+    birth_name: Annotated[str, typer.Option(help="Birth name.")],
+    first_names: Annotated[str, typer.Option(help="First names of the birth certificate.")],
+    birth_date: Annotated[str, typer.Option(help="Date of birth, YYYY-MM-DD.")],
+    sex: Annotated[str, typer.Option(help="M, F or U.")],
+    used_name: Annotated[str | None, typer.Option(help="Name in use, where it differs.")] = None,
+    state: Annotated[PatientState, typer.Option(help="State of the record.")] = PatientState.ACTIVATED,
+    password_stdin: PasswordStdin = False,
+    as_json: Json = False,
+) -> None:
+    """Adds a patient with a record and a box. The key of the INS is not judged."""
+    password = read_password(password_stdin)
+
+    async def work(opened: Opened) -> Patient:
+        number = _ins(ins, opened.settings.patient_domain)
+        password_hash = await hash_password(password)
+        oid = OID_TEST if opened.settings.sandbox else OID_NIR
+        return await opened.database.write(
+            lambda uow: accounts.open_patient(
+                uow, opened.vault, opened.clock, ins=number, ins_oid=oid, birth_name=birth_name, first_names=first_names,
+                used_name=used_name, birth_date=birth_date, sex=sex, state=state, password_hash=password_hash,
+            )
+        )  # fmt: skip
+
+    show_one(_patient_row(run(home, work)), as_json=as_json)
+
+
+@patient.command("list", epilog="Example: vaguemestre patient list --home sandbox")
+def patient_list(home: Home, as_json: Json = False) -> None:
+    """Lists the patients."""
+
+    async def work(opened: Opened) -> list[Patient]:
+        return await opened.database.read(lambda connection: list_patients(connection, limit=1_000_000))
+
+    show([_patient_row(found) for found in run(home, work)], _PATIENT_COLUMNS, as_json=as_json)
+
+
+@patient.command("show", epilog="Example: vaguemestre patient show 279035121518989 --home sandbox")
+def patient_show(ins: InsArgument, home: Home, as_json: Json = False) -> None:
+    """Shows one patient."""
+
+    async def work(opened: Opened) -> Patient | None:
+        number = _ins(ins, opened.settings.patient_domain)
+        return await opened.database.read(lambda connection: find_patient(connection, number))
+
+    found = run(home, work)
+    if found is None:
+        raise Failed("there is no patient with this INS")
+    show_one(_patient_row(found), as_json=as_json)
+
+
+def _state_command(word: str, state: PatientState, sentence: str) -> None:
+    def command(ins: InsArgument, home: Home, as_json: Json = False) -> None:
+        async def work(opened: Opened) -> Patient:
+            number = _ins(ins, opened.settings.patient_domain)
+            return await opened.database.write(
+                lambda uow: accounts.change_patient(uow, opened.clock, number, state)
+            )
+
+        show_one(_patient_row(run(home, work)), as_json=as_json)
+
+    patient.command(
+        word, help=sentence, epilog=f"Example: vaguemestre patient {word} 279035121518989 --home sandbox"
+    )(command)
+
+
+_state_command(
+    "open", PatientState.ACTIVATED, "Activates a record, or reopens one that was closed or opposed."
+)
+_state_command("oppose", PatientState.OPPOSED, "Records the person's opposition: no record, no box.")
+_state_command("close", PatientState.CLOSED, "Closes the record and the box.")
+
+
+@patient.command(
+    "password",
+    epilog="Example: printf '%s\\n' \"$PASSWORD\" | vaguemestre patient password 279035121518989 --home sandbox --password-stdin",
+)
+def patient_password(ins: InsArgument, home: Home, password_stdin: PasswordStdin = False) -> None:
+    """Gives a patient another password."""
+    password = read_password(password_stdin)
+
+    async def work(opened: Opened) -> None:
+        number = _ins(ins, opened.settings.patient_domain)
+        password_hash = await hash_password(password)
+        await opened.database.write(
+            lambda uow: accounts.change_patient_password(uow, opened.clock, number, password_hash)
+        )
+
+    run(home, work)

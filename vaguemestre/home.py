@@ -1,0 +1,64 @@
+"""The home of an operator on disk: made once, complete or not at all as far as a second start can tell."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from foundation.settings import FILE_NAME, SettingsError, from_values
+from foundation.vault import write_master_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+def write_atomically(path: Path, text: str, *, mode: int) -> None:
+    """Replaces a file in one step; after a crash it holds the old text or the new."""
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        os.write(descriptor, text.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    temporary.chmod(mode)
+    temporary.replace(path)
+
+
+def to_toml(values: Mapping[str, Any]) -> str:
+    """Settings as TOML: plain keys first, then a table for each section."""
+    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    for key, value in values.items():
+        if isinstance(value, dict):
+            lines += ["", f"[{key}]", *(f"{name} = {_toml(inner)}" for name, inner in value.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    # JSON's strings, numbers, booleans and arrays of them are TOML's too.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def prepare_operator(home: Path, *, hostname: str, domains: Sequence[str]) -> list[Path]:
+    """Writes settings and master key of a real operator; raises SettingsError rather than touch an existing one."""
+    file = home / FILE_NAME
+    if file.exists():
+        raise SettingsError(f"{file} exists: this home is an operator's already")
+    values: dict[str, Any] = {
+        "hostname": hostname,
+        "domains": list(domains),
+        "http": "127.0.0.1:1443",
+        "smtp": {"submission": "127.0.0.1:1587", "submissions": "127.0.0.1:1465"},
+        "imap": {"starttls": "127.0.0.1:1143", "tls": "127.0.0.1:1993"},
+        "tls": {"certificate": "pki/server.pem", "key": "pki/server.key", "ca_file": "pki/ca.pem"},
+    }
+    from_values(home, values)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (home / "pki").mkdir(exist_ok=True, mode=0o700)
+    key = home / "keys" / "master.key"
+    if not key.exists():
+        write_master_key(key)
+    write_atomically(file, "# vaguemestre doctor explains every key.\n" + to_toml(values), mode=0o600)
+    return [file, key]

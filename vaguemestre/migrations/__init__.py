@@ -1,0 +1,1 @@
+"""Alembic migrations, run by `vaguemestre migrate` and at every start."""

@@ -1,0 +1,52 @@
+"""Which ports a sandbox listens on: counted from a base, or free ones that are kept for the next start."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+HOST = "127.0.0.1"
+NAMES = (
+    "mx",
+    "submission",
+    "submissions",
+    "imap",
+    "imaps",
+    "ldap",
+    "ldaps",
+    "https",
+    "imap_plain",
+    "submission_plain",
+    "mx_plain",
+)
+"""In the order in which `--port-base` counts them."""
+NOT_SERVED = frozenset({"mx", "ldap", "ldaps"})
+"""Names of the contract whose listeners this version does not have: port 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """A port for each name."""
+
+    numbers: dict[str, int]
+
+    def address(self, name: str) -> str:
+        """host:port as the settings want it."""
+        return f"{HOST}:{self.numbers[name]}"
+
+
+def from_base(base: int) -> Ports:
+    """Consecutive ports from `base`."""
+    return Ports({name: base + position for position, name in enumerate(NAMES)})
+
+
+def free() -> Ports:
+    """Ports nobody listens on at this moment."""
+    opened = [socket.socket() for _ in NAMES]
+    try:
+        for each in opened:
+            each.bind((HOST, 0))
+        return Ports({name: each.getsockname()[1] for name, each in zip(NAMES, opened, strict=True)})
+    finally:
+        for each in opened:
+            each.close()

@@ -1,0 +1,54 @@
+"""Running an operator in the foreground until SIGTERM or Ctrl-C, on uvloop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from foundation.log import get_logger
+from vaguemestre.app import Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from foundation.settings import Settings
+    from vaguemestre.app import PlainAddresses
+
+_log = get_logger(__name__)
+
+
+def serve_until_told(
+    settings: Settings,
+    *,
+    plain: PlainAddresses | None = None,
+    ready: Callable[[Operator], Awaitable[None]] | None = None,
+) -> None:
+    """Starts, calls `ready` when every listener answers, and returns after a clean stop."""
+    # The writer thread and the event loop hand the interpreter to each other many times a second: with the
+    # default of 5 ms each would wait for the other's whole turn.
+    sys.setswitchinterval(0.001)
+
+    async def session() -> None:
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, told.set)
+        operator = await Operator.start(settings, plain=plain)
+        # What start-up made lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        try:
+            if ready is not None:
+                await ready(operator)
+            _log.info("serving", ports=operator.ports)
+            await told.wait()
+            _log.info("stopping")
+        finally:
+            await operator.stop()
+
+    uvloop.run(session())

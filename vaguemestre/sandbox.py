@@ -1,0 +1,82 @@
+"""The sandbox: a complete fictive operator in one folder, made once, served in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from vaguemestre import ports
+from vaguemestre.app import CannotListen, PlainAddresses
+from vaguemestre.home import write_atomically
+from vaguemestre.running import serve_until_told
+from vaguemestre.sandbox_file import FILE, describe, print_summary
+from vaguemestre.sandbox_home import kept_ports, populate, prepare, write_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from foundation.settings import Settings
+    from vaguemestre.app import Operator
+
+_ATTEMPTS = 5
+
+
+class SandboxBusy(Exception):
+    """Another process serves this home; the text is one sentence."""
+
+
+def run_sandbox(home: Path, *, port_base: int | None, empty: bool, plain: bool) -> None:
+    """Makes what is missing in `home`, serves it until told to stop, then returns.
+
+    Raises SandboxBusy, CannotListen, and the sentence-bearing errors of what an operator opens.
+    """
+    home = home.absolute()
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _alone(home):
+        (home / FILE).unlink(missing_ok=True)  # until every listener answers, nobody shall read old ports
+        prepare(home)
+        chosen = ports.from_base(port_base) if port_base is not None else kept_ports(home) or ports.free()
+        asyncio.run(populate(write_settings(home, chosen), empty=empty))
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                _serve(write_settings(home, chosen), chosen, plain=plain)
+                return
+            except CannotListen:
+                # Somebody took a free port in the meantime; one that was asked for is not exchanged.
+                if port_base is not None or attempt == _ATTEMPTS:
+                    raise
+                chosen = ports.free()
+
+
+def _serve(settings: Settings, chosen: ports.Ports, *, plain: bool) -> None:
+    addresses = None
+    if plain:
+        addresses = PlainAddresses(
+            chosen.address("imap_plain"), chosen.address("submission_plain"), chosen.address("mx_plain")
+        )
+    file = settings.home / FILE
+
+    async def ready(operator: Operator) -> None:
+        description = await describe(operator)
+        write_atomically(file, json.dumps(description, ensure_ascii=False, indent=2) + "\n", mode=0o600)
+        print_summary(description, sys.stdout)
+
+    try:
+        serve_until_told(settings, plain=addresses, ready=ready)
+    finally:
+        file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    with (home / ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SandboxBusy(f"another process serves {home} already") from error
+        yield

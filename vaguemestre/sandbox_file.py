@@ -1,0 +1,119 @@
+"""`sandbox.json`: everything a script needs to use a running sandbox, in the form outside scripts rely on."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, TextIO
+
+from directory.bals import find_bals
+from directory.patients import find_patients
+from vaguemestre import fictive, ports
+from vaguemestre.sandbox_home import HOSTNAME, PATIENT_DOMAIN, PEER_CASES, password_for, seed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from directory.bals import Bal
+    from directory.patients import Patient
+    from vaguemestre.app import Operator
+
+FILE = "sandbox.json"
+VERSION = 1
+
+
+async def describe(operator: Operator) -> dict[str, Any]:
+    """The content of the file. What this version does not serve has port 0 or null members."""
+    settings = operator.settings
+    home = settings.home
+    secret = seed(home)
+    bals, patients = await operator.database.read(
+        lambda connection: (
+            find_bals(connection, (bal.address for bal in fictive.BALS)),
+            find_patients(connection, (patient.ins for patient in fictive.PATIENTS)),
+        )
+    )
+    numbers = {name: operator.ports.get(name, 0) for name in ports.NAMES if not name.endswith("_plain")}
+    numbers |= {name: port for name, port in operator.ports.items() if name.endswith("_plain")}
+    return {
+        "version": VERSION,
+        "home": str(home),
+        "pid": os.getpid(),
+        "ca_file": str(settings.path(settings.tls.ca_file)),
+        "host": ports.HOST,
+        "ports": numbers,
+        "http": f"https://{ports.HOST}:{operator.ports['https']}",
+        "domains": list(settings.domains),
+        "patient_domain": settings.patient_domain,
+        "bals": [_bal(home, bals[bal.address], secret) for bal in fictive.BALS if bal.address in bals],
+        "patients": [
+            _patient(patient, patients[patient.ins], secret)
+            for patient in fictive.PATIENTS
+            if patient.ins in patients
+        ],
+        "peers": [
+            {
+                "case": case,
+                "domain": domain,
+                "certificate": str(home / "pki" / "peers" / f"{case}.pem"),
+                "key": str(home / "pki" / "peers" / f"{case}.key"),
+            }
+            for case, (domain, _) in PEER_CASES.items()
+        ],
+        "psc": {"issuer": None, "discovery": None, "client_id": None, "client_secret": None, "users": []},
+        "directory": {"ldap_base": "dc=mssante,dc=fr", "fhir": None},
+        "record": {"fhir": None},
+        "operator": {"username": None, "password": None},
+    }
+
+
+def _bal(home: Path, bal: Bal, secret: bytes) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "address": bal.address,
+        "type": bal.type.value,
+        "name": bal.name,
+        "idnat": bal.idnat,
+        "password": password_for(secret, bal.address),
+    }
+    certificate = home / "pki" / "boxes" / f"{bal.address}.pem"
+    if certificate.exists():
+        row |= {"certificate": str(certificate), "key": str(certificate.with_suffix(".key"))}
+    return row
+
+
+def _patient(fictive_patient: fictive.FictivePatient, patient: Patient, secret: bytes) -> dict[str, Any]:
+    return {
+        "address": f"{patient.ins}@{PATIENT_DOMAIN}",
+        "ins": patient.ins,
+        "name": patient.name,
+        "birth_date": patient.birth_date,
+        "state": patient.state.value,
+        "minor": fictive_patient.minor,
+        "password": password_for(secret, patient.ins),
+    }
+
+
+def print_summary(description: dict[str, Any], out: TextIO) -> None:
+    """What a person at the terminal wants to know: where, who, which password."""
+    numbers, host = description["ports"], description["host"]
+    lines = [
+        "",
+        "Vaguemestre, bac à sable : données fictives.",
+        "",
+        f"  pages des patients   {description['http']}",
+        f"  envoi (submission)   {host}:{numbers['submission']} STARTTLS, {host}:{numbers['submissions']} TLS",
+        f"  lecture (IMAP)       {host}:{numbers['imap']} STARTTLS, {host}:{numbers['imaps']} TLS",
+        f"  autorité (CA)        {description['ca_file']}",
+        f"  tout le reste        {description['home']}/{FILE}",
+        "",
+        "  boîtes",
+        *(f"    {bal['type']}  {bal['address']:<44} {bal['password']}" for bal in description["bals"]),
+        "",
+        "  patients (adresse @" + description["patient_domain"] + ")",
+        *(
+            f"    {patient['ins']}  {patient['name']:<24} {patient['state']:<14} {patient['password']}"
+            for patient in description["patients"]
+        ),
+        "",
+        f"  {HOSTNAME} : Ctrl-C pour arrêter, les données restent.",
+    ]
+    print("\n".join(lines), file=out, flush=True)

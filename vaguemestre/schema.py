@@ -1,0 +1,27 @@
+"""Every table of the house, in one import: what migrations compare with and create."""
+
+from __future__ import annotations
+
+import importlib
+
+from foundation.database import metadata
+
+_MODULES_WITH_TABLES = (
+    "foundation.jobs",
+    "foundation.trail",
+    "foundation.vault",
+    "directory.bals",
+    "directory.patients",
+    "directory.tables",
+    "mailserver.store.tables",
+    "mailserver.conversations",
+    "mailserver.delivery.receipts",
+    "mailserver.signin",
+    "dmp_bridge.tables",
+    "portal.tables",
+)
+
+for _name in _MODULES_WITH_TABLES:
+    importlib.import_module(_name)
+
+__all__ = ["metadata"]
