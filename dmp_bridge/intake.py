@@ -144,7 +144,8 @@ class Bridge:
         for outcome in outcomes:
             self._trace(uow, mail, outcome)
         if mail.sender and any(outcome.state is State.REFUSED for outcome in outcomes):
-            jobs.enqueue(uow, REPORT_JOB, _payload(mail))
+            # The time makes a repeated report the same message, byte for byte.
+            jobs.enqueue(uow, REPORT_JOB, _payload(mail) | {"at": self._clock.millis()})
         uow.publish(f"owner:{mail.owner_id}")
         return tuple(outcomes)
 

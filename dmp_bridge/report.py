@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dmp_bridge.record import Filing
 
 REPORT_JOB = "bridge-report"
-"""Payload: the same ids as the job "bridge" (`owner_id`, `mail_id`, `blob_id`, `sender`, `message_id`)."""
+"""Payload: that of the job "bridge" (`owner_id`, `mail_id`, `blob_id`, `sender`, `message_id`) and `at`, epoch ms."""
 
 _PREFIX = "[KO Intégration système !]"
 
