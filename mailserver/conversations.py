@@ -29,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from directory.correspondents import Correspondent, correspondent
+from directory.correspondents import Correspondent, correspondent, correspondents
 from foundation.database import identity, metadata
 from mailserver.refusals import (
     EXCHANGE_ENDED,
@@ -349,7 +349,7 @@ def list_conversations(
             return []
         statement = statement.where(or_(_c.last_at < shown, and_(_c.last_at == shown, _c.id < before)))
     rows = connection.execute(statement.order_by(_c.last_at.desc(), _c.id.desc()).limit(limit)).all()
-    people = {row.counterpart: correspondent(connection, row.counterpart) for row in rows}
+    people = correspondents(connection, {row.counterpart for row in rows})
     return [
         Conversation(
             row.id,

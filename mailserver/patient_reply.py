@@ -26,6 +26,7 @@ from mailserver.refusals import (
     FORBIDDEN_ATTACHMENT,
     INVALID_ADDRESS,
     PATIENT_BOX_CLOSED,
+    PATIENT_TO_PATIENT,
     TOO_BIG,
     UNKNOWN_CONVERSATION,
     Refusal,
@@ -85,6 +86,8 @@ class PatientDesk:
         author = _mailbox(patient.name, sender)
         if to is None or author is None:
             return Refused(INVALID_ADDRESS)
+        if to.domain == self._settings.patient_domain:
+            return Refused(PATIENT_TO_PATIENT)
         message = _headed(author, to, basis, message_id)
         message["Date"] = format_datetime(to_paris(self._clock.now()))
         # Encoding some megabytes to base64 takes a while.

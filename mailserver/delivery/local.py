@@ -186,10 +186,13 @@ class LocalDelivery:
     def _counterpart(self, prepared: Prepared, resolution: Resolution) -> str | None:
         """The box an answer goes to: the Reply-To of an application's box where there is one (ECO.2.2.5)."""
         reply_to = prepared.reply_to
-        if prepared.author is None or reply_to is None:
-            return prepared.author
+        author = prepared.author
+        if author is None or author.endswith(f"@{self._hosting.patient_domain}"):
+            return None
+        if reply_to is None:
+            return author
         is_here = self._hosting.holds(reply_to.rpartition("@")[2])
-        return reply_to if reply_to in resolution.boxes or not is_here else prepared.author
+        return reply_to if reply_to in resolution.boxes or not is_here else author
 
     def _tell(self, uow: UnitOfWork, delivery: Delivery, report: ReportMail) -> None:
         blob_id = self._vault.store(uow, report.sealed, (report.owner_id,))

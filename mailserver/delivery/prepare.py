@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Prepared:
     """Everything about a message that does not depend on the accounts. `at` is epoch ms.
 
-    `author` and `reply_to` are the first addresses of From and Reply-To; `author_refusal` is what the author check
+    `author` and `reply_to` are who may be answered, from From and Reply-To; `author_refusal` is what the author check
     says while only the box that signed in counts as owned.
     """
 
@@ -36,6 +36,7 @@ class Prepared:
     content: bytes = field(repr=False)
     rendering: Rendering = field(repr=False)
     has_attachments: bool
+    authors: tuple[str, ...] = field(repr=False)
     author_refusal: Refusal | None
     author: str | None
     reply_to: str | None
@@ -64,6 +65,7 @@ def prepare(envelope: Envelope, queue_id: str, at: datetime, hostname: str) -> P
         ),
     )
     root = scan(content)
+    authors = header.authors
     return Prepared(
         queue_id,
         to_millis(at),
@@ -72,8 +74,9 @@ def prepare(envelope: Envelope, queue_id: str, at: datetime, hostname: str) -> P
         content,
         render(content, root),
         _has_attachments(root),
-        check_author(header, (principal.address,) if principal is not None else None),
-        None if header.is_report else _first(header.authors),
+        authors,
+        check_author(header, authors, (principal.address,) if principal is not None else None),
+        None if header.is_report else _first(authors),
         _first(header.reply_to),
         _ending(header),
     )

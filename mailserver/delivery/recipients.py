@@ -30,9 +30,12 @@ if TYPE_CHECKING:
 
     from foundation.settings import Settings
 
-_BALS = select(bal.c.address, bal.c.owner_id, bal.c.state).where(
-    bal.c.address.in_(bindparam("addresses", expanding=True))
-)
+_FEW = 4
+_BAL = select(bal.c.address, bal.c.owner_id, bal.c.state)
+_MANY_BALS = _BAL.where(bal.c.address.in_(bindparam("addresses", expanding=True)))
+# Nearly every message has a sender and one or two recipients; a list of fixed length is not rendered each time.
+_FEW_NAMES = tuple(f"address_{number}" for number in range(_FEW))
+_FEW_BALS = _BAL.where(bal.c.address.in_([bindparam(name) for name in _FEW_NAMES]))
 _PATIENTS = select(patient.c.ins, patient.c.owner_id, patient.c.state).where(
     patient.c.ins.in_(bindparam("numbers", expanding=True))
 )
@@ -152,7 +155,11 @@ def _malformed(recipient: str, hosting: Hosting) -> Refusal:
 def _boxes(connection: Connection, addresses: set[str]) -> dict[str, Box]:
     if not addresses:
         return {}
-    rows = connection.execute(_BALS, {"addresses": tuple(addresses)})
+    if len(addresses) <= _FEW:
+        padded = (*addresses, *(("",) * (_FEW - len(addresses))))
+        rows = connection.execute(_FEW_BALS, dict(zip(_FEW_NAMES, padded, strict=True)))
+    else:
+        rows = connection.execute(_MANY_BALS, {"addresses": tuple(addresses)})
     return {row.address: Box(row.owner_id, BalState(row.state)) for row in rows}
 
 

@@ -121,10 +121,18 @@ class Router:
 
     def _author(self, envelope: Envelope, prepared: Prepared) -> Refusal | None:
         principal = envelope.principal
-        if principal is None or prepared.author_refusal is not FROM_NOT_OWNED:
+        if principal is None:
+            return prepared.author_refusal or self._patient_author(envelope, prepared)
+        if prepared.author_refusal is not FROM_NOT_OWNED:
             return prepared.author_refusal
         owned = self._database.read_now(lambda connection: owned_addresses(connection, principal))
-        return check_author(prepared.header, owned)
+        return check_author(prepared.header, prepared.authors, owned)
+
+    def _patient_author(self, envelope: Envelope, prepared: Prepared) -> Refusal | None:
+        """Nobody but the patient of the reverse-path writes as a patient: RCPT has judged that one alone."""
+        ending = f"@{self._hosting.patient_domain}"
+        patients = {author for author in prepared.authors if author.endswith(ending)}
+        return FROM_NOT_OWNED if patients - {canonical(envelope.sender)} else None
 
     async def _deliver(
         self, envelope: Envelope, prepared: Prepared, claim: Claim, sent: SentCopy | None

@@ -166,12 +166,11 @@ def _section(content: bytes) -> tuple[bytes | None, int]:
     return content.removesuffix(b"\r\n"), len(content)
 
 
-def check_author(header: Header, owned: Container[str] | None) -> Refusal | None:
+def check_author(header: Header, authors: tuple[str, ...], owned: Container[str] | None) -> Refusal | None:
     """Whether From is readable and, for a signed-in sender, names boxes of `owned` alone, as Sender must.
 
-    `owned` is None for a message that comes from another operator.
+    `authors` are those of the header, parsed once; `owned` is None for a message of another operator.
     """
-    authors = header.authors
     if not authors or len(authors) > _MAX_AUTHORS:
         return NO_FROM
     if owned is None:

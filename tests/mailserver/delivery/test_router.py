@@ -252,3 +252,14 @@ async def test_a_patient_that_has_no_account_here_is_outside_when_no_patients_ar
     place = Place(database, vault, clock, tmp_path, serves_patients=False)
     marie, patient = await place.add("marie"), await place.add_patient()
     assert refused(await place.send(marie, patient_address(patient))) is DOMAIN_NOT_REACHABLE
+
+
+async def test_nobody_writes_in_the_name_of_a_patient(place: Place) -> None:
+    paul, patient = await place.add("paul"), await place.add_patient()
+    outside = "a@ailleurs.mssante.fr"
+    forged = letter(patient_address(patient), paul.address)
+    for sender in (outside, ""):
+        answer = await place.router.deliver(envelope(sender, paul.address, content=forged))
+        assert refused(answer) is FROM_NOT_OWNED
+    assert refused(await place.send(paul, paul.address, content=forged)) is FROM_NOT_OWNED
+    assert place.count(mail) == 0

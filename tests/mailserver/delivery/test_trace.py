@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mailserver.delivery import trace
 from mailserver.delivery.trace import (
     MAX_HEADER_BYTES,
     MAX_HOPS,
     Header,
     Stamp,
-    check_author,
     is_safe_path,
     read_header,
     stamped,
@@ -35,6 +35,10 @@ def header(*lines: str) -> Header:
     found = read(*lines)
     assert isinstance(found, Header)
     return found
+
+
+def check_author(found: Header, owned: set[str] | None) -> Refusal | None:
+    return trace.check_author(found, found.authors, owned)
 
 
 def stamp(**values: str | None) -> Stamp:
