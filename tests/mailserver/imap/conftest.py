@@ -1,0 +1,150 @@
+"""A real server on loopback, with a store behind it and three mailboxes that can sign in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from foundation.mime.scanner import scan
+from mailserver.envelope import Principal, Refused
+from mailserver.imap.context import ImapContext, ImapLimits
+from mailserver.imap.server import ImapServer, Security
+from mailserver.imap.structure import render
+from mailserver.refusals import WRONG_PASSWORD
+from mailserver.store.append import Appended, NewMail, append, create_folders
+from tests.mailserver.imap.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from foundation.clock import FixedClock
+    from foundation.database import Database, UnitOfWork
+    from foundation.events import Events
+    from foundation.vault import Vault
+
+PASSWORD = "correct horse"
+SIMPLE = (
+    b"Date: Fri, 13 Mar 2026 14:54:10 +0100\r\n"
+    b"From: Marie Martin <marie.martin@hopital-demo.mssante.fr>\r\n"
+    b"To: cabinet@hopital-demo.mssante.fr\r\n"
+    b"Subject: Hello world\r\n"
+    b"Message-ID: <simple@hopital-demo.mssante.fr>\r\n"
+    b"\r\n"
+    b"First line\r\nSecond line\r\n"
+)
+
+
+class SignIn:
+    """Knows the mailboxes of a test."""
+
+    def __init__(self) -> None:
+        self.principals: dict[str, Principal] = {}
+        self.failure: Exception | None = None
+
+    async def check(self, login: str, password: str, *, peer: str) -> Principal | Refused:
+        if self.failure is not None:
+            raise self.failure
+        principal = self.principals.get(login.lower())
+        if principal is None or password != PASSWORD:
+            return Refused(WRONG_PASSWORD)
+        return principal
+
+
+@dataclass
+class Imap:
+    """The server under test and what a test does to it."""
+
+    server: ImapServer
+    port: int
+    database: Database
+    vault: Vault
+    clock: FixedClock
+    sign_in: SignIn
+    clients: list[Client]
+
+    @property
+    def context(self) -> ImapContext:
+        return self.server.context
+
+    async def connect(self) -> Client:
+        client = await Client.connect(self.port)
+        self.clients.append(client)
+        await client.line()
+        return client
+
+    async def signed_in(self, login: str = "marie@test.mssante.fr") -> Client:
+        client = await self.connect()
+        assert (await client.command(f'LOGIN {login} "{PASSWORD}"'))[-1].startswith("OK")
+        return client
+
+    async def selected(self, folder: str = "INBOX", login: str = "marie@test.mssante.fr") -> Client:
+        client = await self.signed_in(login)
+        assert (await client.command(f"SELECT {folder}"))[-1].startswith("OK [READ-WRITE]")
+        return client
+
+    async def deliver(
+        self, message: bytes = SIMPLE, folder: str = "INBOX", flags: int = 0, keywords: str = ""
+    ) -> Appended:
+        return await deliver(self, 0, message, folder, flags, keywords)
+
+    def owner(self, index: int = 0) -> int:
+        return list(self.sign_in.principals.values())[index].owner_id
+
+
+async def deliver(imap: Imap, owner: int, message: bytes, folder: str, flags: int, keywords: str) -> Appended:
+    owner_id = imap.owner(owner)
+    sealed = await imap.vault.seal(message)
+    rendering = render(message, scan(message))
+
+    def unit(uow: UnitOfWork) -> Appended:
+        blob_id = imap.vault.store(uow, sealed, [owner_id])
+        received_at = imap.clock.millis()
+        return append(
+            uow, owner_id, folder, NewMail(blob_id, len(message), rendering, received_at, flags, keywords)
+        )
+
+    return await imap.database.write(unit)
+
+
+@pytest.fixture
+def limits() -> ImapLimits:
+    """Overridden by tests of limits."""
+    return ImapLimits()
+
+
+@pytest.fixture
+async def start(
+    database: Database, vault: Vault, events: Events, clock: FixedClock
+) -> AsyncIterator[Callable[..., Awaitable[Imap]]]:
+    """Starts servers with the limits and the protection a test wants."""
+    started: list[Imap] = []
+
+    async def start_server(
+        limits: ImapLimits | None = None, security: Security = Security.PLAIN, tls: object = None
+    ) -> Imap:
+        sign_in = SignIn()
+        for login in ("marie@test.mssante.fr", "paul@test.mssante.fr"):
+            owner_id = await database.write(vault.create_owner)
+            await database.write(lambda uow, owner_id=owner_id: create_folders(uow, owner_id, clock.millis()))
+            sign_in.principals[login] = Principal(owner_id, login, None, "")
+        context = ImapContext(database, vault, events, clock, sign_in, limits=limits or ImapLimits())
+        context = replace(context, tls=tls)  # type: ignore[arg-type]
+        server = ImapServer(context)
+        port = await server.listen("127.0.0.1", 0, security)
+        imap = Imap(server, port, database, vault, clock, sign_in, [])
+        started.append(imap)
+        return imap
+
+    yield start_server
+    for imap in started:
+        for client in imap.clients:
+            await client.close()
+        await imap.server.close()
+
+
+@pytest.fixture
+async def imap(start: Callable[..., Awaitable[Imap]]) -> Imap:
+    """A plain server with default limits."""
+    return await start()
