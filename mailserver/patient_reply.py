@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from binascii import b2a_base64
 from email.headerregistry import Address as MailboxAddress
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -34,7 +35,7 @@ from mailserver.refusals import (
 from mailserver.uploads import Upload, file_type, safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection
 
@@ -50,6 +51,7 @@ __all__ = ["PatientDesk", "Upload"]
 _MAX_TEXT = 50_000
 """Characters; what the national web services allow in a body."""
 _MAX_UPLOADS = 100
+_ENCODED_AT_ONCE = 57 * 1024
 
 
 class PatientDesk:
@@ -166,22 +168,46 @@ def _is_id(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text and len(text) <= 250
 
 
-def _written(message: EmailMessage, text: str, attachments: tuple[Upload, ...]) -> bytes:
-    body = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
-    message.set_content(body.replace("\0", ""), charset="utf-8", cte="quoted-printable")
+def _written(head: EmailMessage, text: str, attachments: tuple[Upload, ...]) -> bytes:
+    """The whole message. Attachments are encoded piece by piece, so that other threads get their turn."""
+    body = _part()
+    shown = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    shown = shown.encode("utf-8", "replace").decode("utf-8")
+    body.set_content(shown, charset="utf-8", cte="quoted-printable")
+    del body["MIME-Version"]
+    top = head.as_bytes().removesuffix(b"\r\n") + b"MIME-Version: 1.0\r\n"
+    if not attachments:
+        return top + body.as_bytes()
+    boundary = f"reponse-{secrets.token_hex(12)}".encode()
+    pieces = [top, b'Content-Type: multipart/mixed; boundary="%b"\r\n\r\n' % boundary]
+    pieces += [b"--%b\r\n" % boundary, body.as_bytes()]
     for upload in attachments:
-        found = file_type(upload)
-        assert found is not None
-        maintype, subtype = found.media_type.split("/")
-        message.add_attachment(
-            upload.data,
-            maintype=maintype,
-            subtype=subtype,
-            cte="base64",
-            filename=safe_name(upload.filename),
-            params={"charset": _charset(upload.data)} if maintype == "text" else None,
-        )
-    return message.as_bytes()
+        pieces += [b"\r\n--%b\r\n" % boundary, _attachment_head(upload), *_base64(upload.data)]
+    pieces.append(b"\r\n--%b--\r\n" % boundary)
+    return b"".join(pieces)
+
+
+def _part() -> EmailMessage:
+    return EmailMessage(policy=SMTP)
+
+
+def _attachment_head(upload: Upload) -> bytes:
+    found = file_type(upload)
+    assert found is not None
+    part = _part()
+    charset = f'; charset="{_charset(upload.data)}"' if not found.signatures else ""
+    part["Content-Type"] = found.media_type + charset
+    part["Content-Transfer-Encoding"] = "base64"
+    part.add_header("Content-Disposition", "attachment", filename=safe_name(upload.filename))
+    return part.as_bytes()
+
+
+def _base64(data: bytes) -> Iterator[bytes]:
+    """Base64 in lines of 76 characters, each ended by CRLF."""
+    for start in range(0, len(data), _ENCODED_AT_ONCE):
+        encoded = b2a_base64(data[start : start + _ENCODED_AT_ONCE], newline=False)
+        lines = [encoded[at : at + 76] for at in range(0, len(encoded), 76)]
+        yield b"\r\n".join(lines) + b"\r\n"
 
 
 def _charset(data: bytes) -> str:
