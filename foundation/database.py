@@ -10,12 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData
+from sqlalchemy import BigInteger, Column, Integer, MetaData, event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import Connection, CursorResult, Executable
+    from sqlalchemy import Connection, CursorResult, Executable, Table
 
     from foundation.events import Events
 
@@ -33,8 +33,19 @@ metadata = MetaData(
 
 
 def identity(name: str) -> Column[int]:
-    """A primary key that the database numbers, 64 bits on every engine."""
-    return Column(name, BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True)
+    """A primary key that the database numbers, 64 bits on every engine.
+
+    A number is never given twice, also after its row is gone: the trail and URLs name rows by it.
+    """
+    column: Column[int] = Column(
+        name, BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True
+    )
+
+    @event.listens_for(column, "after_parent_attach")
+    def _attached(_column: Column[int], table: Table) -> None:
+        table.dialect_options["sqlite"]["autoincrement"] = True
+
+    return column
 
 
 class DatabaseUnavailable(Exception):

@@ -29,9 +29,7 @@ def events() -> Events:
 
 @pytest.fixture
 async def database(tmp_path: Path, events: Events) -> AsyncIterator[Database]:
-    import directory  # noqa: F401 - declares its tables
-    import dmp_bridge  # noqa: F401
-    import mailserver.store.tables  # noqa: F401
+    import vaguemestre.schema  # noqa: F401 - declares every table
 
     opened = await Database.open(f"sqlite:///{tmp_path / 'test.db'}", events=events)
     await create_all(opened)

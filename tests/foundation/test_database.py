@@ -5,7 +5,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Column, Integer, String, Table, insert, select
+from sqlalchemy import Column, Integer, String, Table, delete, insert, select
 
 from foundation.database import Database, DatabaseUnavailable, UnitOfWork, create_all, metadata
 
@@ -121,3 +121,16 @@ async def test_close_finishes_what_was_handed_in(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "x.db") as check:
         assert check.execute("SELECT count(*) FROM test_thing").fetchone() == (50,)
     check.close()
+
+
+async def test_the_number_of_a_deleted_row_is_never_given_again(database: Database) -> None:
+    from foundation.vault import vault_owner
+
+    def one(uow: UnitOfWork) -> int:
+        result = uow.execute(insert(vault_owner), {"wrapped_key": b"k"})
+        assert result.inserted_primary_key is not None
+        return int(result.inserted_primary_key[0])
+
+    first = await database.write(one)
+    await database.write(lambda uow: uow.execute(delete(vault_owner)))
+    assert await database.write(one) == first + 1

@@ -37,7 +37,7 @@ async def kept(database: Database, vault: Vault, data: bytes, *owner_ids: int) -
 
 
 def files(tmp_path: Path) -> list[Path]:
-    return [path for path in (tmp_path / "vault").glob("*/*")]
+    return list((tmp_path / "vault").glob("*/*"))
 
 
 @pytest.mark.parametrize("size", SIZES)

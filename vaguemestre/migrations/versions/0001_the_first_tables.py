@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("file", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_blob")),
         sa.UniqueConstraint("address", name=op.f("uq_blob_address")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "delivery_receipt",
@@ -131,6 +132,7 @@ def upgrade() -> None:
         sa.Column("changed", sa.BigInteger(), nullable=True),
         sa.Column("removed", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_directory_import")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("directory_import", schema=None) as batch_op:
         batch_op.create_index(
@@ -242,6 +244,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("claimed_by", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("job", schema=None) as batch_op:
         batch_op.create_index("job_by_time", ["run_at"], unique=False)
@@ -280,6 +283,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.String(), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_trail")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("trail", schema=None) as batch_op:
         batch_op.create_index("trail_by_subject", ["subject"], unique=False)
@@ -291,6 +295,7 @@ def upgrade() -> None:
         ),
         sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_vault_owner")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "bal",
@@ -349,6 +354,7 @@ def upgrade() -> None:
             ["owner_id"], ["vault_owner.id"], name=op.f("fk_conversation_owner_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversation")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("conversation", schema=None) as batch_op:
         batch_op.create_index("conversation_by_owner", ["owner_id", "last_at"], unique=False)
@@ -396,6 +402,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["owner_id"], ["vault_owner.id"], name=op.f("fk_document_owner_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_document")),
         sa.UniqueConstraint("owner_id", "unique_id", name=op.f("uq_document_owner_id_unique_id")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("document", schema=None) as batch_op:
         batch_op.create_index("ix_document_set", ["owner_id", "set_id"], unique=False)
@@ -425,6 +432,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "owner_id", "mail_id", "part", "item", name=op.f("uq_filing_owner_id_mail_id_part_item")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "folder",
@@ -445,6 +453,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_folder")),
         sa.UniqueConstraint("owner_id", "name", name=op.f("uq_folder_owner_id_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "mail",
@@ -465,6 +474,7 @@ def upgrade() -> None:
             ["owner_id"], ["vault_owner.id"], name=op.f("fk_mail_owner_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mail")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("mail", schema=None) as batch_op:
         batch_op.create_index("mail_by_message_id", ["owner_id", "message_id"], unique=False)
