@@ -9,6 +9,7 @@ from foundation import trail
 from foundation.jobs import job
 from foundation.trail import Verified
 from foundation.vault import blob
+from mailserver.delivery.prepare import prepare
 from mailserver.delivery.receipts import delivery_receipt
 from mailserver.envelope import Accepted, Refused
 from mailserver.refusals import (
@@ -263,3 +264,31 @@ async def test_nobody_writes_in_the_name_of_a_patient(place: Place) -> None:
         assert refused(answer) is FROM_NOT_OWNED
     assert refused(await place.send(paul, paul.address, content=forged)) is FROM_NOT_OWNED
     assert place.count(mail) == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"From: a@b.fr\r\n\r\n" + b"x" * 40_000,
+        b"From: " + b"a@b.fr, " * 2000 + b"\r\n\r\nx",
+        b"From: a@b.fr\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 100,
+        b"From: a@b.fr",
+    ],
+    ids=["long", "many addresses", "many parts", "no body"],
+)
+async def test_a_message_that_may_be_heavy_is_read_in_a_thread(
+    place: Place, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    left: list[object] = []
+    to_thread = asyncio.to_thread
+
+    async def noted(function: object, *arguments: object) -> object:
+        left.append(function)
+        return await to_thread(function, *arguments)  # type: ignore[arg-type]
+
+    marie = await place.add("marie")
+    monkeypatch.setattr(asyncio, "to_thread", noted)
+    await place.send(marie, marie.address, content=letter(marie.address))
+    assert prepare not in left
+    await place.send(marie, marie.address, content=content)
+    assert prepare in left
