@@ -33,7 +33,7 @@ def handlers(bridge: Bridge, router: Router, settings: Settings, clock: Clock) -
         # The same bytes at every attempt: should a crash fall between the delivery and the end of the job,
         # the receipt of the delivery recognises them and no second report is stored.
         content = told.render(
-            author=f"MAILER-DAEMON@{settings.patient_domain}",
+            author=f"MAILER-DAEMON@{settings.hostname}",
             hostname=settings.hostname,
             identifier=f"ko.{job.payload['owner_id']}.{job.payload['mail_id']}",
             at=from_millis(job.payload.get("at") or clock.millis()),
