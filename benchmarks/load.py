@@ -1,0 +1,146 @@
+"""What presses on a server: Postfix's smtp-source to send, and a bare IMAP client to look."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import smtplib
+import socket
+import subprocess
+import time
+from typing import TYPE_CHECKING, Self
+
+from benchmarks.target import HOST, Unavailable
+
+if TYPE_CHECKING:
+    from benchmarks.target import Target
+
+_SEND_SECONDS = 90
+_VISIBLE_SECONDS = 60
+# Short beside a run, long enough that looking costs neither server anything.
+_LOOK_SECONDS = 0.02
+
+
+class Failed(Exception):
+    """A server refused or lost what a run needs; the message says what."""
+
+
+class Imap:
+    """A client without comforts, so that its own work does not show in the figures (RFC 9051)."""
+
+    def __init__(self, target: Target) -> None:
+        self._socket = socket.create_connection((HOST, target.imap_port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = bytearray(1 << 20)
+        self._tag = 0
+        self._read_until(b"\r\n")
+        self.command(f'LOGIN "{target.login}" "{target.password}"')
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def command(self, line: str) -> bytes:
+        """Sends one command and returns all that was said until its tagged OK."""
+        self._tag += 1
+        tag = b"a%d" % self._tag
+        self._socket.sendall(tag + b" " + line.encode() + b"\r\n")
+        return self._read_until(tag)
+
+    def count(self, command: str) -> int:
+        """Sends one command and returns only the number of octets answered: for large answers."""
+        self._tag += 1
+        tag = b"\r\na%d OK" % self._tag
+        self._socket.sendall(tag[2:-2] + command.encode() + b"\r\n")
+        view, received, tail = memoryview(self._buffer), 0, b""
+        while True:
+            taken = self._socket.recv_into(view)
+            if not taken:
+                raise Failed(f"IMAP connection closed during {command}")
+            received += taken
+            tail = (tail + bytes(view[max(0, taken - 256) : taken]))[-256:]
+            if tail.endswith(b"\r\n"):
+                if tag in tail:
+                    return received
+                if tag[:-2] in tail:
+                    raise Failed(f"IMAP refused {command}: {tail!r}")
+
+    def _read_until(self, tag: bytes) -> bytes:
+        said = bytearray()
+        while True:
+            block = self._socket.recv(65536)
+            if not block:
+                raise Failed("IMAP connection closed")
+            said += block
+            if not said.endswith(b"\r\n"):
+                continue
+            last = bytes(said[:-2].rpartition(b"\n")[2])
+            if tag == b"\r\n" or last.startswith(tag + b" OK"):
+                return bytes(said)
+            if last.startswith(tag + b" "):
+                raise Failed(f"IMAP: {last.decode(errors='replace')}")
+
+    def messages(self) -> int:
+        """How many messages the inbox shows."""
+        said = self.command("STATUS INBOX (MESSAGES)")
+        return int(said[said.index(b"(MESSAGES ") + 10 : said.index(b")")])
+
+    def empty(self) -> None:
+        """Deletes all messages of the inbox."""
+        if self.messages():
+            self.command("SELECT INBOX")
+            self.command("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+            self.command("CLOSE")
+
+
+def smtp_source() -> str:
+    """Where Postfix's load generator is; raises `Unavailable`."""
+    found = shutil.which("smtp-source", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if found is None:
+        raise Unavailable("smtp-source is not installed (package postfix)")
+    return found
+
+
+def send(target: Target, *, size: int, connections: int, messages: int) -> None:
+    """Sends `messages` of `size` octets over so many connections at once, each kept open."""
+    command = [smtp_source(), "-d", "-s", str(connections), "-l", str(size), "-m", str(messages)]
+    command += ["-f", target.sender, "-t", target.recipient, f"{HOST}:{target.smtp_port}"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_SEND_SECONDS, check=False)
+    except subprocess.TimeoutExpired as late:
+        raise Failed(f"{target.name} did not take {messages} messages in {_SEND_SECONDS} s") from late
+    if done.returncode:
+        raise Failed(f"{target.name}: {done.stderr.decode(errors='replace').strip()}")
+
+
+def wait_visible(imap: Imap, messages: int) -> None:
+    """Returns when the inbox shows that many messages."""
+    deadline = time.monotonic() + _VISIBLE_SECONDS
+    while (seen := imap.messages()) < messages:
+        if time.monotonic() > deadline:
+            raise Failed(f"{seen} of {messages} messages are visible after {_VISIBLE_SECONDS} s")
+        time.sleep(_LOOK_SECONDS)
+
+
+def fill(target: Target, messages: int) -> None:
+    """Puts messages with headers as people's programs write them into the inbox."""
+    with smtplib.SMTP(HOST, target.smtp_port, timeout=60) as smtp:
+        for number in range(messages):
+            smtp.sendmail(target.sender, [target.recipient], _letter(target, number))
+
+
+def _letter(target: Target, number: int) -> bytes:
+    return (
+        f"Date: Fri, 13 Mar 2026 14:{number % 60:02d}:10 +0100\r\n"
+        f'From: "Dr Banc {number}" <{target.sender}>\r\n'
+        f'To: "Destinataire" <{target.recipient}>, "Autre" <autre{number}@expediteur.mssante.fr>\r\n'
+        f"Cc: copie{number}@expediteur.mssante.fr\r\n"
+        f"Subject: =?utf-8?q?R=C3=A9sultat_num=C3=A9ro_{number}?=\r\n"
+        f"Message-ID: <{number}.{time.time_ns()}@expediteur.mssante.fr>\r\n"
+        f"In-Reply-To: <{number - 1}.banc@expediteur.mssante.fr>\r\n"
+        "MIME-Version: 1.0\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n"
+        "\r\n" + "Une ligne de texte.\r\n" * 100
+    ).encode()

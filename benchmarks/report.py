@@ -1,0 +1,135 @@
+"""The results: a table for people and `results.json` for programs (names: docs/development.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import rival
+
+if TYPE_CHECKING:
+    from benchmarks.scenarios import Run
+
+FILE = Path(__file__).with_name("results.json")
+
+
+@dataclass(slots=True)
+class Row:
+    """All runs of one benchmark."""
+
+    name: str
+    unit: str
+    ours: list[Run] = field(default_factory=list)
+    rival: list[Run] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours ÷ rival, of the medians; more is better."""
+        ours, theirs = _median(self.ours, "rate"), _median(self.rival, "rate")
+        return ours / theirs if ours is not None and theirs else None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "ours": _rounded(_median(self.ours, "rate")),
+            "rival": _rounded(_median(self.rival, "rate")),
+            "rival_name": rival.NAME,
+            "runs": len(self.ours),
+            "ours_runs": [_rounded(run.rate) for run in self.ours],
+            "rival_runs": [_rounded(run.rate) for run in self.rival],
+            "cpu_ms_ours": _rounded(_median(self.ours, "cpu_ms")),
+            "cpu_ms_rival": _rounded(_median(self.rival, "cpu_ms")),
+            "memory_mb_ours": _rounded(max((run.memory_mb for run in self.ours), default=None)),
+        }
+
+
+def _median(runs: list[Run], of: str) -> float | None:
+    return statistics.median(getattr(run, of) for run in runs) if runs else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
+
+
+def write(rows: list[Row]) -> None:
+    """Writes `results.json` beside this module, whole or not at all."""
+    results = {
+        "environment": environment(),
+        "rows": [row.as_json() for row in rows],
+        "ratios": {row.name: round(row.ratio, 3) for row in rows if row.ratio is not None},
+    }
+    unfinished = FILE.with_suffix(".json.part")
+    unfinished.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    unfinished.replace(FILE)
+
+
+def table(rows: list[Row]) -> str:
+    """One line per benchmark, medians."""
+    head = ("benchmark", "unit", "ours", "rival", "ratio", "CPU ms", "rival CPU ms", "MB")
+    lines = [head, *(_line(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column < 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _line(row: Row) -> tuple[str, ...]:
+    figures = row.as_json()
+    return (
+        row.name,
+        row.unit,
+        *(_shown(figures[key]) for key in ("ours", "rival")),
+        _shown(row.ratio, "×"),
+        *(_shown(figures[key]) for key in ("cpu_ms_ours", "cpu_ms_rival", "memory_mb_ours")),
+    )
+
+
+def _shown(value: float | None, suffix: str = "") -> str:
+    if value is None:
+        return "–"
+    return (f"{value:.0f}" if value >= 100 else f"{value:.2f}") + suffix
+
+
+def environment() -> dict[str, Any]:
+    """The machine and the versions, for whoever compares two files."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "processors": os.cpu_count(),
+        "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1 << 20),
+        "python": platform.python_version(),
+        "postfix": _said("postconf", "-d", "-h", "mail_version"),
+        "dovecot": _said("dovecot", "--version"),
+        "note": "load generator and server share the processors; runs of ours and the rival alternate",
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _said(*command: str) -> str | None:
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=False, env={**os.environ, "PATH": path}
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() or None
