@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import traceback
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foundation.log import get_logger
@@ -302,9 +304,17 @@ class Session:
             reply = bad(error.text)
         except (Disconnected, Goodbye, ShuttingDown, LineTooLong, FolderGone):
             raise
-        except Exception:
+        except Exception as error:
             reference = secrets.token_hex(4)
-            log.exception("imap.command_failed", reference=reference, command=type(command).__name__)
+            # Not the error's own text: a database error quotes subjects and addresses.
+            where = traceback.extract_tb(error.__traceback__)[-3:]
+            log.error(
+                "imap.command_failed",
+                reference=reference,
+                command=type(command).__name__,
+                error=type(error).__name__,
+                where=[f"{Path(frame.filename).name}:{frame.lineno}" for frame in where],
+            )
             reply = no(f"Internal error, reference {reference}", "UNAVAILABLE")
         self._finish(tag, reply)
         if self.starts_tls:

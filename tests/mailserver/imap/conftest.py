@@ -68,9 +68,13 @@ class Imap:
     def context(self) -> ImapContext:
         return self.server.context
 
-    async def connect(self) -> Client:
+    async def connect_raw(self) -> Client:
         client = await Client.connect(self.port)
         self.clients.append(client)
+        return client
+
+    async def connect(self) -> Client:
+        client = await self.connect_raw()
         await client.line()
         return client
 
@@ -106,12 +110,6 @@ async def deliver(imap: Imap, owner: int, message: bytes, folder: str, flags: in
         )
 
     return await imap.database.write(unit)
-
-
-@pytest.fixture
-def limits() -> ImapLimits:
-    """Overridden by tests of limits."""
-    return ImapLimits()
 
 
 @pytest.fixture
