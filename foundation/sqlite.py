@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,9 +14,9 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool
 
 from foundation.database import Database, DatabaseUnavailable, UnitOfWork
+from foundation.prepared import PreparedStatements
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
 
     from sqlalchemy import Connection, Engine
@@ -33,7 +34,9 @@ _BUSY_MILLIS = 20_000
 
 def engine_for(url: str, *, begin: str) -> Engine:
     """An engine whose transactions start with the given BEGIN; the driver's own guessing is switched off."""
-    engine = create_engine(url, poolclass=NullPool, connect_args={"check_same_thread": False})
+    engine = create_engine(
+        url, poolclass=NullPool, connect_args={"check_same_thread": False}, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _record: object) -> None:
@@ -80,6 +83,7 @@ class SqliteDatabase(Database):
         self._local = threading.local()
         self._reading: list[Connection] = []
         self._closed = False
+        self._prepared: PreparedStatements | None = None
 
     @classmethod
     async def open_file(cls, url: str, *, events: Events | None) -> SqliteDatabase:
@@ -161,21 +165,23 @@ class SqliteDatabase(Database):
             connection.invalidate()
             return
         try:
-            cursor = connection.connection.driver_connection
-            assert cursor is not None
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            if self._prepared is None or self._prepared.connection is not driver:
+                self._prepared = PreparedStatements(driver)
             memo: dict[str, Any] = {}
             for handed in group:
-                cursor.execute("SAVEPOINT unit")
-                uow = UnitOfWork(connection, dict(memo))
+                driver.execute("SAVEPOINT unit")
+                uow = UnitOfWork(connection, dict(memo), self._prepared)
                 try:
                     handed.result = handed.unit(uow)
                 except BaseException as error:
                     handed.error = error
-                    cursor.execute("ROLLBACK TO unit")
+                    driver.execute("ROLLBACK TO unit")
                 else:
                     handed.uow = uow
                     memo = uow.memo
-                cursor.execute("RELEASE unit")
+                driver.execute("RELEASE unit")
             transaction.commit()
         except BaseException as error:
             # The commit itself failed (disk full, lost lock): no unit of the group is on disk.

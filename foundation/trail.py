@@ -92,13 +92,13 @@ def append(
     """
     tail = uow.memo.get(_TAIL)
     if tail is None:
-        row = uow.execute(_LAST).first()
+        row = uow.run(_LAST, {}).first()
         tail = (row.seq, row.hash) if row is not None else (0, _ORIGIN)
     seq, previous = tail[0] + 1, tail[1]
     at = clock.millis()
     text = json.dumps(detail or {}, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     digest = _digest(previous, seq, at, action, actor, subject, outcome, text)
-    uow.execute(
+    uow.run(
         _INSERT,
         {
             "seq": seq,

@@ -264,7 +264,7 @@ class Vault:
 
         Where the same content is there already, that blob is granted and the new copy dropped.
         """
-        row = uow.execute(_BY_ADDRESS, {"address": sealed.address}).first()
+        row = uow.run(_BY_ADDRESS, {"address": sealed.address}).first()
         if row is not None:
             if sealed.file is not None:
                 self._unlink_after_commit(uow, sealed.file)
@@ -272,12 +272,10 @@ class Vault:
                 self._grant_from_any(uow, row.id, owner_id)
             known: int = row.id
             return known
-        result = uow.execute(
+        blob_id = uow.run(
             _INSERT_BLOB,
             {"address": sealed.address, "size": sealed.size, "data": sealed.data, "file": sealed.file},
-        )
-        assert result.inserted_primary_key is not None
-        blob_id: int = result.inserted_primary_key[0]
+        ).inserted_id
         grants: dict[int, dict[str, object]] = {}
         for owner_id in owners:
             if owner_id in grants:
@@ -290,7 +288,7 @@ class Vault:
                 "wrapped_key": _wrap(cipher, sealed.key, sealed.address),
                 "uses": 1,
             }
-        uow.execute(_INSERT_GRANT, list(grants.values()))
+        uow.run_each(_INSERT_GRANT, list(grants.values()))
         return blob_id
 
     def grant(self, uow: UnitOfWork, blob_id: int, *, holder: int, to: int) -> None:

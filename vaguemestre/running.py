@@ -12,6 +12,7 @@ import uvloop
 
 from foundation.log import get_logger
 from vaguemestre.app import Operator
+from vaguemestre.memory import bound_allocator, trim
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,6 +33,7 @@ def serve_until_told(
     # The writer thread and the event loop hand the interpreter to each other many times a second: with the
     # default of 5 ms each would wait for the other's whole turn.
     sys.setswitchinterval(0.001)
+    bound_allocator()
 
     async def session() -> None:
         told = asyncio.Event()
@@ -42,6 +44,7 @@ def serve_until_told(
         # What start-up made lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        trim()
         try:
             if ready is not None:
                 await ready(operator)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vaguemestre import ports
 from vaguemestre.app import CannotListen, PlainAddresses
 from vaguemestre.home import write_atomically
+from vaguemestre.memory import bound_allocator
 from vaguemestre.running import serve_until_told
 from vaguemestre.sandbox_file import FILE, describe, print_summary
 from vaguemestre.sandbox_home import kept_ports, populate, prepare, write_settings
@@ -35,6 +36,7 @@ def run_sandbox(home: Path, *, port_base: int | None, empty: bool, plain: bool) 
 
     Raises SandboxBusy, CannotListen, and the sentence-bearing errors of what an operator opens.
     """
+    bound_allocator()  # before the first password is hashed
     home = home.absolute()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _alone(home):

@@ -133,12 +133,12 @@ class Receipts:
         """Writes the receipt of `claim` in the delivery's transaction; raises AlreadyDelivered."""
         now = self._clock.millis()
         if freed:
-            uow.execute(_DELETE, [{"key": key} for key in freed])
+            uow.run_each(_DELETE, [{"key": key} for key in freed])
         if now - self._expired_at > _EXPIRE_EVERY_MILLIS:
             self._expired_at = now
             uow.execute(_EXPIRE, {"before": now - LIFE_MILLIS})
         try:
-            uow.execute(_INSERT, {"digest": claim.key, "created_at": now})
+            uow.run(_INSERT, {"digest": claim.key, "created_at": now})
         except IntegrityError as error:
             raise AlreadyDelivered from error
 

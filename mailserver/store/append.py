@@ -85,11 +85,11 @@ def create_folders(uow: UnitOfWork, owner_id: int, now: int) -> None:
 
 def append(uow: UnitOfWork, owner_id: int, folder_name: str, new: NewMail) -> Appended:
     """Adds a mail under the next UID; raises NoSuchFolder."""
-    row = uow.execute(_FOLDER, {"owner": owner_id, "name_": folder_name}).first()
+    row = uow.run(_FOLDER, {"owner": owner_id, "name_": folder_name}).first()
     if row is None:
         raise NoSuchFolder(folder_name)
     rendering = new.rendering
-    result = uow.execute(
+    mail_id = uow.run(
         _INSERT_MAIL,
         {
             "owner_id": owner_id,
@@ -103,12 +103,10 @@ def append(uow: UnitOfWork, owner_id: int, folder_name: str, new: NewMail) -> Ap
             "bodystructure": rendering.bodystructure,
             "parts": rendering.parts,
         },
-    )
-    assert result.inserted_primary_key is not None
-    mail_id: int = result.inserted_primary_key[0]
+    ).inserted_id
     uid, modseq = row.uidnext, row.modseq + 1
-    uow.execute(_ADVANCE, {"folder": row.id, "next_uid": uid + 1, "next_modseq": modseq})
-    uow.execute(
+    uow.run(_ADVANCE, {"folder": row.id, "next_uid": uid + 1, "next_modseq": modseq})
+    uow.run(
         _INSERT_MESSAGE,
         {
             "folder_id": row.id,
