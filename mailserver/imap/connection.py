@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HIGH_WATER = 256 * 1024
 """Octets waiting to be sent before a session stops producing more, and waiting to be read before reading pauses."""
 _HANDSHAKE_SECONDS = 20.0
+_FAREWELL_SECONDS = 30.0
 
 
 class Security(StrEnum):
@@ -58,8 +59,10 @@ class Connection(asyncio.Protocol):
         self._read_limit = HIGH_WATER
         self._is_paused = False
         self._is_writing_paused = False
+        self._has_ended = False
         self._is_lost = False
         self._is_shutting_down = False
+        self._late_abort: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[None] | None = None
 
     # asyncio.Protocol
@@ -78,6 +81,9 @@ class Connection(asyncio.Protocol):
         finally:
             if self._transport is not None:
                 self._transport.close()
+                if not self._is_lost:
+                    # Closing waits for the client to read what is left: not for ever.
+                    self._late_abort = self._loop.call_later(_FAREWELL_SECONDS, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
         self._incoming.feed(data)
@@ -87,12 +93,15 @@ class Connection(asyncio.Protocol):
         self._wake(self._readable)
 
     def eof_received(self) -> bool:
-        self._is_lost = True
+        # What was sent before the end is still answered; TLS cannot be half closed.
+        self._has_ended = True
         self._wake(self._readable)
-        return False
+        return not self.is_encrypted
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = True
+        if self._late_abort is not None:
+            self._late_abort.cancel()
         self._wake(self._readable)
         self._wake(self._writable)
 
@@ -221,7 +230,7 @@ class Connection(asyncio.Protocol):
                 connection.setsockopt(socket.IPPROTO_TCP, quick_ack, 1)
 
     async def _more(self) -> None:
-        if self._is_lost:
+        if self._is_lost or self._has_ended:
             raise Disconnected
         if self._is_shutting_down:
             raise ShuttingDown

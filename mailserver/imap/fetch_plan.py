@@ -16,7 +16,7 @@ from mailserver.store.messages import Column
 from mailserver.store.tables import Flag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import tzinfo
 
     from sqlalchemy import Row
@@ -50,7 +50,8 @@ class FetchPlan:
         self._folder = folder
         self._zone = zone
         self.attributes = attributes
-        self.reads_bodies = any(attribute.section is not None for attribute in attributes)
+        self._sections = sum(attribute.section is not None for attribute in attributes)
+        self.reads_bodies = self._sections > 0
         self.sets_seen = any(attribute.sets_seen for attribute in attributes)
         self.now_seen: frozenset[int] = frozenset()
         """UIDs that this FETCH has set \\Seen on, to be told with the body."""
@@ -72,14 +73,18 @@ class FetchPlan:
         """Octets of the message."""
         return int(row[self._place[Column.SIZE]])
 
+    def weight(self, row: Row[Any]) -> int:
+        """Octets that the answer may have at most."""
+        return self.size(row) * self._sections
+
     def blob_id(self, row: Row[Any]) -> int:
         """Where the vault has its body."""
         return int(row[self._place[Column.BLOB_ID]])
 
-    def keywords(self, rows: Sequence[Row[Any]]) -> set[str]:
+    def keywords(self, row: Row[Any]) -> str:
         """The keywords that will be seen in the answer."""
         place = self._place.get(Column.KEYWORDS)
-        return set() if place is None else {row[place] for row in rows if row[place]}
+        return "" if place is None else str(row[place])
 
     def attributes_of(self, row: Row[Any]) -> tuple[FetchAttribute, ...]:
         """The attributes to write, with FLAGS where this FETCH changed them."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from foundation.mime.dates import parse_date
 from mailserver.imap import flags
-from mailserver.imap.envelopes import EnvelopeFields, read_envelope
+from mailserver.imap.envelopes import EnvelopeFields, Glance, read_envelope
 from mailserver.imap.grammar import search as g
 from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.message_text import MessageText
@@ -155,7 +155,7 @@ class SearchPlan:
             if abs(sent_at - noon) > 2 * _DAY_MILLIS:
                 # No time zone moves a date by more than a day: the calendar of the sender need not be read.
                 return compare(sent_at, noon) and key.relation is not g.Relation.ON
-            sent = parse_date(candidate.envelope.date)
+            sent = parse_date(candidate.envelope.date or "")
             return sent is not None and compare(sent.day, day)
 
         return SearchTest(passes, Cost.ENVELOPE, frozenset({Column.SENT_AT, Column.ENVELOPE}))
@@ -176,9 +176,11 @@ class SearchPlan:
             return SearchTest(lambda candidate: candidate.text.has_in_body(needle), Cost.BODY, _OF_BODY)
         if key.where is g.Where.TEXT:
             return SearchTest(lambda candidate: candidate.text.has_anywhere(needle), Cost.BODY, _OF_BODY)
-        attribute = _ADDRESSES[key.where]
+        attribute, glance = _ADDRESSES[key.where], Glance(needle)
         return SearchTest(
-            lambda candidate: needle in getattr(candidate.envelope, attribute),
+            lambda candidate: (
+                glance.may_hold(candidate.row.envelope) and needle in getattr(candidate.envelope, attribute)
+            ),
             Cost.ENVELOPE,
             frozenset({Column.ENVELOPE}),
         )
@@ -188,13 +190,26 @@ class SearchPlan:
             subject = candidate.row.subject
             if needle in subject.casefold():
                 return True
-            return len(subject) >= _MAX_SUBJECT and needle in candidate.envelope.subject
+            return len(subject) >= _MAX_SUBJECT and needle in (candidate.envelope.subject or "")
 
         return SearchTest(passes, Cost.ENVELOPE, frozenset({Column.SUBJECT, Column.ENVELOPE}))
 
     def _header(self, key: g.HeaderKey) -> SearchTest:
         name, needle = key.field.casefold(), key.text.casefold()
+        if name in _IN_ENVELOPE:
+            return self._envelope_field(_IN_ENVELOPE[name], needle)
         return SearchTest(lambda candidate: candidate.text.has_field(name, needle), Cost.BODY, _OF_BODY)
+
+    def _envelope_field(self, attribute: str, needle: str) -> SearchTest:
+        glance = Glance(needle)
+
+        def passes(candidate: Candidate) -> bool:
+            if not glance.may_hold(candidate.row.envelope):
+                return False
+            value: str | None = getattr(candidate.envelope, attribute)
+            return value is not None and needle in value
+
+        return SearchTest(passes, Cost.ENVELOPE, frozenset({Column.ENVELOPE}))
 
     def _sequence(self, key: g.SequenceKey) -> SearchTest:
         return self._numbers(key.numbers.positions(len(self._folder.uids)))
@@ -217,6 +232,13 @@ _ADDRESSES = {
     g.Where.CC: "cc",
     g.Where.BCC: "bcc",
 }
+_IN_ENVELOPE = {
+    "date": "date",
+    "subject": "subject",
+    "in-reply-to": "in_reply_to",
+    "message-id": "message_id",
+}
+"""Fields of which an envelope holds the whole text; of addresses it holds only what they mean."""
 _COMPARE: dict[g.Relation, Callable[[Any, Any], bool]] = {
     g.Relation.BEFORE: lambda left, right: left < right,
     g.Relation.ON: lambda left, right: left == right,

@@ -17,8 +17,9 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
+from foundation.log import get_logger
 from mailserver.imap.commands.table import handlers
-from mailserver.imap.connection import Connection, Security
+from mailserver.imap.connection import Connection, Disconnected, Security
 from mailserver.imap.replies import bye
 from mailserver.imap.session import Session, Shared
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from mailserver.imap.context import ImapContext
 
 __all__ = ["ImapServer", "Security"]
+
+log = get_logger(__name__)
 
 _BACKLOG = 1024
 _CLOSING_SECONDS = 10.0
@@ -74,6 +77,11 @@ class ImapServer:
                 connection.write(bye("Too many connections"))
                 return
             await Session(self._shared, connection).run()
+        except Disconnected:
+            return
+        except Exception as error:
+            log.error("imap.session_failed", error=type(error).__name__)
+            connection.write(bye("Internal error"))
         finally:
             self._connections.discard(connection)
             self._peers[connection.peer] -= 1

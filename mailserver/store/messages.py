@@ -12,7 +12,7 @@ from mailserver.store.selection import PerBatch, UidBatch
 from mailserver.store.tables import mail, message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from sqlalchemy import Connection, Row, Select
 
@@ -35,6 +35,8 @@ class Column(StrEnum):
     BLOB_ID = "blob_id"
 
 
+_IN_MEMORY = 64
+
 _OF_MESSAGE = frozenset({Column.FLAGS, Column.KEYWORDS, Column.RECEIVED_AT, Column.MODSEQ, Column.MAIL_ID})
 
 
@@ -51,7 +53,9 @@ def _statement(columns: tuple[Column, ...]) -> PerBatch[Select[Any]]:
 
 def read_messages(
     connection: Connection, folder_id: int, batch: UidBatch, columns: tuple[Column, ...]
-) -> Sequence[Row[Any]]:
-    """Rows of (uid, *columns) of the messages of a batch that are there, by UID."""
+) -> Iterator[Row[Any]]:
+    """Rows of (uid, *columns) of the messages of a batch that are there, by UID; few are in memory at one time."""
     statement, names = _statement(columns).bind(folder_id, batch)
-    return connection.execute(statement, names).all()
+    with connection.execute(statement, names) as result:
+        for rows in result.partitions(_IN_MEMORY):
+            yield from rows

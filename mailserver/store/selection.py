@@ -29,26 +29,33 @@ class UidBatch:
     high: int
     uids: tuple[int, ...] | None = None
 
+    def after(self, uid: int) -> UidBatch | None:
+        """What is left of the batch past `uid`."""
+        if self.uids is not None:
+            rest = tuple(other for other in self.uids if other > uid)
+            return UidBatch(rest[0], rest[-1], rest) if rest else None
+        return UidBatch(uid + 1, self.high) if uid < self.high else None
 
-def batches(uids: Sequence[int], slices: Iterable[tuple[int, int]]) -> Iterator[UidBatch]:
-    """Cuts slices of `uids` (positions, half-open, ascending) into batches, in order.
+
+def batches(uids: Sequence[int], slices: Iterable[tuple[int, int]], size: int = BATCH) -> Iterator[UidBatch]:
+    """Cuts slices of `uids` (positions, half-open, ascending) into batches of at most `size`, in order.
 
     One unbroken slice becomes ranges, since between two neighbours of an ascending list no other UID can live.
     """
     slices = list(slices)
     if len(slices) == 1:
         first, last = slices[0]
-        for start in range(first, last, BATCH):
-            yield UidBatch(uids[start], uids[min(start + BATCH, last) - 1])
+        for start in range(first, last, size):
+            yield UidBatch(uids[start], uids[min(start + size, last) - 1])
         return
     waiting: list[int] = []
     for first, last in slices:
         position = first
         while position < last:
-            taken = uids[position : min(last, position + BATCH - len(waiting))]
+            taken = uids[position : min(last, position + size - len(waiting))]
             waiting.extend(taken)
             position += len(taken)
-            if len(waiting) == BATCH:
+            if len(waiting) == size:
                 yield UidBatch(waiting[0], waiting[-1], tuple(waiting))
                 waiting.clear()
     if waiting:

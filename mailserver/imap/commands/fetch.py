@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.replies import Reply, ok
 from mailserver.store.flags import Change, FlagChange, change_flags
 from mailserver.store.messages import read_messages
-from mailserver.store.selection import UidBatch, batches
+from mailserver.store.selection import BATCH, UidBatch, batches
 from mailserver.store.tables import Flag
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 _ON_LOOP_MESSAGES = 32
 """So few rows are read and rendered at once; more of them in a reader thread."""
 _GROUP_BYTES = 256 * 1024
-"""Bodies read in one go; a message that is larger than this is streamed."""
+"""Octets of bodies rendered in one go; one message that makes more than this is streamed."""
+_ANSWER_BYTES = 4 * 1024 * 1024
+"""Stored octets rendered in one go: a sender may have written envelopes of megabytes."""
+_BODY_BATCH = 100
 _SEEN = FlagChange(Change.ADD, int(Flag.SEEN))
 
 
@@ -42,12 +46,11 @@ async def fetch(session: Session, command: c.Fetch) -> Reply:
     wanted = sum(stop - start for start, stop in slices)
     plan = FetchPlan(attributes, folder, session.context.zone)
     found = 0
-    for batch in batches(folder.uids, slices):
+    for batch in batches(folder.uids, slices, _BODY_BATCH if plan.reads_bodies else BATCH):
         if plan.reads_bodies:
             found += await _bodies(session, plan, batch)
         else:
             found += await _stored(session, plan, batch, wanted)
-        await session.connection.drain()
     if found < wanted:
         return ok("Some messages were expunged meanwhile", "EXPUNGEISSUED")
     return ok("FETCH completed")
@@ -62,33 +65,58 @@ def _uid_lines(uids: Sequence[int], slices: list[tuple[int, int]]) -> Iterator[b
 async def _stored(session: Session, plan: FetchPlan, batch: UidBatch, wanted: int) -> int:
     folder_id = session.folder.folder_id
 
-    def query(connection: Connection) -> tuple[int, set[str], bytes]:
-        rows = read_messages(connection, folder_id, batch, plan.columns)
-        return len(rows), plan.keywords(rows), b"".join([plan.line(row) for row in rows])
+    def query(connection: Connection, batch: UidBatch) -> _Rendered:
+        rendered = _Rendered()
+        for row in read_messages(connection, folder_id, batch, plan.columns):
+            rendered.add(plan.keywords(row), plan.line(row))
+            if rendered.size > _ANSWER_BYTES:
+                rendered.rest = batch.after(row.uid)
+                break
+        return rendered
 
     database = session.context.database
-    if wanted <= _ON_LOOP_MESSAGES:
-        count, keywords, lines = database.read_now(query)
-    else:
-        count, keywords, lines = await database.read(query)
-    session.send([*session.folder.announce(keywords), lines])
+    count = 0
+    rest: UidBatch | None = batch
+    while rest is not None:
+        read = partial(query, batch=rest)
+        rendered = database.read_now(read) if wanted <= _ON_LOOP_MESSAGES else await database.read(read)
+        session.send([*session.folder.announce(rendered.keywords), *rendered.lines])
+        await session.connection.drain()
+        count += len(rendered.lines)
+        rest = rendered.rest
     return count
+
+
+@dataclass(slots=True)
+class _Rendered:
+    """FETCH responses, and what of the batch is still to come."""
+
+    keywords: set[str] = field(default_factory=set)
+    lines: list[bytes] = field(default_factory=list)
+    size: int = 0
+    rest: UidBatch | None = None
+
+    def add(self, keywords: str, line: bytes) -> None:
+        if keywords:
+            self.keywords.add(keywords)
+        self.lines.append(line)
+        self.size += len(line)
 
 
 async def _bodies(session: Session, plan: FetchPlan, batch: UidBatch) -> int:
     folder_id = session.folder.folder_id
     rows = await session.context.database.read(
-        lambda connection: read_messages(connection, folder_id, batch, plan.columns)
+        lambda connection: list(read_messages(connection, folder_id, batch, plan.columns))
     )
-    session.send(session.folder.announce(plan.keywords(rows)))
+    session.send(session.folder.announce({plan.keywords(row) for row in rows}))
     if plan.sets_seen and not session.folder.is_read_only:
         await _set_seen(session, plan, rows)
     for group in _groups(plan, rows):
-        if len(group) == 1 and plan.size(group[0]) > _GROUP_BYTES:
+        if len(group) == 1 and plan.weight(group[0]) > _GROUP_BYTES:
             await _stream(session, plan, group[0])
         else:
             lines = partial(_lines, session, plan, group)
-            if sum(plan.size(row) for row in group) <= _GROUP_BYTES // 8:
+            if sum(plan.weight(row) for row in group) <= _GROUP_BYTES // 8:
                 session.send([session.context.database.read_now(lines)])
             else:
                 session.send([await session.context.database.read(lines)])
@@ -100,11 +128,11 @@ def _groups(plan: FetchPlan, rows: Sequence[Row[Any]]) -> Iterator[list[Row[Any]
     group: list[Row[Any]] = []
     size = 0
     for row in rows:
-        if group and size + plan.size(row) > _GROUP_BYTES:
+        if group and size + plan.weight(row) > _GROUP_BYTES:
             yield group
             group, size = [], 0
         group.append(row)
-        size += plan.size(row)
+        size += plan.weight(row)
     if group:
         yield group
 

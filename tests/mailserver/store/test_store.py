@@ -135,7 +135,7 @@ async def test_too_many_keywords_change_nothing(database: Database, deliver: Del
         await database.write(
             lambda uow: change_flags(uow, folder_id, [ALL], FlagChange(Change.ADD, 0, words))
         )
-    rows = await database.read(lambda conn: read_messages(conn, folder_id, ALL, (Column.KEYWORDS,)))
+    rows = await database.read(lambda conn: list(read_messages(conn, folder_id, ALL, (Column.KEYWORDS,))))
     assert len(rows[0].keywords.split()) == 60
 
 
@@ -196,8 +196,10 @@ async def test_a_move_keeps_date_flags_and_order(database: Database, owner: int,
     trash = await database.read(lambda conn: find_folder(conn, owner, "Trash"))
     assert trash is not None
     rows = await database.read(
-        lambda conn: read_messages(
-            conn, trash.id, ALL, (Column.FLAGS, Column.KEYWORDS, Column.RECEIVED_AT, Column.SIZE)
+        lambda conn: list(
+            read_messages(
+                conn, trash.id, ALL, (Column.FLAGS, Column.KEYWORDS, Column.RECEIVED_AT, Column.SIZE)
+            )
         )
     )
     assert [tuple(row) for row in rows[1:]] == [(2, 1, "k", NOW, 18), (3, 0, "", NOW, 19)]
