@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import literal, select
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["PortalContext", "application"]
 
 _STATIC = Path(__file__).parent / "static"
+_ANYTHING = select(literal(1))
 _FORM_BYTES = 64 * 1024
 _ENVELOPE_BYTES = 512 * 1024  # the text and the borders of a form, beside its files
 
@@ -51,6 +53,10 @@ def application(context: PortalContext) -> Starlette:
         with_files = path.startswith("/patient/conversations/") and path.endswith("/messages")
         return context.settings.limits.message_bytes + _ENVELOPE_BYTES if with_files else _FORM_BYTES
 
+    async def health(request: Request) -> Response:
+        context.database.read_now(lambda connection: connection.execute(_ANYTHING).scalar())
+        return JSONResponse({"status": "ok"})
+
     app = Starlette(
         routes=[
             *SignInPages(context, pages).routes(),
@@ -59,7 +65,7 @@ def application(context: PortalContext) -> Starlette:
             *ConversationPages(context, pages, live).routes(),
             *AttachmentPages(context, pages).routes(),
             *DocumentPages(context, pages).routes(),
-            Route("/health", _health, methods=["GET"]),
+            Route("/health", health, methods=["GET"]),
             Mount("/static", StaticFiles(directory=_STATIC), name="static"),
         ],
         middleware=[Middleware(Guard, limit=limit, failure=pages.error)],
@@ -71,7 +77,3 @@ def application(context: PortalContext) -> Starlette:
 
 async def _home(request: Request) -> Response:
     return RedirectResponse(HOME, 303)
-
-
-async def _health(request: Request) -> Response:
-    return JSONResponse({"status": "ok"})

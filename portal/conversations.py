@@ -102,6 +102,7 @@ class ConversationPages:
                 "notice": None,
                 "refusal": None,
                 "draft": "",
+                "files_lost": False,
                 **values,
                 "conversation": conversation,
                 "messages": await read_messages(self._context, visit.owner_id, conversation, items),
@@ -153,7 +154,11 @@ class ConversationPages:
         # Read again: the professional may have ended the exchange in the meantime.
         conversation = await self._conversation(request, visit)
         return await self._page(
-            request, visit, conversation, {"refusal": result.refusal, "draft": text}, status=422
+            request,
+            visit,
+            conversation,
+            {"refusal": result.refusal, "draft": text, "files_lost": bool(form.files)},
+            status=422,
         )
 
     async def _conversation(self, request: Request, visit: Visit) -> Conversation:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
@@ -44,12 +46,21 @@ _log = get_logger("portal")
 
 
 class Guard:
-    """ASGI middleware around every page. `limit` gives the bytes a request body may have, by path."""
+    """ASGI middleware around every page.
+
+    `limit` gives the bytes a request body may have, by path; `patience` the seconds between two pieces of it.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, limit: Callable[[str], int], failure: Callable[[int], Response]
+        self,
+        app: ASGIApp,
+        *,
+        limit: Callable[[str], int],
+        failure: Callable[[int], Response],
+        patience: float = 30.0,
     ) -> None:
         self._app = app
+        self._patience = patience
         self._limit = limit
         self._failure = failure
 
@@ -58,7 +69,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         limit = self._limit(scope["path"])
-        started = False
+        static = scope["path"].startswith("/static/")
+        started = whole = False
         taken = 0
 
         async def guarded_send(message: Message) -> None:
@@ -68,22 +80,30 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                if static:
+                    headers["Cache-Control"] = "no-cache"  # asked again each time, answered 304
             await send(message)
 
         async def bounded_receive() -> Message:
-            nonlocal taken
-            message = await receive()
-            if message["type"] == "http.request":
-                taken += len(message.get("body", b""))
-                if taken > limit:
-                    raise HTTPException(413)
+            nonlocal taken, whole
+            if whole:
+                return await receive()  # waits for the client to go away
+            try:
+                async with asyncio.timeout(self._patience):
+                    message = await receive()
+            except TimeoutError as error:
+                raise HTTPException(408) from error
+            whole = not message.get("more_body", False)
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise HTTPException(413)
             return message
 
-        if _announced(scope) > limit:
-            await _drain(receive, _DRAINED * limit)
-            await self._failure(413)(scope, receive, guarded_send)
-            return
         try:
+            if _announced(scope) > limit:
+                await self._drain(receive, _DRAINED * limit)
+                await self._failure(413)(scope, receive, guarded_send)
+                return
             await self._app(scope, bounded_receive, guarded_send)
         except ClientDisconnect:
             return
@@ -93,15 +113,16 @@ class Guard:
             if not started:
                 await self._failure(500)(scope, receive, guarded_send)
 
-
-async def _drain(receive: Receive, limit: int) -> None:
-    """Reads a body away, up to `limit`: a browser that is cut off while it sends shows no page at all."""
-    taken = 0
-    while taken <= limit:
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            return
+    async def _drain(self, receive: Receive, limit: int) -> None:
+        """Reads a body away, up to `limit`: a browser that is cut off while it sends shows no page at all."""
+        taken = 0
+        with contextlib.suppress(TimeoutError):
+            while taken <= limit:
+                async with asyncio.timeout(self._patience):
+                    message = await receive()
+                taken += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
 
 
 def _announced(scope: Scope) -> int:

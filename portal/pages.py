@@ -33,6 +33,7 @@ SENTENCES: Mapping[int, tuple[str, str]] = {
     ),
     404: ("Page introuvable", "Cette page n’existe pas ou n’existe plus."),
     405: ("Action impossible", "Cette action n’est pas possible sur cette page."),
+    408: ("Envoi interrompu", "Votre envoi s’est interrompu : vérifiez votre connexion et recommencez."),
     413: ("Envoi trop volumineux", "Votre envoi dépasse la taille autorisée : retirez des documents."),
     429: ("Trop de demandes", "Trop de demandes en même temps : réessayez dans quelques instants."),
     500: (

@@ -235,6 +235,9 @@ def _filed_card(file: _File, row: Filing, document: Document | None, part: str |
             row.id if offered else None,
             preset_category(row.filename or file.filename) if offered else "",
         )
+    if row.state is State.COPY:
+        facts = (kind_of(row.media_type), shown.size(row.size))
+        return Card(file.filename, row.filename, facts, "", state, tone, part, document.id, None, "")
     return Card(
         file.filename,
         document.title,

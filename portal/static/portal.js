@@ -51,7 +51,13 @@
   if (place && window.EventSource) {
     let running = null;
     let again = false;
+    let missed = false;
     const ask = () => {
+      // What nobody looks at must not be marked as read.
+      if (document.visibilityState === "hidden") {
+        missed = true;
+        return;
+      }
       if (running) {
         again = true;
         return;
@@ -66,6 +72,12 @@
           }
         });
     };
+    document.addEventListener("visibilitychange", () => {
+      if (missed && document.visibilityState === "visible") {
+        missed = false;
+        ask();
+      }
+    });
     const source = new EventSource(place.dataset.events);
     // What came between the page, or a lost connection, and now has sent no event here.
     source.addEventListener("open", ask);

@@ -75,7 +75,7 @@ class House:
     def build(
         cls, database: Database, vault: Vault, events: Events, clock: FixedClock, home: Path, **values: Any
     ) -> House:
-        return cls(Place(database, vault, clock, home, sandbox=True, **values), vault, events, clock)
+        return cls(Place(database, vault, clock, home, **{"sandbox": True, **values}), vault, events, clock)
 
     async def patient(self, number: str = DOMINIQUE, state: str = PatientState.ACTIVATED) -> Patient:
         """A patient who signs in with PASSWORD."""

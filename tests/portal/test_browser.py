@@ -1,0 +1,301 @@
+"""The portal in Chromium over HTTPS: accessible on every page, usable by keyboard, without JavaScript, and live."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trustme
+import uvicorn
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import async_playwright
+
+from dmp_bridge import record
+from tests.dmp_bridge.builders import PDF, PNG, cda, mail, n3_body, xdm
+from tests.portal.house import PASSWORD, House
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser, BrowserContext, Page
+
+    from directory.bals import Bal
+    from directory.patients import Patient
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="/usr/bin/chromium is not installed"),
+]
+
+
+class Server(uvicorn.Server):
+    """The portal's server, without signal handlers of its own."""
+
+    def __init__(self, house: House) -> None:
+        config = uvicorn.Config(
+            house.app, host="127.0.0.1", port=0, ws="none", lifespan="off", log_config=None, access_log=False
+        )
+        super().__init__(config)
+        config.load()
+        authority = trustme.CA()
+        config.ssl = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("127.0.0.1").configure_cert(config.ssl)
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.servers[0].sockets[0].getsockname()[1]}"
+
+
+@pytest.fixture
+async def url(house: House) -> AsyncIterator[str]:
+    server = Server(house)
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(10):
+        while not server.started:
+            await asyncio.sleep(0)
+    yield server.url
+    house.app.state.live.close()
+    server.should_exit = True
+    await serving
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+async def window(chromium: Browser, url: str, **options: Any) -> BrowserContext:
+    return await chromium.new_context(base_url=url, ignore_https_errors=True, locale="fr-FR", **options)
+
+
+async def signed_in(context: BrowserContext, patient: Patient) -> Page:
+    page = await context.new_page()
+    await page.goto("/")
+    await page.get_by_label("Matricule INS").fill(patient.ins)
+    await page.get_by_label("Mot de passe").fill(PASSWORD)
+    await page.get_by_role("button", name="Se connecter").click()
+    await page.wait_for_url("**/patient/conversations")
+    return page
+
+
+async def story(house: House) -> tuple[Bal, Patient]:
+    """A doctor sends a document, two files and a word; everything that a page can show is there."""
+    doctor, patient = await house.doctor(), await house.patient()
+    narrative = cda(
+        unique_id="1.2.250.1.999.2.1",
+        set_id="1.2.250.1.999.2",
+        title="Compte rendu de consultation",
+        code="11488-4",
+        body=n3_body(("Conclusion", "<paragraph>Tout va bien.</paragraph>")),
+    )
+    content = mail(
+        ("IHE_XDM.zip", "application/zip", xdm(cda())),
+        ("CR.xml", "text/xml", narrative),
+        ("Ordonnance.pdf", "application/pdf", PDF + b"%"),
+        ("photo.png", "image/png", PNG),
+        sender=doctor.address,
+        recipient=f"{patient.ins}@patient.mssante.fr",
+        subject="XDM/1.0/DDM+Résultats de votre consultation",
+    )
+    await house.deliver(doctor, patient, content)
+    return doctor, patient
+
+
+async def violations(page: Page) -> list[str]:
+    found = await Axe().run(page)
+    return [
+        f"{each['id']}: {node['html'][:200]} {node.get('failureSummary')}"
+        for each in found.response["violations"]
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_page_passes_axe(house: House, url: str, chromium: Browser, scheme: str) -> None:
+    _, patient = await story(house)
+    await house.write(
+        await house.place.add("secretariat"), patient, subject="Rendez-vous", message_id="<s@x>"
+    )
+    context = await window(chromium, url, color_scheme=scheme)
+    page = await context.new_page()
+    for path in ("/", "/?motif=session", "/nulle-part"):
+        await page.goto(path)
+        assert await violations(page) == [], path
+    await page.goto("/")
+    await page.get_by_label("Matricule INS").fill("personne")
+    await page.get_by_label("Mot de passe").fill("faux")
+    await page.get_by_role("button", name="Se connecter").click()
+    assert await page.get_by_role("alert").count() == 1
+    assert await violations(page) == []
+    page = await signed_in(context, patient)
+    assert await violations(page) == []
+    await page.get_by_role("link", name="Dr Marie MARTIN").click()
+    assert await page.get_by_text("À classer", exact=True).count() == 2
+    assert await violations(page) == []
+    await page.get_by_role("button", name="Envoyer").click()
+    assert await page.get_by_role("alert").count() == 1
+    assert await violations(page) == []
+    await page.get_by_role("link", name="Documents", exact=True).click()
+    assert await violations(page) == []
+    documents = house.place.database.read_now(
+        lambda connection: record.list_documents(connection, patient.owner_id)
+    )
+    assert len(documents) == 2
+    for document in documents:
+        await page.goto(f"/patient/documents/{document.id}")
+        assert await violations(page) == [], document.title
+
+
+async def test_a_narrow_window_at_double_size_needs_no_sideways_scrolling(
+    house: House, url: str, chromium: Browser
+) -> None:
+    _, patient = await story(house)
+    context = await window(chromium, url, viewport={"width": 320, "height": 640})
+    page = await signed_in(context, patient)
+    for path in (
+        "/patient/conversations",
+        "/patient/conversations/1",
+        "/patient/documents",
+        "/patient/documents/1",
+    ):
+        await page.goto(path)
+        wide = await page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert wide == 0, path
+
+
+async def test_a_person_with_a_keyboard_signs_in_reads_files_and_answers(
+    house: House, url: str, chromium: Browser
+) -> None:
+    doctor, patient = await story(house)
+    page = await (await window(chromium, url)).new_page()
+    await page.goto("/")
+
+    async def to(name: str) -> None:
+        """Tabs until the focused element has this name."""
+        for _ in range(60):
+            await page.keyboard.press("Tab")
+            if name in await page.evaluate(
+                "(e => (e.labels && e.labels.length ? e.labels[0].textContent : '') || e.textContent || e.name || '')"
+                "(document.activeElement)"
+            ):
+                return
+        pytest.fail(f"the keyboard does not reach {name}")
+
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    assert page.url.endswith("#contenu")
+    await to("Matricule INS")
+    await page.keyboard.type(patient.ins)
+    await to("Mot de passe")
+    await page.keyboard.type(PASSWORD)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/patient/conversations")
+    await to("Dr Marie MARTIN")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/patient/conversations/1")
+    await to("Enregistrer dans mes documents")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/patient/conversations/1#message-*")
+    await to("Votre message")
+    await page.keyboard.type("Merci docteur.")
+    await to("Envoyer")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**?envoi=fait")
+    assert await page.get_by_text("Merci docteur.").count() == 1
+    assert len(await house.place.kept(doctor.owner_id)) == 1
+
+
+async def test_everything_works_without_javascript(house: House, url: str, chromium: Browser) -> None:
+    doctor, patient = await story(house)
+    context = await window(chromium, url, java_script_enabled=False)
+    page = await signed_in(context, patient)
+    await page.get_by_role("link", name="Dr Marie MARTIN").click()
+    await page.get_by_role("button", name="Enregistrer dans mes documents").first.click()
+    assert await page.get_by_text("À classer", exact=True).count() == 1
+    await page.get_by_label("Votre message").fill("Merci docteur.")
+    await page.get_by_label("Joindre des documents").set_input_files(
+        [{"name": "photo.png", "mimeType": "image/png", "buffer": PNG}]
+    )
+    await page.get_by_role("button", name="Envoyer").click()
+    await page.wait_for_url("**?envoi=fait")
+    assert await page.get_by_text("Merci docteur.").count() == 1
+    assert len(await house.place.kept(doctor.owner_id)) == 1
+    await page.get_by_role("link", name="Documents", exact=True).click()
+    await page.get_by_role("link", name="Ordonnance", exact=True).click()
+    async with page.expect_download() as downloading:
+        await page.get_by_role("link", name="Télécharger").click()
+    download = await downloading.value
+    assert download.suggested_filename == "Ordonnance.pdf"
+    assert (await asyncio.to_thread(Path(await download.path()).read_bytes)) == PDF + b"%"
+    await page.get_by_role("button", name="Se déconnecter").click()
+    assert await page.get_by_text("Vous êtes déconnecté.").count() == 1
+
+
+async def test_a_new_message_appears_without_reloading(house: House, url: str, chromium: Browser) -> None:
+    doctor, patient = await story(house)
+    context = await window(chromium, url)
+    page = await signed_in(context, patient)
+    await page.goto("/patient/conversations/1")
+    await page.evaluate("window.notReloaded = true")
+    async with asyncio.timeout(10):
+        while not house.app.state.live.streams:
+            await asyncio.sleep(0)
+    await page.get_by_label("Votre message").fill("Un brouillon")
+    await house.write(
+        doctor,
+        patient,
+        subject="Re: Résultats de votre consultation",
+        message_id="<m2@example.fr>",
+        body="Une précision.\r\n",
+    )
+    await page.get_by_text("Une précision.").wait_for(timeout=10_000)
+    assert await page.evaluate("window.notReloaded")
+    assert await page.get_by_label("Votre message").input_value() == "Un brouillon"
+    status = page.locator("#annonce")
+    await status.get_by_text("Nouveau message de Dr Marie MARTIN").wait_for(timeout=5_000, state="attached")
+    assert await page.locator("#messages > li").count() == 2
+
+
+async def test_a_new_conversation_appears_in_the_list_without_reloading(
+    house: House, url: str, chromium: Browser
+) -> None:
+    doctor, patient = await story(house)
+    page = await signed_in(await window(chromium, url), patient)
+    async with asyncio.timeout(10):
+        while not house.app.state.live.streams:
+            await asyncio.sleep(0)
+    await house.write(doctor, patient, subject="Autre chose", message_id="<m2@example.fr>")
+    await page.get_by_text("Autre chose").wait_for(timeout=10_000)
+    await page.close()
+    async with asyncio.timeout(10):
+        while house.app.state.live.streams:
+            await asyncio.sleep(0)
+
+
+async def test_the_policy_lets_nothing_run_and_no_page_breaks_it(
+    house: House, url: str, chromium: Browser
+) -> None:
+    _, patient = await story(house)
+    context = await window(chromium, url)
+    page = await signed_in(context, patient)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    for path in ("/patient/conversations/1", "/patient/documents", "/patient/documents/2"):
+        await page.goto(path, wait_until="load")
+    frame = page.frame_locator("iframe")
+    await frame.get_by_text("Tout va bien.").wait_for(timeout=5_000)
+    # The frame is styled by our sheet although its origin is nobody's.
+    assert await frame.locator("h1").evaluate("e => getComputedStyle(e).fontSize") == "20px"
+    assert complaints == []

@@ -1,0 +1,266 @@
+"""Attachments and documents: what became of them, reading them, and never somebody else's."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dmp_bridge import record
+from portal.attachments import title_of
+from portal.downloads import attachment, disposition
+from tests.dmp_bridge.builders import OTHER_INS, PDF, PNG, cda, mail, n1_body, n3_body, xdm
+from tests.portal.house import SOMEBODY_ELSE, House, form_token
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from directory.bals import Bal
+    from directory.patients import Patient
+    from dmp_bridge.record import Document
+
+HOSTILE_NAME = 'rap"port\u202efdp.<b>é.pdf'
+
+
+async def send(house: House, doctor: Bal, patient: Patient, *files: tuple[str, str, bytes]) -> None:
+    content = mail(*files, sender=doctor.address, recipient=f"{patient.ins}@patient.mssante.fr")
+    await house.deliver(doctor, patient, content)
+
+
+async def conversation_page(house: House, browser: httpx2.AsyncClient, patient: Patient) -> str:
+    return (await browser.get(f"/patient/conversations/{house.conversation(patient).id}")).text
+
+
+def documents_of(house: House, patient: Patient) -> list[Document]:
+    return house.place.database.read_now(
+        lambda connection: record.list_documents(connection, patient.owner_id)
+    )
+
+
+async def filed(house: House, data: bytes, name: str = "IHE_XDM.zip") -> tuple[Patient, httpx2.AsyncClient]:
+    patient = await house.patient()
+    kind = "application/zip" if name.endswith("zip") else "text/xml"
+    await send(house, await house.doctor(), patient, (name, kind, data))
+    return patient, await house.signed_in(patient)
+
+
+async def test_a_structured_document_is_shown_as_filed_and_listed_by_category(house: House) -> None:
+    patient, browser = await filed(house, xdm(cda()))
+    (document,) = documents_of(house, patient)
+    page = await conversation_page(house, browser, patient)
+    assert "Classé dans vos documents" in page
+    assert f'href="/patient/documents/{document.id}"' in page
+    listed = (await browser.get("/patient/documents")).text
+    assert "Résultats de biologie" in listed
+    for fact in ("12 mars 2026", "CAMPARINI", "Laboratoire des charmes", "examens biologiques"):
+        assert fact in listed
+
+
+async def test_a_document_is_previewed_in_a_frame_and_downloaded(house: House) -> None:
+    patient, browser = await filed(house, xdm(cda()))
+    (document,) = documents_of(house, patient)
+    page = await browser.get(f"/patient/documents/{document.id}")
+    assert "<iframe" in page.text
+    assert "Auteur" in page.text
+    content = await browser.get(f"/patient/documents/{document.id}/content")
+    assert content.content == PDF
+    assert content.headers["content-type"] == "application/pdf"
+    assert content.headers["content-disposition"].startswith("attachment; filename=")
+    assert content.headers["cache-control"] == "no-store"
+    preview = await browser.get(f"/patient/documents/{document.id}/preview")
+    assert preview.content == PDF
+    assert preview.headers["content-disposition"] == "inline"
+    assert "frame-ancestors 'self'" in preview.headers["content-security-policy"]
+
+
+async def test_a_narrative_is_shown_sandboxed_and_harmless(house: House) -> None:
+    body = n3_body(
+        (
+            "<![CDATA[<script>alert(1)</script>]]>",
+            "<paragraph>Tout va bien &lt;script&gt;alert(2)&lt;/script&gt;</paragraph>",
+        )
+    )
+    patient, browser = await filed(house, xdm(cda(body=body)))
+    (document,) = documents_of(house, patient)
+    page = await browser.get(f"/patient/documents/{document.id}")
+    assert '<iframe class="preview" sandbox' in page.text
+    preview = await browser.get(f"/patient/documents/{document.id}/preview")
+    assert preview.status_code == 200
+    assert "Tout va bien" in preview.text
+    assert "<script" not in preview.text
+    assert preview.headers["content-security-policy"].endswith("; sandbox")
+    assert "script-src" not in preview.headers["content-security-policy"]
+    content = await browser.get(f"/patient/documents/{document.id}/content")
+    assert content.headers["content-type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type", "shown"),
+    [
+        (PNG, "image/png", '<img src="/patient/documents/'),
+        ("Bonjour <b>é</b>".encode(), "text/plain", "Bonjour &lt;b&gt;é&lt;/b&gt;"),
+        (b"{\\rtf1 Bonjour}", "text/rtf", "ne s’affiche pas ici"),
+    ],
+)
+async def test_a_preview_fits_the_kind_of_document(
+    house: House, data: bytes, media_type: str, shown: str
+) -> None:
+    patient, browser = await filed(house, xdm(cda(body=n1_body(data, media_type))))
+    (document,) = documents_of(house, patient)
+    page = await browser.get(f"/patient/documents/{document.id}")
+    assert shown in page.text
+    preview = await browser.get(f"/patient/documents/{document.id}/preview")
+    assert preview.status_code == (200 if media_type == "image/png" else 404)
+
+
+async def test_a_document_invisible_to_the_patient_never_shows(house: House) -> None:
+    patient, browser = await filed(house, xdm(cda(), flags=("INVISIBLE_PATIENT",)))
+    assert documents_of(house, patient) == []
+    mail_id = house.conversation(patient).items[0].mail_id
+    filings = house.place.database.read_now(
+        lambda connection: record.filings_of(connection, patient.owner_id, [mail_id])
+    )
+    hidden = [row.document_id for rows in filings.values() for row in rows]
+    assert len(hidden) == 1
+    assert hidden[0] is not None
+    page = await conversation_page(house, browser, patient)
+    assert "Classé" not in page
+    assert "/patient/documents/" not in page
+    assert "examens biologiques" not in (await browser.get("/patient/documents")).text
+    for path in ("", "/content", "/preview"):
+        assert (await browser.get(f"/patient/documents/{hidden[0]}{path}")).status_code == 404
+
+
+async def test_a_refused_document_says_why(house: House) -> None:
+    patient, browser = await filed(house, xdm(cda(ins=OTHER_INS), ins=OTHER_INS))
+    page = await conversation_page(house, browser, patient)
+    assert "Document refusé : " in page
+    assert OTHER_INS not in page
+    assert documents_of(house, patient) == []
+
+
+async def test_a_plain_file_waits_to_be_filed_and_is_filed_with_one_click(house: House) -> None:
+    patient = await house.patient()
+    await send(house, await house.doctor(), patient, ("Ordonnance_mars.pdf", "application/pdf", PDF))
+    browser = await house.signed_in(patient)
+    page = await conversation_page(house, browser, patient)
+    assert "À classer" in page
+    assert '<option value="ORD_SOIN" selected>' in page
+    action = re.search(r'action="(/patient/filings/\d+/accept)"', page)
+    assert action is not None
+    token = await form_token(browser)
+    assert (await browser.post(action[1], data={"category": "ORD_SOIN"})).status_code == 403
+    bad = await browser.post(action[1], data={"csrf": token, "category": "REMB"})
+    assert bad.status_code == 422
+    assert documents_of(house, patient) == []
+    done = await browser.post(action[1], data={"csrf": token, "category": "ORD_SOIN"})
+    assert done.status_code == 303
+    (document,) = documents_of(house, patient)
+    assert (document.title, document.category) == ("Ordonnance mars", "ORD_SOIN")
+    page = await conversation_page(house, browser, patient)
+    assert "Classé dans vos documents" in page
+    assert "À classer" not in page
+    assert (await browser.post(action[1], data={"csrf": token, "category": "ORD_SOIN"})).status_code == 303
+    assert len(documents_of(house, patient)) == 1
+    assert "Ajouté par vous" in (await browser.get("/patient/documents")).text
+
+
+async def test_nothing_of_somebody_else_exists(house: House) -> None:
+    patient, other = await house.patient(), await house.patient(SOMEBODY_ELSE)
+    doctor = await house.doctor()
+    await send(
+        house,
+        doctor,
+        patient,
+        ("IHE_XDM.zip", "application/zip", xdm(cda())),
+        ("o.pdf", "application/pdf", PDF + b"x"),
+    )
+    owner = await house.signed_in(patient)
+    page = await conversation_page(house, owner, patient)
+    links = re.findall(r'href="(/patient/(?:messages|documents)/[^"]+)"', page)
+    (action,) = re.findall(r'action="(/patient/filings/\d+/accept)"', page)
+    (document,) = documents_of(house, patient)
+    links += [f"/patient/documents/{document.id}/{what}" for what in ("content", "preview")]
+    assert len(links) == 5
+    browser = await house.signed_in(other)
+    token = await form_token(browser)
+    for link in links:
+        assert (await owner.get(link)).status_code == 200
+        assert (await browser.get(link)).status_code == 404
+        assert (await house.browser().get(link)).status_code == 303
+    refused = await browser.post(action, data={"csrf": token, "category": "ORD_SOIN"})
+    assert refused.status_code == 404
+    assert len(documents_of(house, patient)) == 1
+
+
+async def test_a_download_is_bytes_with_a_name_that_breaks_nothing(house: House) -> None:
+    patient = await house.patient()
+    await send(house, await house.doctor(), patient, (HOSTILE_NAME, "application/pdf", PDF))
+    browser = await house.signed_in(patient)
+    page = await conversation_page(house, browser, patient)
+    assert "<b>é" not in page
+    assert "\u202e" not in page
+    (link,) = re.findall(r'href="(/patient/messages/[^"]+)"', page)
+    answer = await browser.get(link)
+    assert answer.content == PDF
+    header = answer.headers["content-disposition"]
+    assert header.startswith("attachment; ")
+    assert header.isascii()
+    assert header.count('"') == 2
+    assert "%E2%80%AE" not in header
+
+
+@pytest.mark.parametrize(
+    "media_type", ["text/html", "image/svg+xml", "application/xhtml+xml", "text/xml", "x\r\nA: b/c"]
+)
+def test_what_a_browser_might_run_is_served_as_bytes(media_type: str) -> None:
+    answer = attachment(b"<script>", "page.html", media_type)
+    assert answer.headers["content-type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a\r\nSet-Cookie: x=1",
+        'a";filename=b',
+        "../../etc/passwd",
+        "..",
+        "",
+        "\ud800",
+        "a" * 9999,
+        "日本語.pdf",
+    ],
+)
+def test_no_file_name_breaks_a_header(name: str) -> None:
+    header = disposition(name)
+    assert header.isascii()
+    assert header.isprintable()
+    assert header.count('"') == 2
+    assert "/" not in header
+    assert len(header) < 2500
+
+
+@pytest.mark.parametrize("part", ["", "0", "1", "1.1", "3", "2.1", "TEXT", "2;x", "9" * 50])
+async def test_only_listed_parts_are_served(house: House, part: str) -> None:
+    patient = await house.patient()
+    await send(house, await house.doctor(), patient, ("o.pdf", "application/pdf", PDF))
+    browser = await house.signed_in(patient)
+    mail_id = house.conversation(patient).items[0].mail_id
+    assert (await browser.get(f"/patient/messages/{mail_id}/parts/2")).status_code == 200
+    assert (await browser.get(f"/patient/messages/{mail_id}/parts/{part}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("filename", "title"),
+    [
+        ("Compte_rendu.pdf", "Compte rendu"),
+        ("sans extension", "sans extension"),
+        (".pdf", ".pdf"),
+        ("v1.2 finale du dossier", "v1.2 finale du dossier"),
+        ("a" * 300 + ".pdf", "a" * 128),
+        ("\u202e\u200b", "Document"),
+    ],
+)
+def test_a_file_gets_a_title_from_its_name(filename: str, title: str) -> None:
+    assert title_of(filename) == title
