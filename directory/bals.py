@@ -125,11 +125,6 @@ class Bal:
     closed_at: int | None = None
 
     @property
-    def receives(self) -> bool:
-        """Whether mail to it is delivered: a suspended box still receives, its bearer reads it later."""
-        return self.state is not BalState.CLOSED
-
-    @property
     def may_sign_in(self) -> bool:
         return self.state is BalState.ACTIVE
 
