@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _LITERAL_AHEAD = re.compile(rb"\{([0-9]{1,200})(\+?)\}$")
+_TOO_SLOW = "Sign-in took too long"
 
 
 class State(StrEnum):
@@ -114,6 +115,8 @@ class Session:
         self.selected: SelectedFolder | None = None
         self.leaves = False
         """Set by LOGOUT."""
+        self.starts_tls = False
+        """Set by STARTTLS: TLS begins right after its OK."""
         self._bad_in_a_row = 0
         self._commands = 0
         self._refused_sign_ins = 0
@@ -169,6 +172,15 @@ class Session:
         if data:
             self.connection.write(data)
 
+    async def ask(self, prompt: bytes, limit: int) -> bytes:
+        """Sends a continuation request and reads the line that answers it, before the time to sign in is over."""
+        self.connection.write(b"+ " + prompt + b"\r\n")
+        try:
+            async with asyncio.timeout_at(self._sign_in_before):
+                return await self.connection.read_line(limit)
+        except TimeoutError:
+            raise Goodbye(_TOO_SLOW) from None
+
     def sign_in_was_refused(self) -> None:
         """Counts; too many end the session."""
         self._refused_sign_ins += 1
@@ -218,7 +230,7 @@ class Session:
     async def _read_before_deadline(self, reading: _Reading) -> None:
         loop = asyncio.get_running_loop()
         if self.principal is None:
-            deadline, text = self._sign_in_before, "Sign-in took too long"
+            deadline, text = self._sign_in_before, _TOO_SLOW
         else:
             deadline, text = loop.time() + self.limits.idle_seconds, "Idle for too long"
         try:
@@ -318,14 +330,8 @@ class Session:
             reply = no(f"Internal error, reference {reference}", "UNAVAILABLE")
         self._finish(tag, reply)
         if self.starts_tls:
-            await self._take_up_tls()
-
-    starts_tls = False
-    """Set by STARTTLS: TLS begins right after its OK."""
-
-    async def _take_up_tls(self) -> None:
-        self.starts_tls = False
-        await self.connection.start_tls()
+            self.starts_tls = False
+            await self.connection.start_tls()
 
     async def _tell(self, sync: Sync) -> None:
         if self.selected is None or sync is Sync.NOTHING:

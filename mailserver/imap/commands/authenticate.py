@@ -52,8 +52,7 @@ async def _plain(session: Session, initial: bytes | None) -> Reply:
 
 async def _response(session: Session, prompt: bytes, initial: bytes | None) -> bytes:
     if initial is None:
-        session.send([b"+ " + binascii.b2a_base64(prompt)[:-1] + b"\r\n"])
-        initial = await session.connection.read_line(_MAX_RESPONSE)
+        initial = await session.ask(binascii.b2a_base64(prompt, newline=False), _MAX_RESPONSE)
     elif initial == b"=":
         return b""
     if initial == b"*" or len(initial) > _MAX_RESPONSE:

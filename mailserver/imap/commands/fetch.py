@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,11 @@ async def fetch(session: Session, command: c.Fetch) -> Reply:
         attributes = (grammar.UID, *attributes)
     if attributes == (grammar.UID,):
         # Known without a look: also of messages that another session has expunged meanwhile.
-        session.send(_uid_lines(folder.uids, slices))
+        for start, stop in slices:
+            for first in range(start, stop, BATCH):
+                session.send(_uid_lines(folder.uids, first, min(first + BATCH, stop)))
+                await session.connection.drain()
+                await asyncio.sleep(0)
         return ok("FETCH completed")
     wanted = sum(stop - start for start, stop in slices)
     plan = FetchPlan(attributes, folder, session.context.zone)
@@ -56,10 +61,9 @@ async def fetch(session: Session, command: c.Fetch) -> Reply:
     return ok("FETCH completed")
 
 
-def _uid_lines(uids: Sequence[int], slices: list[tuple[int, int]]) -> Iterator[bytes]:
-    for start, stop in slices:
-        for position in range(start, stop):
-            yield b"* %d FETCH (UID %d)\r\n" % (position + 1, uids[position])
+def _uid_lines(uids: Sequence[int], start: int, stop: int) -> Iterator[bytes]:
+    for position in range(start, stop):
+        yield b"* %d FETCH (UID %d)\r\n" % (position + 1, uids[position])
 
 
 async def _stored(session: Session, plan: FetchPlan, batch: UidBatch, wanted: int) -> int:

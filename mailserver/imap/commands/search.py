@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from mailserver.store.messages import read_messages
 from mailserver.store.selection import UidBatch, batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _BODIES_AT_ONCE = 50
 """Messages whose bodies are searched in one visit to a reader thread."""
+
+_ON_LOOP_MESSAGES = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,10 @@ async def search(session: Session, command: c.Search) -> Reply:
     slices = first_cut(folder, command.key)
     found: list[int] = []
     if test.cost is Cost.NUMBERS:
-        found = [
-            uid
-            for start, stop in slices
-            for uid in folder.uids[start:stop]
-            if test.passes(Candidate(_Numbered(uid), _no_body))
-        ]
+        if len(folder.uids) > _ON_LOOP_MESSAGES:
+            found = await asyncio.to_thread(_numbered, folder.uids, slices, test)
+        else:
+            found = _numbered(folder.uids, slices, test)
     else:
         for batch in batches(folder.uids, slices):
             found += await _search_batch(session, test, batch)
@@ -62,10 +64,20 @@ async def _search_batch(session: Session, test: SearchTest, batch: UidBatch) -> 
     return found
 
 
+def _numbered(uids: Sequence[int], slices: list[tuple[int, int]], test: SearchTest) -> list[int]:
+    return [
+        uid
+        for start, stop in slices
+        for uid in uids[start:stop]
+        if test.passes(Candidate(_Numbered(uid), _no_body))
+    ]
+
+
 def _parts(session: Session, batch: UidBatch) -> Iterator[UidBatch]:
     uids = batch.uids
     if uids is None:
-        uids = tuple(uid for uid in session.folder.uids if batch.low <= uid <= batch.high)
+        known = session.folder.uids
+        uids = tuple(known[bisect_left(known, batch.low) : bisect_right(known, batch.high)])
     for start in range(0, len(uids), _BODIES_AT_ONCE):
         part = uids[start : start + _BODIES_AT_ONCE]
         yield UidBatch(part[0], part[-1], part)

@@ -76,8 +76,12 @@ async def test_refused_sign_ins_are_counted(imap: Imap) -> None:
 async def test_a_client_that_does_not_sign_in_is_cut(start: Callable[..., Awaitable[Imap]]) -> None:
     imap = await start(ImapLimits(sign_in_seconds=0.05))
     client = await imap.connect()
+    hesitant = await imap.connect_raw()
+    await hesitant.send("a AUTHENTICATE PLAIN\r\n")
     assert await client.line() == "* BYE Sign-in took too long"
     assert await client.is_closed()
+    heard = [await hesitant.line() for _ in range(3)]
+    assert heard[1:] == ["+ ", "* BYE Sign-in took too long"]
 
 
 async def test_a_silent_client_is_cut_also_in_idle(start: Callable[..., Awaitable[Imap]]) -> None:
@@ -120,6 +124,17 @@ async def test_messages_being_received_are_bounded_together(start: Callable[...,
     await first.send(b"x" * 600 + b"\r\n")
     assert "APPENDUID" in (await first.line())
     assert "APPENDUID" in (await second.command(b"APPEND INBOX {600+}\r\n" + b"x" * 600))[-1]
+
+
+async def test_a_client_that_closes_its_side_is_still_answered(imap: Imap) -> None:
+    client = await imap.connect()
+    await client.send(
+        f'a LOGIN marie@test.mssante.fr "{PASSWORD}"\r\nb STATUS INBOX (MESSAGES)\r\nc NOOP\r\n'
+    )
+    client.writer.write_eof()
+    answers = [await client.line() for _ in range(4)]
+    assert [answer[:8] for answer in answers] == ["a OK [CA", "* STATUS", "b OK STA", "c OK Com"]
+    assert await client.is_closed()
 
 
 async def test_other_literals_after_sign_in_are_bounded(imap: Imap) -> None:
