@@ -54,7 +54,7 @@ class Telling:
 
     def _print(self, text: str, first: str, following: str) -> None:
         wrapped = textwrap.fill(
-            text,
+            _typeset(text),
             _WIDTH,
             initial_indent=first,
             subsequent_indent=following,
@@ -62,6 +62,13 @@ class Telling:
             break_on_hyphens=False,
         )
         print(wrapped, file=self._out, flush=True)
+
+
+def _typeset(text: str) -> str:
+    """No line begins or ends with a lone French sign: the space that belongs to it does not break."""
+    for loose, bound in (("« ", "«\u00a0"), (" »", "\u00a0»"), (" : ", "\u00a0: "), (" ; ", "\u00a0; ")):
+        text = text.replace(loose, bound)
+    return text
 
 
 def must(holds: object, otherwise: str) -> None:

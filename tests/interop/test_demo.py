@@ -1,0 +1,155 @@
+"""The demonstration holds on a service that works, says what does not hold, and leaves nothing running."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from vaguemestre.demo_clients import Page
+from vaguemestre.demo_pdf import scanned_page, text_page
+from vaguemestre.demo_scenes import _spellings
+from vaguemestre.demo_telling import NotProved, Telling, eventually, must
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.interop
+
+PROGRAM = str(Path(sys.executable).with_name("vaguemestre"))
+STEPS = 8
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    yield
+    assert [each.pid for each in psutil.Process().children(recursive=True)] == []
+
+
+def demo(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, "demo", "--home", str(home)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_the_story_of_thomas_holds_twice_in_the_same_home(tmp_path: Path, nothing_left: None) -> None:
+    for _ in range(2):
+        told = demo(tmp_path / "home")
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert told.stderr == ""
+        assert re.findall(r"(?m)^(\d)\. ", told.stdout) == [str(number) for number in range(1, STEPS + 1)]
+        for proof in (
+            "queued as",
+            "SHA-1",
+            "[904]",
+            "MSS-113",
+            "MSS-120",
+            "EXISTS",
+            "X-MSS-MES",
+            "trail verify",
+        ):
+            assert proof in told.stdout, proof
+        assert "fictifs" in told.stdout
+    assert (tmp_path / "home" / "demo.log").exists()
+    assert not (tmp_path / "home" / "sandbox.json").exists()
+
+
+def test_it_says_in_one_sentence_what_does_not_hold(tmp_path: Path, nothing_left: None) -> None:
+    # Such an operator takes mail for unknown patients and reports later: the fifth step finds no refusal.
+    told = demo(tmp_path / "home", VAGUEMESTRE_PATIENTS__UNDELIVERABLE="report")
+    assert told.returncode == 1
+    assert "\n5. " in told.stdout
+    assert "\n6. " not in told.stdout
+    assert re.search(r"(?m)^Échec.*MSS-113", told.stdout)
+    assert told.stderr == "vaguemestre: the demonstration did not hold\n"
+
+
+def test_a_sandbox_that_does_not_start_is_told_with_its_reason(tmp_path: Path, nothing_left: None) -> None:
+    told = demo(tmp_path / "home", VAGUEMESTRE_PATIENTS__NOT_ACTIVATED="never")
+    assert told.returncode == 1
+    assert re.search(r"(?s)Échec.*patients.not_activated", told.stdout)
+
+
+def test_a_term_signal_leaves_nothing_running(nothing_left: None, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with subprocess.Popen([PROGRAM, "demo", "--home", str(home)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(b"1."):
+                break
+        process.send_signal(signal.SIGTERM)
+        process.stdout.read()
+        assert process.wait(60) == 130
+
+
+def test_a_step_that_never_comes_is_given_up() -> None:
+    with pytest.raises(NotProved, match="jamais"):
+        must(0, "jamais")
+    began = time.monotonic()
+    answers = iter([None, None, "là"])
+    assert eventually(lambda: next(answers), "jamais") == "là"
+    assert time.monotonic() - began < 5
+
+
+def test_proofs_are_counted_and_french_signs_stay_with_their_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telling = Telling(sys.stdout)
+    telling.step("Un titre")
+    telling.proved("il a dit « " + "oui " * 40 + "» : c'est noté")
+    told = capsys.readouterr().out
+    assert telling.proofs == 1
+    assert told.startswith("\n1. Un titre\n   preuve")
+    assert all(not line.strip().startswith(("»", ":")) for line in told.splitlines())
+    assert all(len(line) <= 100 for line in told.splitlines())
+
+
+def test_a_page_is_read_as_words_links_and_forms() -> None:
+    page = Page(
+        "<title>rien</title><h1>Bonjour</h1><a href='/a'>Ouvrir <b>ceci</b></a>"
+        "<form action='/x/1/accept'><input type='hidden' name='csrf' value='j'>"
+        "<select name='category'><option value='A'>a</option><option value='B' selected>b</option></select></form>"
+        "<form action='/x/2/accept'></form>"
+    )
+    assert page.text.startswith("Bonjour")
+    link = page.link("Ouvrir ceci")
+    assert link is not None
+    assert link.path == "/a"
+    assert page.link("Fermer") is None
+    form = page.form("/1/accept")
+    assert form is not None
+    assert form.fields == {"csrf": "j", "category": "B"}
+    last = page.form("/accept")
+    assert last is not None
+    assert last.action == "/x/2/accept"
+
+
+def test_the_search_for_readable_sentences_finds_one_inside_base64() -> None:
+    import base64
+
+    sentence = "Il range ses trésors dans une boîte."
+    for lead in (b"", b"x", b"xy"):
+        encoded = base64.b64encode(lead + sentence.encode() + b"and more")
+        assert any(spelling in encoded for spelling in _spellings(sentence))
+
+
+@pytest.mark.parametrize("data", [text_page("Titre (é)", ["Un \\ deux"]), scanned_page(20, "x")])
+def test_the_table_of_a_pdf_points_at_its_objects(data: bytes) -> None:
+    table = int(data.rsplit(b"startxref\n", 1)[1].split(b"\n")[0])
+    assert data[table:].startswith(b"xref\n")
+    offsets = [int(line.split()[0]) for line in data[table:].split(b"\n")[3:8]]
+    for number, offset in enumerate(offsets, 1):
+        assert data[offset:].startswith(f"{number} 0 obj".encode())
