@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mailserver.smtp.policy import ListenerPolicy
 
 _READ_LIMIT: Final = 16 * 1024  # what the stream buffers before it stops reading the socket, halved
+_TURN: Final = 32  # pipelined commands of one client before the others have their turn
 _WEB_VERBS: Final = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"HOST:"})
 
 _log = get_logger(__name__)
@@ -239,7 +240,10 @@ class Conversation(SMTP):
         self._replies.clear()
         transport.write(output)
         if self._paused:
-            await self._writer.drain()
+            try:
+                await self._writer.drain()
+            except ConnectionError:
+                raise Closing from None
 
     def count_error(self, line: bytes) -> None:
         """Reply to something that is no proper command; after too many of them the conversation ends."""
@@ -262,7 +266,7 @@ class Conversation(SMTP):
         try:
             self.reply(replies.greeting(self._policy.hostname))
             await self._converse()
-        except (Closing, asyncio.IncompleteReadError, ConnectionError):
+        except Closing:
             pass
         finally:
             self._stop_timer()
@@ -279,6 +283,7 @@ class Conversation(SMTP):
         transport.close()
 
     async def _converse(self) -> None:
+        commands = 0
         while True:
             if self._replies and b"\n" not in self._buffer:
                 await self.flush()
@@ -291,10 +296,15 @@ class Conversation(SMTP):
             self._is_listening = False
             try:
                 await self._execute(line)
-            except (Closing, asyncio.IncompleteReadError, ConnectionError):
+            except Closing:
                 raise
             except Exception as error:
                 self.failed(error)
+            commands += 1
+            if not commands % _TURN:
+                # Flushed too: who never stops sending would never be made to read.
+                await self.flush()
+                await asyncio.sleep(0)
 
     async def read_line(self, limit: int) -> bytes:
         """The next line without its CRLF; raises Closing when it is too long or not ended by CRLF."""
@@ -302,6 +312,8 @@ class Conversation(SMTP):
             line: bytes = await self._reader.readuntil(b"\n")
         except asyncio.LimitOverrunError:
             self.reply(replies.LINE_TOO_LONG)
+            raise Closing from None
+        except (asyncio.IncompleteReadError, ConnectionError):
             raise Closing from None
         if not line.endswith(b"\r\n"):
             # Accepted as a line end here and not by the next server, a bare LF smuggles commands.

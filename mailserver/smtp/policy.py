@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from foundation.settings import LimitSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,7 @@ class Limits:
     recipients: int = 1000
     messages: int = 10_000  # per connection
     junk: int = 100  # commands that move no mail, since the last accepted message
-    errors: int = 20  # commands that are none, per connection
+    errors: int = 20  # commands that are wrong, since the last accepted message
     sign_in_failures: int = 3
     connections: int = 4000
     connections_per_peer: int = 600  # a hospital is one address
@@ -25,6 +29,16 @@ class Limits:
     bytes_per_second: int = 8192  # slowest content we wait for, after the first `block` seconds
     handshake: float = 30.0
     memory: float = 30.0  # wait for the memory budget
+
+    @classmethod
+    def of(cls, settings: LimitSettings) -> Self:
+        """The limits an operator has set, our own for the rest."""
+        return cls(
+            message_bytes=settings.message_bytes,
+            recipients=settings.recipients,
+            connections=settings.connections,
+            connections_per_peer=settings.connections_per_address,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ class SmtpProtocol(ReceivingConversation):
             "PIPELINING",
             "ENHANCEDSTATUSCODES",
             "CHUNKING",
+            f"LIMITS MAILMAX={self._limits.messages} RCPTMAX={self._limits.recipients}",
         ]
         if self.tls_context is not None and not self._client.is_secured:
             words.append("STARTTLS")
@@ -108,6 +109,7 @@ class SmtpProtocol(ReceivingConversation):
         self._abandon()
         return True
 
+    # ref: ECO.1.0.1
     async def smtp_STARTTLS(self, argument: str) -> None:
         """RFC 3207. Commands that came along in clear are an attack (CVE-2011-0411): the connection ends."""
         if argument:
@@ -387,7 +389,7 @@ class SmtpProtocol(ReceivingConversation):
             outcome = await self._gate.deliver(envelope)
             if isinstance(outcome, Accepted):
                 self._messages += 1
-                self._junk = 0
+                self._junk = self._errors = 0
                 await self._acknowledge(outcome)
             else:
                 self.count_junk()

@@ -68,7 +68,10 @@ class ReceivingConversation(Conversation):
         """Some octets; the client has `block` seconds for each, and over all must keep to the minimum rate."""
         limits = self._limits
         self._expect_by(limits.block + min(self.loop.time(), since + received / limits.bytes_per_second))
-        block: bytes = await self._reader.read(size)
+        try:
+            block: bytes = await self._reader.read(size)
+        except ConnectionError:
+            raise Closing from None
         if not block:
             raise Closing  # the client left in the middle
         return block

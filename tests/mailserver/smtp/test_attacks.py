@@ -122,7 +122,7 @@ async def test_pipelined_junk_ends_the_conversation(talk: Talk, command: bytes) 
 async def test_a_flood_of_noops_is_cut_off(talk: Talk) -> None:
     await talk.answer()
     with pytest.raises(ConnectionError):
-        while True:
+        for _ in range(1000):
             await talk.send(b"NOOP\r\n" * 20_000)
 
 
@@ -210,7 +210,7 @@ async def test_400_slow_clients_do_not_hold_up_the_next(harbour: Harbour, gate: 
     async with await Talk.open(listener.port) as quick:
         await quick.ready()
         assert (await quick.say("x\r\n.")).startswith("250")
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 2
     for talk in slow:
         talk.writer.transport.abort()
     assert len(gate.delivered) == 1
@@ -254,7 +254,7 @@ async def test_who_never_reads_replies_is_dropped(harbour: Harbour) -> None:
     listener = await harbour.open(limited(idle=0.3, junk=10_000_000))
     async with await Talk.open(listener.port) as talk:
         with pytest.raises(ConnectionError):
-            while True:
+            for _ in range(1000):
                 await talk.send(b"HELP\r\n" * 10_000)
 
 

@@ -222,6 +222,6 @@ def test_no_text_makes_a_path_with_a_control_or_a_space_outside_quotes(text: str
     ],
 )
 def test_a_hostile_path_takes_linear_time(path: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert isinstance(parse_mail(f"FROM:{path}"), Fault)
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.1

@@ -91,6 +91,37 @@ async def test_an_acknowledgement_that_fails_adds_no_second_reply(talk: Talk, ga
     assert (await talk.say("NOOP")).startswith("250 2.0.0 Ok")
 
 
+async def test_a_lost_database_is_not_taken_for_a_lost_client(talk: Talk, gate: RecordingGate) -> None:
+    gate.error = ConnectionResetError("database")
+    await talk.ready()
+    assert (await talk.say("x\r\n.")).startswith("451 4.3.0 ")
+    assert (await talk.say("NOOP")).startswith("250 ")
+
+
+async def test_a_client_that_pipelines_lets_others_in_between(
+    talk: Talk, listener: Listener, gate: RecordingGate
+) -> None:
+    await talk.begin()
+    await talk.say("MAIL FROM:<a@b.fr>")
+    async with await Talk.open(listener.port) as other:
+        await other.begin()
+        other.writer.write(b"NOOP\r\n")
+        talk.writer.write(b"".join(b"RCPT TO:<c%d@b.fr>\r\n" % number for number in range(900)))
+        answered: list[str] = []
+
+        async def last_recipient() -> None:
+            for _ in range(900):
+                await talk.answer()
+            answered.append("many")
+
+        async def noop() -> None:
+            await other.answer()
+            answered.append("one")
+
+        await asyncio.gather(last_recipient(), noop())
+    assert answered == ["one", "many"]
+
+
 async def test_closing_tells_idle_clients_and_refuses_new_ones(listener: Listener) -> None:
     async with await Talk.open(listener.port) as talk:
         await talk.begin()
