@@ -206,6 +206,7 @@ class Hostile:
 
     def wait_examined(self) -> str:
         """The message once its attachment bears a sentence on what it is."""
+
         def examined() -> bool:
             item = self.item()
             return 'class="state"' in item and "Examen en cours" not in item
