@@ -38,8 +38,19 @@ _XML = frozenset({"application/xml", "application/xslt+xml", "text/xml"})
 class _Line:
     id: int
     title: str = field(repr=False)
-    facts: tuple[str, ...]
+    type: str
+    dates: tuple[_Day, ...]
+    size: str
     origin: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """A day of a document's life: « établi le », its ISO form for machines, its words."""
+
+    label: str
+    iso: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +166,27 @@ def _line(document: Document) -> _Line:
     return _Line(
         document.id,
         document.title,
-        (type_label(document), shown.date_of(document_date(document)), shown.size(document.size)),
+        type_label(document),
+        _days(document),
+        shown.size(document.size),
         tuple(dict.fromkeys(part for part in origin if part)),
     )
+
+
+def _days(document: Document) -> tuple[_Day, ...]:
+    """The day of the act, and the day the document was written where it is another one."""
+    days = [("", document_date(document))]
+    if document.creation_at is not None:
+        days.append(("établi le", document.creation_at))
+    made = [_Day(label, shown.machine_time(at)[:10], shown.date_of(at)) for label, at in days]
+    return tuple(made if len({day.iso for day in made}) > 1 else made[:1])
 
 
 def _about(document: Document) -> list[tuple[str, str]]:
     rows = [
         ("Type", type_label(document)),
         ("Catégorie", codes.categories().get(document.category, "Autres documents")),
-        ("Date", shown.date_of(document_date(document))),
+        ("Date", ", ".join(" ".join(filter(None, (day.label, day.words))) for day in _days(document))),
         ("Auteur", ", ".join(part for part in (document.author_name, document.author_specialty) if part)),
         ("Établissement", document.institution),
         ("Ajouté le", shown.full_moment(document.filed_at)),
