@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +33,17 @@ _COPY = "Copie lisible d'un document joint au même message."
 _CLOSED = "Le dossier du patient n'est pas ouvert."
 _OTHER_PATIENT = "L'INS du document n'est pas celui du destinataire."
 _OTHER_TRAITS = "L'identité du document n'est pas celle du destinataire."
+_TOLD_TRAITS = "Le nom, la date de naissance ou le sexe y diffèrent des vôtres : signalez-le à son auteur."
 _OTHER_BYTES = "Un autre document porte déjà cet identifiant."
 _SAME_VERSION = "Cette version du document a déjà été reçue avec un autre contenu."
 _OTHER_AUTHOR = "Le document à remplacer a un autre auteur et vient d'une autre structure."
+
+
+class Traits(StrEnum):
+    """What happens when the INS is the patient's and the name, birth date or sex is not (`bridge.traits`)."""
+
+    REFUSE = "refuse"
+    TELL = "tell"
 
 
 class Structured(StrEnum):
@@ -59,12 +67,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """By which mail a finding came, and under which policy it is judged."""
+    """By which mail a finding came (None: by none, an operator deposits it), and how it is judged."""
 
     patient: Patient | None
-    mail_id: int
+    mail_id: int | None
     sender: str
     structured: Structured
+    traits: Traits = Traits.REFUSE
 
 
 def judge(connection: Connection, arrival: Arrival, finding: Finding) -> Verdict:
@@ -86,9 +95,12 @@ def judge(connection: Connection, arrival: Arrival, finding: Finding) -> Verdict
     # The OID is not compared: NIR and NIA never share a number, and test documents come under a third OID.
     if clinical.patient.ins != patient.ins:
         return _refused(ErrorCode.OTHER_PATIENT, _OTHER_PATIENT)
-    if not _same_person(clinical, patient):
+    is_same_person = _same_person(clinical, patient)
+    if not is_same_person and arrival.traits is Traits.REFUSE:
         return _refused(ErrorCode.OTHER_PATIENT, _OTHER_TRAITS)
     verdict = _admit(connection, arrival, clinical, sha1(finding.data))
+    if verdict.state is State.FILED and not is_same_person:
+        verdict = replace(verdict, sentence=f"{verdict.sentence} {_TOLD_TRAITS}")
     if verdict.state is not State.FILED or verdict.document_id is not None:
         return verdict
     if clinical.invisible_to_patient:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from directory.patients import patient_of
+from directory.patients import find_patient, patient_of
 from dmp_bridge import record
 from dmp_bridge.examiner import Examiner
-from dmp_bridge.filing import Arrival, Structured, Verdict, document_values, judge
+from dmp_bridge.filing import Arrival, Structured, Traits, Verdict, document_values, judge
 from dmp_bridge.offer import OfferAccepted, OfferDesk, OfferRefused
 from dmp_bridge.record import State
 from dmp_bridge.report import REPORT_JOB, Report, compose
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from foundation.vault import SealedBlob, Vault
 
 __all__ = ["Bridge", "Mail", "OfferAccepted", "OfferRefused", "Outcome", "Sealed"]
+
+
+_NAMES_NOBODY = "Ce fichier ne nomme aucun patient : il n'est pas classé."
 
 
 class NotSealed(Exception):
@@ -75,6 +78,7 @@ class Bridge:
         self._vault = vault
         self._clock = clock
         self._structured = Structured(settings.bridge.structured)
+        self._traits = Traits(settings.bridge.traits)
         self._examiner = Examiner(settings.bridge)
         self._offers = OfferDesk(database, vault, clock, self._examiner)
 
@@ -167,8 +171,65 @@ class Bridge:
         """Files an offered attachment as the patient asks: title ≤ 128, a patient's category, `YYYY-MM-DD`."""
         return await self._offers.accept(owner_id, filing_id, title=title, category=category, date=date)
 
+    async def deposit(self, findings: Sequence[Finding]) -> tuple[Outcome, ...]:
+        """Files clinical documents that no mail brought, each into the record of the patient it names.
+
+        A plain file names nobody and is left alone. One unit of work for all of them.
+        """
+        sealed: dict[tuple[str, int], Sealed] = {}
+        for finding in findings:
+            if finding.clinical is not None:
+                display = (
+                    await self._vault.seal(finding.display.data) if finding.display is not None else None
+                )
+                sealed[finding.part, finding.item] = Sealed(await self._vault.seal(finding.data), display)
+        outcomes = await self._database.write(
+            lambda uow: tuple(self._deposit(uow, finding, sealed) for finding in findings)
+        )
+        for finding, outcome in zip(findings, outcomes, strict=True):
+            unused = sealed.get((finding.part, finding.item))
+            if unused is not None and outcome.state is not State.FILED:
+                for blob in filter(None, (unused.original, unused.display)):
+                    await self._vault.discard(blob)
+        return outcomes
+
+    def _deposit(
+        self, uow: UnitOfWork, finding: Finding, sealed: Mapping[tuple[str, int], Sealed]
+    ) -> Outcome:
+        patient = find_patient(uow.connection, finding.ins) if finding.ins else None
+        arrival = Arrival(patient, None, "", Structured.FILE, self._traits)
+        if finding.clinical is None and finding.code is None:
+            verdict = Verdict(State.KEPT, _NAMES_NOBODY)
+        else:
+            verdict = judge(uow.connection, arrival, finding)
+        mail = Mail(patient.owner_id if patient is not None else 0, 0, 0, "", None)
+        document_id = verdict.document_id
+        if verdict.state is State.FILED and document_id is None:
+            document_id = self._store(uow, mail, finding, verdict, sealed[finding.part, finding.item])
+            uow.publish(f"owner:{mail.owner_id}")
+        trail.append(
+            uow,
+            f"document.{verdict.state.value}",
+            actor="operator",
+            subject=f"patient:{mail.owner_id}" if patient is not None else "unknown",
+            outcome=verdict.code.value if verdict.code is not None else "ok",
+            detail={"document": document_id},
+            clock=self._clock,
+        )
+        return Outcome(
+            finding.part,
+            finding.item,
+            finding.filename,
+            verdict.state,
+            verdict.code,
+            verdict.sentence,
+            document_id,
+        )
+
     def _arrival(self, connection: Connection, mail: Mail) -> Arrival:
-        return Arrival(patient_of(connection, mail.owner_id), mail.mail_id, mail.sender, self._structured)
+        return Arrival(
+            patient_of(connection, mail.owner_id), mail.mail_id, mail.sender, self._structured, self._traits
+        )
 
     async def _seal(self, mail: Mail, findings: Sequence[Finding]) -> dict[tuple[str, int], Sealed]:
         """Seals what is going to be filed as far as the record tells now; nothing is sealed to be refused."""

@@ -70,7 +70,7 @@ class LimitSettings(_Section):
     )
     connections: int = Field(2000, ge=10, description="connections to one listener")
     connections_per_address: int = Field(
-        100, ge=2, description="connections of one network address to one listener"
+        600, ge=2, description="connections of one network address to one listener"
     )
     message_memory_bytes: int = Field(
         96 * 1024 * 1024,
@@ -93,6 +93,10 @@ class BridgeSettings(_Section):
     structured: Literal["file", "offer"] = Field(
         "file",
         description="structured documents mailed to a patient: filed at once when the record is open, or offered",
+    )
+    traits: Literal["refuse", "tell"] = Field(
+        "refuse",
+        description="structured document whose INS is the patient's and whose name, birth date or sex is not: refused (904), or filed and told",
     )
     timeout_seconds: int = Field(
         30, ge=1, le=600, description="longest reading of the attachments of one message"

@@ -231,6 +231,27 @@ NO_RECIPIENT = Refusal(
     "Le message n'a aucun destinataire.",
     "Indiquez au moins un destinataire.",
 )
+BARE_LINE_END = Refusal(
+    "MSS-134",
+    550,
+    "5.6.0",
+    "Le message contient un retour chariot ou un saut de ligne isolé, qui pourrait cacher un autre message.",
+    "Signalez-le à l'éditeur de votre logiciel : les lignes finissent par CR LF (RFC 5321 §2.3.8).",
+)
+NUL_IN_MESSAGE = Refusal(
+    "MSS-135",
+    550,
+    "5.6.0",
+    "Le message contient des octets nuls : ce n'est pas un courriel.",
+    "Joignez les fichiers binaires en base64.",
+)
+LONG_LINE = Refusal(
+    "MSS-136",
+    550,
+    "5.6.0",
+    "Une ligne du message dépasse 8192 octets.",
+    "Signalez-le à l'éditeur de votre logiciel : une ligne a 998 octets au plus (RFC 5322 §2.1.1).",
+)
 
 # Patients ---------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import resource
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
 _log = get_logger(__name__)
 
 
+def _allow_many_files() -> None:
+    """Each connection is an open file: the soft limit of most shells, 1024, is raised to the hard one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def serve_until_told(
     settings: Settings,
     *,
@@ -34,6 +43,7 @@ def serve_until_told(
     # default of 5 ms each would wait for the other's whole turn.
     sys.setswitchinterval(0.001)
     bound_allocator()
+    _allow_many_files()
 
     async def session() -> None:
         told = asyncio.Event()

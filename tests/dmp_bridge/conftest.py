@@ -85,8 +85,10 @@ async def make_desk(
 ) -> AsyncIterator[MakeDesk]:
     bridges: list[Bridge] = []
 
-    async def make(*, state: PatientState = PatientState.ACTIVATED, structured: str = "file") -> Desk:
-        settings: Settings = from_values(tmp_path, {"bridge": {"structured": structured}})
+    async def make(
+        *, state: PatientState = PatientState.ACTIVATED, structured: str = "file", traits: str = "refuse"
+    ) -> Desk:
+        settings: Settings = from_values(tmp_path, {"bridge": {"structured": structured, "traits": traits}})
         bridge = Bridge(database, vault, clock, settings)
         bridges.append(bridge)
 

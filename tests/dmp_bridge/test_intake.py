@@ -299,3 +299,29 @@ async def test_the_shared_mails_are_seen_to_name_two_patients(desk: Desk) -> Non
     for name in ("01-pro-vers-pro-xdm.eml", "06-annule-et-remplace.eml"):
         found = await desk.bridge.examine(shared("mails", name).read_bytes())
         assert [(each.kind, each.code) for each in found] == [(Kind.REFUSED, "904"), (Kind.PLAIN, None)]
+
+
+async def test_other_traits_under_the_right_ins_can_be_told_instead_of_refused(make_desk: MakeDesk) -> None:
+    desk = await make_desk(traits="tell")
+    message = mail(("document.xml", "text/xml", document(family="AUTRE")))
+    (row,) = await desk.deliver(message)
+    assert (row.state, row.code) == (State.FILED, None)
+    assert "diffèrent" in row.sentence
+    other = mail(("document.xml", "text/xml", document(ins=OTHER_INS, unique_id="1.2.250.1.999.7")))
+    assert told(await desk.deliver(other, mail_id=2)) == [(State.REFUSED, "904")]
+
+
+async def test_an_operator_deposits_a_document_without_a_mail_and_only_once(desk: Desk) -> None:
+    findings = await desk.bridge.examine(
+        mail(("document.xml", "text/xml", document()), ("photo.png", "image/png", PNG))
+    )
+    assert [each.state for each in await desk.bridge.deposit(findings)] == [State.FILED, State.KEPT]
+    assert [each.state for each in await desk.bridge.deposit(findings)] == [State.DUPLICATE, State.KEPT]
+    assert len(await desk.documents()) == 1
+
+
+async def test_a_deposit_for_somebody_who_has_no_record_here_is_refused(desk: Desk) -> None:
+    findings = await desk.bridge.examine(mail(("document.xml", "text/xml", document(ins=OTHER_INS))))
+    assert [(each.state, each.code) for each in await desk.bridge.deposit(findings)] == [
+        (State.REFUSED, "902")
+    ]

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dmp_bridge.files import FileTooLarge, examine_path
-from foundation.settings import BridgeSettings, load
+from dmp_bridge.intake import Bridge
+from foundation.settings import BridgeSettings
+from vaguemestre.cli.opened import Opened, run
 from vaguemestre.cli.output import Failed, Json, show
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dmp_bridge.findings import Finding
 
 
@@ -28,32 +33,66 @@ def bridge(
     ],
     home: Annotated[
         Path | None,
-        typer.Option("--home", help="Operator whose settings (limits) count; the defaults without it."),
+        typer.Option(
+            "--home", help="Files the documents into this operator's records; only examined without it."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Prints what the bridge makes of each attachment or document, and why; fails when one is refused."""
-    settings = load(home).bridge if home is not None else BridgeSettings()
+    """Files each document into the record of the patient it names and prints the outcome.
 
-    async def work() -> list[tuple[Path, Finding]]:
-        found: list[tuple[Path, Finding]] = []
-        for file in files:
-            try:
-                found += [(file, finding) for finding in await examine_path(file, settings)]
-            except FileTooLarge as error:
-                raise Failed(f"{file} is larger than any message") from error
-            except OSError as error:
-                raise Failed(f"{file} cannot be read ({error.strerror})") from error
-        return found
-
-    found = asyncio.run(work())
-    show(
-        [_row(file, finding) for file, finding in found],
-        ("file", "name", "kind", "title", "type", "category", "code", "sentence"),
-        as_json=as_json,
+    Without --home nothing is stored: what the bridge would make of each attachment is printed. Fails when a
+    document is refused.
+    """
+    rows = asyncio.run(_examined(files)) if home is None else run(home, partial(_filed, files))
+    columns = (
+        "file",
+        "name",
+        "state" if home is not None else "kind",
+        "title",
+        "type",
+        "category",
+        "code",
+        "sentence",
     )
-    if any(finding.code is not None for _, finding in found):
+    show(rows, columns, as_json=as_json)
+    if any(row["code"] for row in rows):
         raise Failed("at least one document is refused")
+
+
+async def _examined(files: Sequence[Path]) -> list[dict[str, Any]]:
+    return [_row(file, finding) for file in files for finding in await _examine(file, BridgeSettings())]
+
+
+async def _filed(files: Sequence[Path], opened: Opened) -> list[dict[str, Any]]:
+    bridge = Bridge(opened.database, opened.vault, opened.clock, opened.settings)
+    rows: list[dict[str, Any]] = []
+    try:
+        for file in files:
+            findings = await _examine(file, opened.settings.bridge)
+            outcomes = await bridge.deposit(findings)
+            rows += [
+                _row(file, finding)
+                | {
+                    "state": outcome.state.value,
+                    "code": outcome.code.value if outcome.code is not None else None,
+                    "sentence": outcome.sentence,
+                    "document": outcome.document_id,
+                }
+                for finding, outcome in zip(findings, outcomes, strict=True)
+            ]
+    finally:
+        await bridge.close()
+    return rows
+
+
+async def _examine(file: Path, settings: BridgeSettings) -> tuple[Finding, ...]:
+    try:
+        return await examine_path(file, settings)
+    except FileTooLarge as error:
+        raise Failed(f"{file} is larger than any message") from error
+    except OSError as error:
+        raise Failed(f"{file} cannot be read ({error.strerror})") from error
 
 
 def _row(file: Path, finding: Finding) -> dict[str, Any]:

@@ -46,10 +46,15 @@ def sandbox(
 
     DIR/sandbox.json holds ports, addresses and passwords once every listener answers.
     """
-    from vaguemestre.sandbox import run_sandbox
+    from vaguemestre.app import CannotListen
+    from vaguemestre.sandbox import SandboxBusy, run_sandbox
+    from vaguemestre.sandbox_home import SandboxBroken
 
     configure()
-    run_sandbox(home, port_base=port_base, empty=empty, plain=plain)
+    try:
+        run_sandbox(home, port_base=port_base, empty=empty, plain=plain)
+    except (CannotListen, SandboxBroken, SandboxBusy) as error:
+        raise Failed(str(error)) from error
 
 
 def init(
@@ -71,10 +76,14 @@ def init(
 
 def serve(home: Home) -> None:
     """Serves an operator until SIGTERM; refuses to start, with the reason, when something is missing."""
+    from vaguemestre.app import CannotListen
     from vaguemestre.running import serve_until_told
 
     configure()
-    serve_until_told(load(home))
+    try:
+        serve_until_told(load(home))
+    except CannotListen as error:
+        raise Failed(str(error)) from error
 
 
 def demo(
