@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from foundation.sqlite import engine_for
+from vaguemestre.migrate import SchemaTooNew, current, upgrade
+from vaguemestre.schema import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.vaguemestre.conftest import Said
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'vaguemestre.db'}"
+
+
+def differences(url: str) -> list[object]:
+    engine = engine_for(url, begin="BEGIN")
+    try:
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            return list(compare_metadata(context, metadata))
+    finally:
+        engine.dispose()
+
+
+def execute(url: str, statement: str) -> None:
+    engine = engine_for(url, begin="BEGIN IMMEDIATE")
+    try:
+        with engine.connect() as connection, connection.begin():
+            connection.execute(text(statement))
+    finally:
+        engine.dispose()
+
+
+def revision(url: str) -> str | None:
+    engine = engine_for(url, begin="BEGIN")
+    try:
+        with engine.connect() as connection:
+            return current(connection)
+    finally:
+        engine.dispose()
+
+
+def test_an_empty_database_comes_to_the_tables_of_this_version(url: str) -> None:
+    before, after = upgrade(url)
+    assert before is None
+    assert after == revision(url)
+    assert after is not None
+    assert differences(url) == []
+
+
+def test_the_comparison_sees_a_missing_column_and_a_missing_index(url: str) -> None:
+    upgrade(url)
+    execute(url, "DROP INDEX trail_by_subject")
+    execute(url, "ALTER TABLE trail DROP COLUMN detail")
+    assert {str(each[0]) for each in differences(url) if isinstance(each, tuple)} == {
+        "add_index",
+        "add_column",
+    }
+
+
+def test_a_second_run_changes_nothing(url: str) -> None:
+    _, after = upgrade(url)
+    execute(url, "INSERT INTO signin_failure (key, failures, last_at) VALUES ('k', 1, 2)")
+    assert upgrade(url) == (after, after)
+    assert differences(url) == []
+    engine = engine_for(url, begin="BEGIN")
+    try:
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT count(*) FROM signin_failure")).scalar() == 1
+    finally:
+        engine.dispose()
+
+
+def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
+    upgrade(url)
+    execute(url, "UPDATE alembic_version SET version_num = '9999_later'")
+    with pytest.raises(SchemaTooNew, match="9999_later"):
+        upgrade(url)
+    assert revision(url) == "9999_later"
+
+
+def test_every_command_says_that_the_database_is_too_new(
+    empty_home: Path, vaguemestre: Callable[..., Said]
+) -> None:
+    execute(
+        f"sqlite:///{empty_home / 'vaguemestre.db'}", "UPDATE alembic_version SET version_num = '9999_later'"
+    )
+    for words in (("bal", "list"), ("migrate",), ("trail", "verify")):
+        vaguemestre(*words, "--home", str(empty_home)).is_refused("9999_later")
+
+
+def test_the_command_prints_both_revisions(empty_home: Path, vaguemestre: Callable[..., Said]) -> None:
+    said = vaguemestre("migrate", "--home", str(empty_home), "--json")
+    assert said.code == 0
+    assert said.json["before"] == said.json["after"] == revision(f"sqlite:///{empty_home / 'vaguemestre.db'}")

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import time
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.vaguemestre.programs import PROGRAM, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.vaguemestre.conftest import Said
+
+HOSTNAME = "mail.ch-exemple.mssante.fr"
+
+
+@pytest.fixture
+def operator(tmp_path: Path, empty_home: Path, vaguemestre: Callable[..., Said]) -> Path:
+    """A home made by `init`, with a certificate of the sandbox's authority, on ports of the kernel's choice."""
+    home = tmp_path / "operator"
+    words = ("--home", str(home), "--hostname", HOSTNAME, "--domain", "ch-exemple.mssante.fr")
+    assert vaguemestre("init", *words).code == 0
+    prefix = str(home / "pki" / "server")
+    issued = vaguemestre("certs", "issue", "--home", str(empty_home), "--cn", HOSTNAME, "--out", prefix)
+    assert issued.code == 0
+    settings = home / "vaguemestre.toml"
+    text = settings.read_text()
+    for port in ("1443", "1587", "1465", "1143", "1993"):
+        text = text.replace(f":{port}", ":0")
+    settings.write_text(text)
+    return home
+
+
+@contextmanager
+def served(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, int]]]:
+    """The process of `vaguemestre serve` and the ports its log tells."""
+    process = subprocess.Popen(
+        [PROGRAM, "serve", "--home", str(home)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    assert process.stderr is not None
+    with process, process.stderr:
+        try:
+            said = next((line for line in process.stderr if b'"serving"' in line), b"{}")
+            assert process.poll() is None
+            yield process, json.loads(said)["ports"]
+        finally:
+            process.terminate()
+
+
+def test_an_operator_serves_with_a_certificate_and_stops_when_told(operator: Path, empty_home: Path) -> None:
+    trust = ssl.create_default_context(cafile=empty_home / "pki" / "ca.pem")
+    trust.check_hostname = False  # the name is that of the operator, not of the loopback
+    with served(operator) as (process, ports):
+        assert set(ports) == {"submission", "submissions", "imap", "imaps", "https"}
+        with urllib.request.urlopen(
+            f"https://127.0.0.1:{ports['https']}/health", context=trust, timeout=20
+        ) as answer:
+            assert json.loads(answer.read()) == {"status": "ok"}
+        began = time.monotonic()
+        process.terminate()
+        assert process.wait(30) == 0
+        assert time.monotonic() - began < 10
+
+
+def test_a_real_operator_offers_no_way_without_tls(operator: Path) -> None:
+    with served(operator) as (_, ports):
+        assert not any(name.endswith("_plain") for name in ports)
+
+
+def test_a_certificate_that_is_no_longer_valid_stops_the_start(
+    operator: Path, empty_home: Path, vaguemestre: Callable[..., Said]
+) -> None:
+    prefix = str(operator / "pki" / "server")
+    words = ("--home", str(empty_home), "--cn", HOSTNAME, "--case", "expired", "--out", prefix)
+    assert vaguemestre("certs", "issue", *words).code == 0
+    said = run("serve", "--home", str(operator))
+    assert said.returncode == 1
+    assert said.stderr.startswith("vaguemestre: ")
+    assert said.stderr.count("\n") == 1
+
+
+def test_a_lost_master_key_stops_the_start(operator: Path) -> None:
+    (operator / "keys" / "master.key").unlink()
+    said = run("serve", "--home", str(operator))
+    assert said.returncode == 1
+    assert "master.key" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_a_port_in_use_is_named(operator: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        settings = operator / "vaguemestre.toml"
+        settings.write_text(settings.read_text().replace('http = "127.0.0.1:0"', f'http = "{address}"'))
+        said = run("serve", "--home", str(operator))
+    assert said.returncode == 1
+    assert said.stderr.splitlines()[-1].startswith(f"vaguemestre: https: {address} cannot be listened on")
