@@ -134,3 +134,25 @@ async def test_the_number_of_a_deleted_row_is_never_given_again(database: Databa
     first = await database.write(one)
     await database.write(lambda uow: uow.execute(delete(vault_owner)))
     assert await database.write(one) == first + 1
+
+
+async def test_a_commit_that_fails_fails_its_whole_group_and_the_next_group_is_fine(
+    database: Database,
+) -> None:
+    from sqlalchemy import text
+
+    from foundation.vault import blob_grant
+
+    def breaks_the_commit(uow: UnitOfWork) -> None:
+        uow.execute(text("PRAGMA defer_foreign_keys=ON"))
+        uow.execute(insert(blob_grant), {"owner_id": 999, "blob_id": 999, "wrapped_key": b"", "uses": 1})
+
+    results = await asyncio.gather(
+        database.write(add("with it")), database.write(breaks_the_commit), return_exceptions=True
+    )
+    assert isinstance(results[1], Exception)
+    stored = await database.read(names)
+    # The first unit shared the commit that failed, or had a commit of its own: it was told which.
+    assert ("with it" in stored) == (not isinstance(results[0], Exception))
+    await database.write(add("after"))
+    assert "after" in await database.read(names)
