@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Delete, Update
+    from sqlalchemy import Connection, Delete, Update
 
     Statement = Select[Any] | Insert | Update | Delete
 
@@ -72,6 +72,25 @@ class _Compiled:
         constants = {name: bind.value for name, bind in compiled.binds.items() if name not in names}
         self.pick = _picker(positions, constants)
         self.row = _row_maker(statement) if isinstance(statement, Select) else None
+
+
+_KEY = "vaguemestre.prepared"
+
+
+def prepare_on(info: dict[str, Any], connection: sqlite3.Connection) -> None:
+    """Gives a new connection its prepared statements; `info` is the pool's record of it."""
+    info[_KEY] = PreparedStatements(connection)
+
+
+def prepared_of(connection: Connection) -> PreparedStatements:
+    """The prepared statements of the driver's connection below."""
+    found: PreparedStatements = connection.info[_KEY]
+    return found
+
+
+def run(connection: Connection, statement: Statement, parameters: Mapping[str, Any]) -> Answer:
+    """Runs a statement of the hot path in the transaction the connection is in, reading or writing."""
+    return prepared_of(connection).run(statement, parameters)
 
 
 def _as_sqlalchemy(sql: str, error: sqlite3.Error) -> Exception:

@@ -14,12 +14,13 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool
 
 from foundation.database import Database, DatabaseUnavailable, UnitOfWork
-from foundation.prepared import PreparedStatements
+from foundation.prepared import prepare_on, prepared_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from foundation.events import Events
 
@@ -42,7 +43,8 @@ def engine_for(url: str, *, begin: str | None = None) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+    def _connect(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        prepare_on(record.info, connection)
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
@@ -106,7 +108,6 @@ class SqliteDatabase(Database):
         self._local = threading.local()
         self._reading: list[Connection] = []
         self._closed = False
-        self._prepared: PreparedStatements | None = None
 
     @classmethod
     async def open_file(cls, url: str, *, events: Events | None) -> SqliteDatabase:
@@ -186,13 +187,12 @@ class SqliteDatabase(Database):
     def _run(self, connection: Connection, group: list[_Handed]) -> None:
         try:
             driver = driver_of(connection)
-            if self._prepared is None or self._prepared.connection is not driver:
-                self._prepared = PreparedStatements(driver)
+            prepared = prepared_of(connection)
             driver.execute("BEGIN IMMEDIATE")
             memo: dict[str, Any] = {}
             for handed in group:
                 driver.execute("SAVEPOINT unit")
-                uow = UnitOfWork(connection, dict(memo), self._prepared)
+                uow = UnitOfWork(connection, dict(memo), prepared)
                 try:
                     handed.result = handed.unit(uow)
                 except BaseException as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select
 
 from directory.bals import BalState, bal
 from directory.patients import PatientState, patient
 from foundation.identifiers import Address, patient_address_ins
+from foundation.prepared import run
 from mailserver.delivery.report import Undelivered
 from mailserver.refusals import (
     DOMAIN_NOT_REACHABLE,
@@ -155,9 +156,10 @@ def _malformed(recipient: str, hosting: Hosting) -> Refusal:
 def _boxes(connection: Connection, addresses: set[str]) -> dict[str, Box]:
     if not addresses:
         return {}
+    rows: Iterable[Any]
     if len(addresses) <= _FEW:
         padded = (*addresses, *(("",) * (_FEW - len(addresses))))
-        rows = connection.execute(_FEW_BALS, dict(zip(_FEW_NAMES, padded, strict=True)))
+        rows = run(connection, _FEW_BALS, dict(zip(_FEW_NAMES, padded, strict=True)))
     else:
         rows = connection.execute(_MANY_BALS, {"addresses": tuple(addresses)})
     return {row.address: Box(row.owner_id, BalState(row.state)) for row in rows}
