@@ -1,0 +1,141 @@
+"""Writes the tables of these pages that come from the code: `.venv/bin/python -m docs.generate`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pydantic_core import PydanticUndefined
+
+from directory.patients import OPENNESS
+from dmp_bridge import codes
+from foundation.settings import explain
+from mailserver.imap.capabilities import capabilities
+from mailserver.refusals import REFUSALS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+FOLDER = Path(__file__).resolve().parent
+_BLOCK = re.compile(r"(?s)(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)")
+
+
+def settings() -> str:
+    """Every key with its default and its sentence, as `vaguemestre doctor` explains them."""
+    return _table(
+        ("Key", "Default", "What it is"),
+        ((f"`{key}`", _default(value), sentence) for key, value, sentence in explain(None)),
+    )
+
+
+def refusals() -> str:
+    """Everything the mail server can refuse."""
+    return _table(
+        ("Code", "Reply", "Status", "What the sender reads", "What to do"),
+        (
+            (each.code, str(each.reply), each.enhanced, each.sentence, each.advice)
+            for each in REFUSALS.values()
+        ),
+    )
+
+
+def error_codes() -> str:
+    """Why a document is not integrated."""
+    return _table(("Code", "Official meaning"), ((code.value, code.label) for code in codes.ErrorCode))
+
+
+def categories() -> str:
+    """The categories of the documents page, and which of them a patient may choose."""
+    chosen = codes.patient_categories()
+    return _table(
+        ("Code", "Category", "A patient may file under it"),
+        ((f"`{code}`", label, _yes(code in chosen)) for code, label in codes.categories().items()),
+    )
+
+
+def patient_states() -> str:
+    """What each state of a patient allows."""
+    return _table(
+        ("State", "Record takes documents", "Person reads messages", "Sign-in to the pages"),
+        (
+            (f"`{state.value}`", _yes(open_.record), _yes(open_.box), _yes(open_.sign_in))
+            for state, open_ in OPENNESS.items()
+        ),
+    )
+
+
+def imap_capabilities() -> str:
+    """What CAPABILITY says, before and after sign-in."""
+    size = 25 * 1024 * 1024
+    before = capabilities(is_signed_in=False, may_sign_in=False, may_start_tls=True, message_bytes=size)
+    under_tls = capabilities(is_signed_in=False, may_sign_in=True, may_start_tls=False, message_bytes=size)
+    after = capabilities(is_signed_in=True, may_sign_in=False, may_start_tls=False, message_bytes=size)
+    return _table(
+        ("When", "CAPABILITY"),
+        (
+            ("Before TLS", f"`{before}`"),
+            ("Under TLS, before sign-in", f"`{under_tls}`"),
+            ("Signed in", f"`{after}`"),
+        ),
+    )
+
+
+BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {
+        "categories": categories,
+        "error-codes": error_codes,
+        "imap-capabilities": imap_capabilities,
+        "patient-states": patient_states,
+        "refusals": refusals,
+        "settings": settings,
+    }
+)
+"""Each block by the name that a page gives it."""
+
+
+def current(page: str) -> str:
+    """The page with every generated block as the code has it now."""
+    return _BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]()}\n{found[3]}", page)
+
+
+def names(page: str) -> list[str]:
+    """The generated blocks of a page."""
+    return [found[2] for found in _BLOCK.finditer(page)]
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [_line(head), "|" + " --- |" * len(head), *(_line(row) for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _default(value: object) -> str:
+    if value is PydanticUndefined:
+        return "given by `--home`"
+    if value == "" or value == []:
+        return "empty"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value}`"
+
+
+def _yes(holds: bool) -> str:  # noqa: FBT001 - a fact to print, not a switch
+    return "yes" if holds else "no"
+
+
+def main() -> None:
+    """Brings every page up to date."""
+    for path in sorted(FOLDER.glob("*.md")):
+        before = path.read_text(encoding="utf-8")
+        after = current(before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
