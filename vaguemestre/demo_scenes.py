@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from vaguemestre import fictive
-from vaguemestre.demo_clients import Browser, MailProgram, mail_from, rcpt_to, submit
+from vaguemestre.demo_clients import MailProgram, mail_from, rcpt_to, submit
 from vaguemestre.demo_letters import (
     XDM_NAME,
     Attachment,
@@ -23,13 +22,15 @@ from vaguemestre.demo_letters import (
     text_of,
     write,
 )
+from vaguemestre.demo_pages import PatientSpace
 from vaguemestre.demo_pdf import scanned_page, text_page
 from vaguemestre.demo_telling import NotProved, eventually, must
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections import Counter
+    from collections.abc import Iterator, Mapping
 
-    from vaguemestre.demo_clients import Form, Page, Reply
+    from vaguemestre.demo_clients import Reply
     from vaguemestre.demo_letters import Letter, Paper
     from vaguemestre.demo_sandbox import Sandbox
     from vaguemestre.demo_telling import Telling
@@ -51,7 +52,10 @@ IN_AN_ANSWER = "Nous passerons vendredi avec le carnet bleu et la peluche renard
 SECRETS = (IN_A_MAIL, IN_A_DOCUMENT, IN_AN_ANSWER)
 """Sentences that no file on disk may show."""
 
-_FILED = "Classé dans vos documents"
+_MONTHS = (
+    "janvier", "février", "mars", "avril", "mai", "juin",
+    "juillet", "août", "septembre", "octobre", "novembre", "décembre",
+)  # fmt: skip
 _ENDED_MESSAGE = "Ce message n'autorise pas la réponse."
 
 
@@ -63,7 +67,7 @@ class Story:
         self._telling = telling
         self._thomas = sandbox.person(THOMAS.ins)
         self._to_thomas = (self._thomas.name, self._thomas.address)
-        self._browser = Browser(sandbox)
+        self._space = PatientSpace(sandbox, self._thomas)
         self._ime = self._program(IME_DOCTOR)
         self._neurologist = self._program(NEUROLOGIST)
         self._first: Letter
@@ -73,7 +77,7 @@ class Story:
 
     def close(self) -> None:
         """Closes the browser."""
-        self._browser.close()
+        self._space.close()
 
     def _program(self, bal: fictive.FictiveBal) -> MailProgram:
         return MailProgram(self._sandbox, self._sandbox.box(bal.address))
@@ -122,7 +126,7 @@ class Story:
             others=(planning,),
         )
         self._first = letter
-        before = self._documents()
+        before = self._space.documents()
         with self._ime.starttls() as smtp:
             reply = submit(smtp, IME_DOCTOR.address, [self._thomas.address], letter.data)
             must(reply.code == 250, f"le message de l'IME est refusé : {reply}")
@@ -131,24 +135,28 @@ class Story:
             f"objet « {letter.subject} », From « {label_of(IME_DOCTOR)} », "
             "X-MSS-CODECDA 60591-5,74207-2, X-MSS-INS O, X-MSS-NIL"
         )
-        self._sees_documents(before, (self._summary, liaison), "GIRARD")
+        self._sees_documents(
+            before, {self._summary: "Ma santé en résumé", liaison: "Ma santé en résumé"}, "Dr Paul GIRARD"
+        )
 
-    def _sees_documents(self, before: Counter[str], papers: tuple[Paper, ...], author: str) -> None:
-        """The documents stand in the record with category, title, date and author."""
-        for paper in papers:
+    def _sees_documents(self, before: Counter[str], papers: Mapping[Paper, str], author: str) -> None:
+        """Each document stands in the record under its category, with title, date and author."""
+        for paper, category in papers.items():
 
             def appeared(title: str = paper.title) -> bool | None:
-                return self._documents()[title] > before[title] or None
+                return self._space.documents()[title] > before[title] or None
 
             eventually(appeared, f"« {paper.title} » n'apparaît pas dans le dossier de Thomas.")
-            page = self._document(paper.title)
-            draft = paper.written.draft
-            date = f"{draft.service_at.day} "
-            for fact in (author, draft.author.institution, str(draft.service_at.year), date):
-                must(fact in page.text, f"« {paper.title} » est classé sans « {fact.strip()} » sur sa page.")
+            page, draft = self._space.document(paper.title), paper.written.draft
             about = re.search(r"Type (.+?) Catégorie (.+?) Date (.+?) Auteur (.+?) Établissement", page.text)
-            must(about, f"la page de « {paper.title} » ne dit pas ce qu'est le document.")
-            assert about is not None
+            if about is None:
+                raise NotProved(f"la page de « {paper.title} » ne dit pas son type, sa date et son auteur.")
+            day = f"{draft.service_at.day} {_MONTHS[draft.service_at.month - 1]} {draft.service_at.year}"
+            for shown, expected in ((about[2], category), (about[3], day), (about[4], author)):
+                must(
+                    expected in shown, f"« {paper.title} » est classé avec « {shown} », sans « {expected} »."
+                )
+            must(draft.author.institution in page.text, f"« {paper.title} » est classé sans établissement.")
             self._telling.proved(
                 f"« {paper.title} » est apparu de lui-même dans le dossier, rubrique « {about[2]} », "
                 f"type « {about[1]} », {about[3]}, {about[4]}"
@@ -164,7 +172,7 @@ class Story:
             "Thomas est mineur : le message porte sa propre adresse, et sa mère, Valérie, ouvre l'espace "
             "avec lui, avec les codes de Thomas."
         )
-        page = self._conversation("Admission à l'IME")
+        page = self._space.conversation("Admission à l'IME")
         must(IN_A_MAIL in page.text, "la conversation ne montre pas le texte de l'IME.")
         must("XDM/1.0" not in page.text, "la conversation montre le préfixe XDM/1.0/DDM+.")
         must("Paul GIRARD" in page.text, "la conversation ne nomme pas le Dr Girard.")
@@ -173,7 +181,7 @@ class Story:
             "la conversation affiche le Dr Paul GIRARD, son établissement et son texte, sans le préfixe "
             "XDM/1.0/DDM+, et une zone de réponse"
         )
-        got = self._browser.download(f"{self._document_path(self._summary.title)}/content")
+        got = self._space.download(self._summary.title)
         must(
             sha1(got) == sha1(self._summary.shown),
             "la synthèse téléchargée n'est pas celle qui a été envoyée.",
@@ -181,13 +189,13 @@ class Story:
         tell.proved(f"synthèse téléchargée, {len(got)} octets, SHA-1 égale à l'original : {sha1(got)}")
 
         tell.say("Le planning n'est pas un document de santé structuré : ils le classent d'un clic.")
-        before = self._documents()
-        form = self._form(self._conversation("Admission à l'IME"), "/accept", "le bouton de classement")
-        answer = self._browser.send(form, {})
+        before = self._space.documents()
+        form = self._space.form("Admission à l'IME", "/accept", "le bouton de classement")
+        answer = self._space.send(form, {})
         must(answer.status_code == 303, f"le classement du planning répond {answer.status_code}.")
         title = "Planning de la semaine"
-        must(self._documents()[title] == before[title] + 1, "le planning n'est pas dans les documents.")
-        page = self._document(title)
+        must(self._space.documents()[title] == before[title] + 1, "le planning n'est pas dans les documents.")
+        page = self._space.document(title)
         must("Ajouté par vous" in page.text, "le planning n'est pas marqué comme ajouté par le patient.")
         tell.proved(f"« {title} » figure dans les documents, « Ajouté par vous »")
 
@@ -202,9 +210,9 @@ class Story:
             "application/pdf",
             text_page("Autorisation de sortie", ("Signée par Mme Valérie MERCIER.",)),
         )
-        form = self._form(self._conversation("Admission à l'IME"), "/messages", "la zone de réponse")
+        form = self._space.form("Admission à l'IME", "/messages", "la zone de réponse")
         with self._ime.inbox() as desk, desk.idling() as idle:
-            answer = self._browser.send(
+            answer = self._space.send(
                 form,
                 {"text": f"Bonjour docteur,\n\nMerci. {IN_AN_ANSWER}\n"},
                 [(drawing.name, drawing.data, drawing.media_type)],
@@ -214,6 +222,9 @@ class Story:
                 f"la réponse n'est pas partie, la page répond {answer.status_code}.",
             )
             pushed = idle.until("EXISTS")
+        page = self._space.page(answer.headers["Location"])
+        must("Votre message est envoyé." in page.text, "la page ne confirme pas l'envoi.")
+        must(IN_AN_ANSWER in page.text, "la conversation ne montre pas la réponse.")
         tell.say("Valérie écrit deux phrases et joint l'autorisation signée ; la page confirme l'envoi.")
         tell.proved(f"le logiciel du Dr Girard, en veille IDLE, est prévenu par le serveur : « {pushed} »")
         with self._ime.inbox() as desk:
@@ -286,7 +297,7 @@ class Story:
             "Le Dr Camille ROUSSEL, neurologue de l'hôpital, envoie un seul message à trois destinataires : "
             "compte rendu de consultation et ordonnance en CDA, copies PDF, fac-similé signé."
         )
-        before, files = self._documents(), self._vault_files()
+        before, files = self._space.documents(), self._vault_files()
         with self._neurologist.implicit_tls() as smtp:
             recipients = [self._thomas.address, PHARMACY.address, ATTENDING_DOCTOR.address]
             reply = submit(smtp, NEUROLOGIST.address, recipients, letter.data)
@@ -300,7 +311,11 @@ class Story:
                 got = files_of(read(inbox.fetch(found[0])))
             must(got.get(xdm[0]) == xdm[1], f"l'archive lue par {bal.address} n'est pas celle envoyée.")
             tell.proved(f"IMAP FETCH chez {bal.name} : {xdm[0]}, SHA-1 {sha1(got[xdm[0]])}")
-        self._sees_documents(before, (report, prescription), "ROUSSEL")
+        self._sees_documents(
+            before,
+            {report: "Comptes rendus", prescription: "Ordonnances et soins"},
+            "Dr Camille ROUSSEL",
+        )
         added = {path: size for path, size in self._vault_files().items() if path not in files}
         must(len(added) == 1, f"le coffre a gagné {len(added)} fichiers au lieu d'un pour trois boîtes.")
         tell.proved(
@@ -341,7 +356,7 @@ class Story:
             "Le secrétariat de l'IME envoie à Thomas le compte rendu d'un autre patient, Bernard LAMBERT. "
             "Puis il se trompe de matricule, écrit à une personne opposée, et emprunte une adresse."
         )
-        documents = self._documents()
+        documents = self._space.documents()
         secretariat = self._program(SECRETARIAT)
         with secretariat.starttls() as smtp:
             reply = submit(smtp, SECRETARIAT.address, [self._thomas.address], letter.data)
@@ -351,8 +366,11 @@ class Story:
         )
         must("[904]" in report[0], f"le rapport n'est pas une erreur 904 : {report[0]}")
         must("L'INS" in report[1], "le rapport ne dit pas le motif en clair.")
-        must(self._documents() == documents, "un document d'un autre patient est entré au dossier de Thomas.")
-        page = self._conversation("Compte rendu LAMBERT")
+        must(
+            self._space.documents() == documents,
+            "un document d'un autre patient est entré au dossier de Thomas.",
+        )
+        page = self._space.conversation("Compte rendu LAMBERT")
         must("Document refusé" in page.text, "la page de Thomas ne dit pas que le document est refusé.")
         tell.proved(f"le secrétariat reçoit « {report[0]} »")
         tell.proved("rien n'est classé ; la conversation dit « Document refusé » et pourquoi")
@@ -384,7 +402,7 @@ class Story:
         tell = self._telling
         tell.step("Le neurologue met fin à l'échange")
         subject = "Consultation de neurologie"
-        open_form = self._form(self._conversation(subject), "/messages", "la zone de réponse")
+        open_form = self._space.form(subject, "/messages", "la zone de réponse")
         tell.say(
             "Le Dr Roussel écrit que la suite se fera avec le médecin traitant, avec l'en-tête X-MSS-MES: FIN ; "
             "puis un message d'objet [FIN], qui ferme tout l'échange."
@@ -402,12 +420,12 @@ class Story:
             with self._neurologist.starttls() as smtp:
                 reply = submit(smtp, NEUROLOGIST.address, [self._thomas.address], letter.data)
             must(reply.code == 250, f"le message de fin est refusé : {reply}")
-            page = self._conversation(subject)
+            page = self._space.conversation(subject)
             must(sentence in page.text, f"la page de Thomas ne dit pas « {sentence} »")
             must(page.form("/messages") is None, "la page propose encore de répondre.")
             how = "X-MSS-MES: FIN" if headers else "objet [FIN]"
             tell.proved(f"{how} : la page dit « {sentence} » et n'offre plus de zone de réponse")
-        answer = self._browser.send(open_form, {"text": "Merci docteur."})
+        answer = self._space.send(open_form, {"text": "Merci docteur."})
         must(answer.status_code == 422, f"une réponse forcée devait être refusée : {answer.status_code}.")
         with self._neurologist.inbox() as inbox:
             must(
@@ -422,17 +440,17 @@ class Story:
         """SIGTERM, exit 0, the same home again."""
         tell = self._telling
         tell.step("Arrêt et redémarrage du serveur")
-        documents = self._documents()
-        self._browser.close()
+        documents = self._space.documents()
+        self._space.close()
         code = self._sandbox.stop()
         must(code == 0, f"le serveur s'arrête avec le code {code} au lieu de 0.")
         tell.proved("SIGTERM : le serveur finit ce qu'il fait et s'arrête, code 0")
         seconds = self._sandbox.start()
-        self._browser = Browser(self._sandbox)
-        must(self._documents() == documents, "des documents manquent après le redémarrage.")
-        got = self._browser.download(f"{self._document_path(self._summary.title)}/content")
+        self._space = PatientSpace(self._sandbox, self._thomas)
+        must(self._space.documents() == documents, "des documents manquent après le redémarrage.")
+        got = self._space.download(self._summary.title)
         must(sha1(got) == sha1(self._summary.shown), "la synthèse a changé après le redémarrage.")
-        page = self._conversation("Admission à l'IME")
+        page = self._space.conversation("Admission à l'IME")
         must(IN_A_MAIL in page.text and IN_AN_ANSWER in page.text, "la conversation a perdu un message.")
         with self._ime.inbox() as desk:
             found = desk.find("Message-ID", self._answer_id)
@@ -468,53 +486,6 @@ class Story:
             must(word not in log, f"le journal contient « {word} ».")
         must('"level": "error"' not in log, "le journal rapporte une erreur du serveur.")
         tell.proved("le journal ne porte ni matricule, ni nom, ni objet, et aucune erreur")
-
-    # What a patient sees ------------------------------------------------------------------------------------
-
-    def _open(self, path: str) -> Page:
-        """A page, signed in where needed."""
-        try:
-            return self._browser.page(path)
-        except NotProved:
-            answer = self._browser.sign_in(self._thomas)
-            must(answer.status_code == 303, f"la connexion de Thomas est refusée ({answer.status_code}).")
-            return self._browser.page(path)
-
-    def _documents(self) -> Counter[str]:
-        """How often each title stands in the record."""
-        page = self._open("/patient/documents")
-        return Counter(
-            " ".join(link.words.split())
-            for link in page.links
-            if re.fullmatch(r"/patient/documents/\d+", link.path)
-        )
-
-    def _document_path(self, title: str) -> str:
-        """Where the newest document with this title is shown."""
-        page = self._open("/patient/documents")
-        found = [
-            int(link.path.rpartition("/")[2])
-            for link in page.links
-            if re.fullmatch(r"/patient/documents/\d+", link.path) and " ".join(link.words.split()) == title
-        ]
-        must(found, f"« {title} » n'est pas dans les documents.")
-        return f"/patient/documents/{max(found)}"
-
-    def _document(self, title: str) -> Page:
-        return self._open(self._document_path(title))
-
-    def _conversation(self, subject: str) -> Page:
-        """The newest conversation about this subject."""
-        link = self._open("/patient/conversations").link(subject)
-        must(link, f"il n'y a pas de conversation « {subject} ».")
-        assert link is not None
-        return self._open(link.path)
-
-    def _form(self, page: Page, ending: str, what: str) -> Form:
-        form = page.form(ending)
-        must(form, f"la page n'a pas {what}.")
-        assert form is not None
-        return form
 
 
 def _refused(reply: Reply, code: str) -> Reply:

@@ -486,6 +486,26 @@ def test_the_bridge_fails_on_a_refused_document(package: Path, vaguemestre: Comm
     assert said.err == "vaguemestre: at least one document is refused\n"
 
 
+def test_the_bridge_files_a_package_once_into_the_record(
+    package: Path, sandbox: Serving, vaguemestre: Command
+) -> None:
+    words = ("bridge", str(package), "--home", str(sandbox.home), "--json")
+    first, second = vaguemestre(*words), vaguemestre(*words)
+    assert (first.code, second.code) == (0, 0)
+    assert [row["state"] for row in first.json] == ["filed"]
+    # No mail carries either copy: the same document is known by its identifier and its bytes.
+    assert [row["document"] for row in second.json] == [first.json[0]["document"]]
+
+
+def test_the_bridge_refuses_a_document_of_a_patient_without_a_record(
+    package: Path, empty_home: Path, vaguemestre: Command
+) -> None:
+    said = vaguemestre("bridge", str(package), "--home", str(empty_home), "--json")
+    assert said.code == 1
+    assert [(row["state"], row["code"]) for row in said.json] == [("refused", "902")]
+    assert vaguemestre("trail", "verify", "--home", str(empty_home)).code == 0
+
+
 def test_the_bridge_refuses_a_file_that_is_not_there(tmp_path: Path, vaguemestre: Command) -> None:
     vaguemestre("bridge", str(tmp_path / "none.eml")).is_refused("none.eml")
 
