@@ -29,9 +29,15 @@ STEPS = 8
 
 
 @pytest.fixture
-def nothing_left() -> Iterator[None]:
+def nothing_left(tmp_path: Path) -> Iterator[None]:
+    """Fails when a process that names this test's folder outlives the test, whoever its parent is by now."""
     yield
-    assert [each.pid for each in psutil.Process().children(recursive=True)] == []
+    left = [each.pid for each in psutil.process_iter(["cmdline"]) if names(each, str(tmp_path))]
+    assert left == []
+
+
+def names(process: psutil.Process, folder: str) -> bool:
+    return any(folder in word for word in process.info["cmdline"] or ())
 
 
 def demo(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -90,6 +96,8 @@ def test_a_term_signal_leaves_nothing_running(nothing_left: None, tmp_path: Path
         for line in process.stdout:
             if line.startswith(b"1."):
                 break
+        running = [each.pid for each in psutil.process_iter(["cmdline"]) if names(each, str(home))]
+        assert len(running) > 1  # the demonstration and its sandbox
         process.send_signal(signal.SIGTERM)
         process.stdout.read()
         assert process.wait(60) == 130
