@@ -53,6 +53,11 @@ class DatabaseUnavailable(Exception):
     """The database cannot be opened; the text is one sentence for the operator."""
 
 
+def only_sqlite(url: str) -> str:
+    """The sentence for a database this version does not serve; the address may hold a password."""
+    return f"database.url: only sqlite:/// is served by this version, not {url.partition(':')[0]}"
+
+
 class UnitOfWork:
     """What a unit may do inside its transaction, and what it wants done once the transaction is on disk."""
 
@@ -103,9 +108,7 @@ class Database(ABC):
             from foundation.sqlite import SqliteDatabase
 
             return await SqliteDatabase.open_file(url, events=events)
-        raise DatabaseUnavailable(
-            f"database.url: only sqlite:/// is served by this version, not {url.partition(':')[0]}"
-        )
+        raise DatabaseUnavailable(only_sqlite(url))
 
     @abstractmethod
     async def write(self, unit: Callable[[UnitOfWork], T]) -> T:

@@ -135,6 +135,18 @@ class Siret:
         return luhn_is_right(self.value)
 
 
+_IDNAT = re.compile(
+    r"0[0-9]{9}|8[0-9]{11}"  # ADELI, RPPS (TRE_G08)
+    r"|1[0-9][0-9AB][0-9]{7}|2[0-9]{9}|3[0-9]{14}|4[0-9]{14}"  # FINESS, SIREN, SIRET, RPPS and rank (TRE_G07)
+    r"|[13456][0-9A-Z]{9,15}/[0-9A-Za-z._-]{1,40}"  # a person known to a structure or a practice only
+)
+
+
+def is_idnat(text: str) -> bool:
+    """Whether a text has the form of a national identifier of a person or structure (TRE_G07, TRE_G08)."""
+    return _IDNAT.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """An addr-spec in the only form a BAL has: a dot-string and a host name (RFC 5321 §4.1.2, RFC 6531 §3.3)."""

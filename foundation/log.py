@@ -14,6 +14,11 @@ def get_logger(name: str) -> Any:
     return structlog.get_logger(name)
 
 
+def _to_standard_error(*_names: Any) -> structlog.PrintLogger:
+    # Looked up at each use: who replaces sys.stderr (a test, a daemon) gets the lines from then on.
+    return structlog.PrintLogger(sys.stderr)
+
+
 def configure(*, level: str = "INFO") -> None:
     """Sets up the process: one JSON object per line, and quiet libraries."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
@@ -27,6 +32,5 @@ def configure(*, level: str = "INFO") -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=_to_standard_error,
     )

@@ -15,10 +15,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 FILE_NAME = "vaguemestre.toml"
 
-Listener = Annotated[
-    str | None,
-    Field(pattern=r"^(\[[0-9A-Fa-f:]+\]|[^:\s]+):[0-9]{1,5}$", description="host:port, absent: not served"),
-]
+Listener = Annotated[str, Field(pattern=r"^((\[[0-9A-Fa-f:]+\]|[^:\s]+):[0-9]{1,5})?$")]
+"""host:port, or empty for a listener that is not wanted."""
 
 
 class SettingsError(Exception):
@@ -49,13 +47,21 @@ class TlsSettings(_Section):
 
 
 class SmtpSettings(_Section):
-    submission: Listener = Field("127.0.0.1:1587", description="submission with STARTTLS (RFC 6409)")
-    submissions: Listener = Field("127.0.0.1:1465", description="submission over implicit TLS (RFC 8314)")
+    submission: Listener = Field(
+        "127.0.0.1:1587", description="submission with STARTTLS (RFC 6409): host:port, empty: not served"
+    )
+    submissions: Listener = Field(
+        "127.0.0.1:1465", description="submission over implicit TLS (RFC 8314): host:port, empty: not served"
+    )
 
 
 class ImapSettings(_Section):
-    starttls: Listener = Field("127.0.0.1:1143", description="IMAP with STARTTLS")
-    tls: Listener = Field("127.0.0.1:1993", description="IMAP over implicit TLS")
+    starttls: Listener = Field(
+        "127.0.0.1:1143", description="IMAP with STARTTLS: host:port, empty: not served"
+    )
+    tls: Listener = Field(
+        "127.0.0.1:1993", description="IMAP over implicit TLS: host:port, empty: not served"
+    )
 
 
 class LimitSettings(_Section):
@@ -129,7 +135,7 @@ class Settings(BaseSettings):
     sandbox: bool = Field(
         default=False, description="fictive data: shows the banner and allows the sandbox commands"
     )
-    http: Listener = Field("127.0.0.1:1443", description="web pages over HTTPS")
+    http: Listener = Field("127.0.0.1:1443", description="web pages over HTTPS: host:port, empty: not served")
     database: DatabaseSettings = DatabaseSettings()
     vault: VaultSettings = VaultSettings()
     tls: TlsSettings = TlsSettings()

@@ -21,6 +21,8 @@ class Principal:
     address: str
     idnat: str | None
     name: str = field(repr=False)
+    credential: bytes = field(default=b"", repr=False, compare=False)
+    """A digest of what was stored about the password at sign-in: another password ends what began with this one."""
 
 
 @dataclass(frozen=True, slots=True)

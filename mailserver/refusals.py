@@ -207,7 +207,7 @@ TOO_BIG = Refusal(
     "MSS-130",
     552,
     "5.3.4",
-    "La taille du message dépasse la limite de 25 Mo.",
+    "La taille du message dépasse la limite autorisée (vers un patient : 25 Mo en tout).",
     "Réduisez les pièces jointes ou partagez l'envoi en plusieurs messages.",
 )
 TOO_MANY_HOPS = Refusal(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table, bindparam, delete, insert, select, update
 
-from directory.bals import BalState, find_bal
+from directory.bals import BalState, bal_of, find_bal
 from foundation import trail
 from foundation.database import metadata
 from foundation.identifiers import Address
@@ -105,7 +105,12 @@ class SignIn:
             await self._database.write(lambda uow: self._trace(uow, box, ACCOUNT_SUSPENDED))
             return Refused(ACCOUNT_SUSPENDED)
         await self._database.write(lambda uow: self._right(uow, box, keys, counted))
-        return Principal(box.owner_id, box.address, box.idnat, box.name)
+        return Principal(box.owner_id, box.address, box.idnat, box.name, _credential(box))
+
+    def still_holds(self, principal: Principal) -> bool:
+        """Whether the box may still sign in, with the password it had: a long session asks now and then."""
+        box = self._database.read_now(lambda connection: bal_of(connection, principal.owner_id))
+        return box is not None and box.may_sign_in and _credential(box) == principal.credential
 
     async def _wrong(self, box: Bal | None, keys: Mapping[str, str]) -> Refused:
         failures = await self._database.write(lambda uow: self._count(uow, box, keys))
@@ -147,6 +152,10 @@ class SignIn:
             outcome=refusal.code,
             clock=self._clock,
         )
+
+
+def _credential(box: Bal) -> bytes:
+    return hashlib.sha256((box.password_hash or "").encode()).digest()
 
 
 def _find(connection: Connection, address: str) -> Bal | None:

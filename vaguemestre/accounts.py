@@ -8,6 +8,7 @@ from directory.bals import BalState, BalType, add_bal, set_password, set_state
 from directory.patients import PatientState, add_patient, set_patient_password, set_patient_state
 from foundation import trail
 from mailserver.store.append import create_folders
+from portal.sessions import end_all
 
 if TYPE_CHECKING:
     from directory.bals import Bal
@@ -109,6 +110,8 @@ def open_patient(
 def change_patient(uow: UnitOfWork, clock: Clock, ins: str, state: PatientState) -> Patient:
     """Activates, opposes, closes or reopens. Raises PatientRefused."""
     patient = set_patient_state(uow, ins, state, clock.millis())
+    if not patient.may_sign_in:
+        end_all(uow, patient.owner_id)
     trail.append(
         uow,
         "patient.state",
@@ -123,6 +126,7 @@ def change_patient(uow: UnitOfWork, clock: Clock, ins: str, state: PatientState)
 def change_patient_password(uow: UnitOfWork, clock: Clock, ins: str, password_hash: str) -> Patient:
     """Gives a patient another password. Raises PatientRefused."""
     patient = set_patient_password(uow, ins, password_hash)
+    end_all(uow, patient.owner_id)
     trail.append(
         uow,
         "patient.password",

@@ -121,7 +121,7 @@ class Operator:
         await self._open_imap(
             ImapContext(database, vault, events, clock, sign_in, tls, limits, zone=PARIS), plain
         )
-        if settings.http is not None:
+        if settings.http:
             portal = application(
                 PortalContext(
                     settings=settings,
@@ -161,9 +161,9 @@ class Operator:
                     name, await smtp.listen(its_policy, its_gate, budget, host=host, port=port, tls=offered)
                 )
 
-        if settings.smtp.submission is not None:
+        if settings.smtp.submission:
             await in_clear("submission", settings.smtp.submission, gate, policy)
-        if settings.smtp.submissions is not None:
+        if settings.smtp.submissions:
             host, port = split_address(settings.smtp.submissions)
             with _binding("submissions", settings.smtp.submissions):
                 self._add_smtp(
@@ -187,7 +187,7 @@ class Operator:
             ("imaps", self.settings.imap.tls, Security.IMPLICIT_TLS),
             ("imap_plain", plain.imap if plain is not None else None, Security.PLAIN),
         ):
-            if address is not None:
+            if address:
                 host, port = split_address(address)
                 with _binding(name, address):
                     self.ports[name] = await server.listen(host, port, security)

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from foundation.settings import FILE_NAME, SettingsError, from_values
 from foundation.vault import write_master_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+
+class HomeBusy(Exception):
+    """Another process serves this home; the text is one sentence."""
+
+
+@contextmanager
+def alone_in(home: Path) -> Iterator[None]:
+    """Holds the home against a second service: two would hand out the same jobs. Raises HomeBusy."""
+    with (home / ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise HomeBusy(f"another process serves {home} already") from error
+        yield
 
 
 def write_atomically(path: Path, text: str, *, mode: int) -> None:

@@ -10,6 +10,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from foundation.database import DatabaseUnavailable, only_sqlite
 from foundation.sqlite import engine_for
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def _config() -> Config:
 
 def upgrade(url: str) -> tuple[str | None, str | None]:
     """Runs the migrations that are missing; returns the revision before and after. Raises SchemaTooNew."""
+    if not url.startswith("sqlite:///"):
+        raise DatabaseUnavailable(only_sqlite(url))
     config = _config()
     engine = engine_for(url, begin="BEGIN IMMEDIATE")
     try:

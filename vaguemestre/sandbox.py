@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vaguemestre import ports
 from vaguemestre.app import CannotListen, PlainAddresses
-from vaguemestre.home import write_atomically
+from vaguemestre.home import alone_in, write_atomically
 from vaguemestre.memory import bound_allocator
 from vaguemestre.running import serve_until_told
 from vaguemestre.sandbox_file import FILE, describe, print_summary
 from vaguemestre.sandbox_home import kept_ports, populate, prepare, write_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from foundation.settings import Settings
@@ -27,19 +24,15 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 
 
-class SandboxBusy(Exception):
-    """Another process serves this home; the text is one sentence."""
-
-
 def run_sandbox(home: Path, *, port_base: int | None, empty: bool, plain: bool) -> None:
     """Makes what is missing in `home`, serves it until told to stop, then returns.
 
-    Raises SandboxBusy, CannotListen, and the sentence-bearing errors of what an operator opens.
+    Raises HomeBusy, CannotListen, and the sentence-bearing errors of what an operator opens.
     """
     bound_allocator()  # before the first password is hashed
     home = home.absolute()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _alone(home):
+    with alone_in(home):
         (home / FILE).unlink(missing_ok=True)  # until every listener answers, nobody shall read old ports
         prepare(home)
         chosen = ports.from_base(port_base) if port_base is not None else kept_ports(home) or ports.free()
@@ -72,13 +65,3 @@ def _serve(settings: Settings, chosen: ports.Ports, *, plain: bool) -> None:
         serve_until_told(settings, plain=addresses, ready=ready)
     finally:
         file.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    with (home / ".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise SandboxBusy(f"another process serves {home} already") from error
-        yield

@@ -23,6 +23,10 @@ class SignsIn(Protocol):
         """The mailbox that signed in, or why not."""
         ...
 
+    def still_holds(self, principal: Principal) -> bool:
+        """Whether what let it in still does: the box is not suspended or closed, the password is the same."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ImapLimits:
@@ -47,6 +51,8 @@ class ImapLimits:
     stalled_seconds: float = 5 * 60.0
     """A client that reads nothing, or stops in the middle of a literal, is cut after this."""
     commands_before_sign_in: int = 50
+    access_seconds: float = 15.0
+    """How often a session makes sure that its box may still be read."""
     bad_commands: int = 20
     """BAD answers in a row before the connection ends."""
     refused_sign_ins: int = 5

@@ -112,6 +112,7 @@ class Session:
         self.limits = shared.context.limits
         self.connection = connection
         self.principal: Principal | None = None
+        self._access_checked_at = 0.0
         self.selected: SelectedFolder | None = None
         self.leaves = False
         """Set by LOGOUT."""
@@ -310,6 +311,7 @@ class Session:
             self._finish(tag, bad(f"Not allowed in the {self.state} state"))
             return
         try:
+            self.check_access()
             reply = await handler.run(self, command)
             await self._tell(handler.sync(command))
         except ParseError as error:
@@ -332,6 +334,17 @@ class Session:
         if self.starts_tls:
             self.starts_tls = False
             await self.connection.start_tls()
+
+    def check_access(self) -> None:
+        """Ends the session of a box that was suspended or closed, or got another password, since it signed in."""
+        if self.principal is None:
+            return
+        now = asyncio.get_running_loop().time()
+        if now - self._access_checked_at < self.limits.access_seconds:
+            return
+        self._access_checked_at = now
+        if not self.context.sign_in.still_holds(self.principal):
+            raise Goodbye("Access to this mailbox has ended")
 
     async def _tell(self, sync: Sync) -> None:
         if self.selected is None or sync is Sync.NOTHING:

@@ -5,9 +5,9 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Column, Integer, String, Table, delete, insert, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, delete, insert, select
 
-from foundation.database import Database, DatabaseUnavailable, UnitOfWork, create_all, metadata
+from foundation.database import Database, DatabaseUnavailable, UnitOfWork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 thing = Table(
     "test_thing",
-    metadata,
+    MetaData(),  # its own: the house's tables are compared with the migrations
     Column("id", Integer, primary_key=True),
     Column("name", String, unique=True),
     info={"test": True},
 )
+
+
+@pytest.fixture(autouse=True)
+async def _a_table(database: Database) -> None:
+    await database.write(lambda uow: thing.create(uow.connection))
 
 
 def add(name: str):
@@ -113,7 +118,7 @@ async def test_a_missing_folder_is_refused_in_one_sentence(tmp_path: Path) -> No
 
 async def test_close_finishes_what_was_handed_in(tmp_path: Path) -> None:
     opened = await Database.open(f"sqlite:///{tmp_path}/x.db")
-    await create_all(opened)
+    await opened.write(lambda uow: thing.create(uow.connection))
     writing = [asyncio.ensure_future(opened.write(add(f"n{number}"))) for number in range(50)]
     await asyncio.sleep(0)
     await opened.close()

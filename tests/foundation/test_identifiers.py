@@ -8,6 +8,7 @@ from foundation.identifiers import (
     Ins,
     Rpps,
     ins_key,
+    is_idnat,
     luhn_digit,
     luhn_is_right,
     patient_address_ins,
@@ -81,3 +82,16 @@ def test_an_address_is_written_in_one_form(text: str, written: str) -> None:
 )  # fmt: skip
 def test_an_odd_or_dangerous_address_is_none(text: str) -> None:
     assert Address.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["899900000102", "0123456789", "1990700106", "12A0000014", "399900001100018", "3620100057/70326SR"],
+)
+def test_the_forms_of_a_national_identifier(text: str) -> None:
+    assert is_idnat(text)
+
+
+@pytest.mark.parametrize("text", ["", "foo", "99900000102", "89990000010", "1 990700106", "8999000001020"])
+def test_what_has_no_such_form_is_no_national_identifier(text: str) -> None:
+    assert not is_idnat(text)

@@ -20,6 +20,11 @@ CONSTANT = update(thing).where(thing.c.id > 0).values(name="always")
 ALL = select(thing.c.name).order_by(thing.c.name)
 
 
+@pytest.fixture(autouse=True)
+async def _a_table(database: Database) -> None:
+    await database.write(lambda uow: thing.create(uow.connection))
+
+
 async def test_a_prepared_statement_does_what_the_same_core_statement_does(database: Database) -> None:
     def unit(uow: UnitOfWork) -> tuple[object, ...]:
         number = uow.run(INSERT, {"name": "one"}).inserted_id

@@ -62,3 +62,9 @@ def test_every_key_carries_its_explanation() -> None:
     lines = explain(None)
     assert len(lines) > 20
     assert [key for key, _, sentence in lines if not sentence] == []
+
+
+def test_a_listener_that_is_empty_is_not_wanted(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, 'http = ""\n[smtp]\nsubmission = ""\n'))
+    assert (settings.http, settings.smtp.submission) == ("", "")
+    assert settings.imap.tls

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from directory.bals import BalState, set_password, set_state
 from foundation import trail
 from foundation.passwords import hash_password
 from mailserver.envelope import Principal, Refused
@@ -169,3 +170,17 @@ async def test_every_sign_in_leaves_a_trace_without_login_or_password(
 async def test_many_sign_ins_at_once_are_all_answered(sign_in: SignIn, marie: Bal) -> None:
     answers = await asyncio.gather(*(sign_in.check(marie.address, PASSWORD, peer=PEER) for _ in range(20)))
     assert all(isinstance(answer, Principal) for answer in answers)
+
+
+async def test_a_session_holds_until_the_box_is_suspended_closed_or_has_another_password(
+    sign_in: SignIn, place: Place, marie: Bal
+) -> None:
+    principal = await sign_in.check(marie.address, PASSWORD, peer=PEER)
+    assert isinstance(principal, Principal)
+    assert sign_in.still_holds(principal)
+    await place.database.write(lambda uow: set_state(uow, marie.address, BalState.SUSPENDED, 0))
+    assert not sign_in.still_holds(principal)
+    await place.database.write(lambda uow: set_state(uow, marie.address, BalState.ACTIVE, 0))
+    assert sign_in.still_holds(principal)
+    await place.database.write(lambda uow: set_password(uow, marie.address, "$argon2id$another"))
+    assert not sign_in.still_holds(principal)

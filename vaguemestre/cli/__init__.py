@@ -62,6 +62,5 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        # A person at a terminal gets a sentence; whoever mends it asks for the rest with --traceback.
         print(f"vaguemestre: unexpected failure ({type(error).__name__}: {error})", file=sys.stderr)
         sys.exit(1)

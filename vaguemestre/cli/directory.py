@@ -71,7 +71,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
             return {"source": outcome.source, "result": f"refused: {outcome.reason}"}
 
 
-@app.command("search", epilog="Example: vaguemestre directory search neurologue rouen --home sandbox")
+@app.command("search", epilog="Example: vaguemestre directory search neurologie --home sandbox")
 def search_words(
     words: Annotated[
         list[str], typer.Argument(help="Names, professions, structures, places.", show_default=False)

@@ -47,13 +47,14 @@ def sandbox(
     DIR/sandbox.json holds ports, addresses and passwords once every listener answers.
     """
     from vaguemestre.app import CannotListen
-    from vaguemestre.sandbox import SandboxBusy, run_sandbox
+    from vaguemestre.home import HomeBusy
+    from vaguemestre.sandbox import run_sandbox
     from vaguemestre.sandbox_home import SandboxBroken
 
     configure()
     try:
         run_sandbox(home, port_base=port_base, empty=empty, plain=plain)
-    except (CannotListen, SandboxBroken, SandboxBusy) as error:
+    except (CannotListen, HomeBusy, SandboxBroken) as error:
         raise Failed(str(error)) from error
 
 
@@ -77,12 +78,15 @@ def init(
 def serve(home: Home) -> None:
     """Serves an operator until SIGTERM; refuses to start, with the reason, when something is missing."""
     from vaguemestre.app import CannotListen
+    from vaguemestre.home import HomeBusy, alone_in
     from vaguemestre.running import serve_until_told
 
     configure()
+    settings = load(home)
     try:
-        serve_until_told(load(home))
-    except CannotListen as error:
+        with alone_in(settings.home):
+            serve_until_told(settings)
+    except (CannotListen, HomeBusy) as error:
         raise Failed(str(error)) from error
 
 

@@ -8,7 +8,7 @@ import typer
 
 from directory.bals import Bal, BalState, BalType, find_bal, list_bals
 from directory.patients import Patient, PatientState, find_patient, list_patients
-from foundation.identifiers import OID_NIR, OID_TEST, Address, Ins, patient_address_ins
+from foundation.identifiers import OID_NIR, OID_TEST, Address, Ins, is_idnat, patient_address_ins
 from foundation.passwords import hash_password
 from vaguemestre import accounts
 from vaguemestre.cli.opened import Opened, run
@@ -63,6 +63,10 @@ def bal_add(
         if parsed is None or parsed.domain not in opened.settings.domains:
             raise Failed(
                 f"{address} is not an address of a domain hosted here ({', '.join(opened.settings.domains)})"
+            )
+        if idnat is not None and not is_idnat(idnat):
+            raise Failed(
+                f"{idnat} is no national identifier: 8 and an RPPS, 1 and a FINESS, 3 and a SIRET number"
             )
         password_hash = await hash_password(password)
         return await opened.database.write(
@@ -178,10 +182,12 @@ def patient_add(
     password_stdin: PasswordStdin = False,
     as_json: Json = False,
 ) -> None:
-    """Adds a patient with a record and a box. The key of the INS is not judged."""
+    """Adds a patient with a record and a box. Outside a sandbox the key of the INS must be right."""
     password = read_password(password_stdin)
 
     async def work(opened: Opened) -> Patient:
+        if not opened.settings.serves_patients:
+            raise Failed("no patients are hosted here: serves_patients is false")
         number = _ins(ins, opened.settings.patient_domain)
         password_hash = await hash_password(password)
         oid = OID_TEST if opened.settings.sandbox else OID_NIR

@@ -44,13 +44,13 @@ async def _tell_until(line: asyncio.Future[bytes], session: Session, subscriptio
         await _tell(session)
         woken = asyncio.ensure_future(subscription.wait())
         try:
-            await asyncio.wait(
-                (line, woken), timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED
-            )
+            patience = min(deadline - loop.time(), session.limits.access_seconds)
+            await asyncio.wait((line, woken), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         finally:
             woken.cancel()
             with suppress(asyncio.CancelledError):
                 await woken
+        session.check_access()
         if loop.time() >= deadline:
             raise Goodbye("Idle for too long")
 

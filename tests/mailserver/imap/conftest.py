@@ -51,6 +51,9 @@ class SignIn:
             return Refused(WRONG_PASSWORD)
         return principal
 
+    def still_holds(self, principal: Principal) -> bool:
+        return principal in self.principals.values()
+
 
 @dataclass
 class Imap:

@@ -62,7 +62,7 @@ async def test_sixty_megabytes_without_a_line_end_cost_no_memory(
         for _ in range(60):
             await talk.send(block)
         assert process.memory_info().rss - before < 20_000_000
-        assert (await talk.say("\r\n.")).startswith("550 5.6.0 A line")
+        assert (await talk.say("\r\n.")).startswith("550 5.6.0 MSS-136")
     assert gate.delivered == []
 
 
