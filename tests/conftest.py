@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -41,3 +42,23 @@ async def database(tmp_path: Path, events: Events) -> AsyncIterator[Database]:
 def vault(tmp_path: Path, database: Database) -> Vault:
     write_master_key(tmp_path / "master.key")
     return Vault.open(database, f"file://{tmp_path / 'vault'}", tmp_path / "master.key")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    if os.environ.get("CI") and skipped:
+        terminalreporter.section("skipped, which CI does not allow")
+        for report in skipped:
+            terminalreporter.line(f"{report.nodeid}: {report.longrepr}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI every program is installed and every input is there: a skip is a hole, and fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if (
+        os.environ.get("CI")
+        and reporter is not None
+        and reporter.stats.get("skipped")
+        and not session.exitstatus
+    ):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

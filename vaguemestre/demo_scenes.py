@@ -467,7 +467,7 @@ class Story:
         """The audit trail verifies; nothing that was written can be read on disk."""
         tell = self._telling
         tell.step("Traces et confidentialité")
-        result = self._sandbox.command(["trail", "verify", "--json"])
+        result = self._sandbox.command("trail", "verify", "--json")
         must(result.returncode == 0, f"la trace ne se vérifie pas : {result.stderr.strip()}")
         verified = json.loads(result.stdout)
         tell.proved(

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import imaplib
-import json
 import smtplib
 import ssl
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vaguemestre.sandbox_process import SandboxProcess
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAM = str(Path(sys.executable).with_name("vaguemestre"))
-START_SECONDS = 60
 
 
 @dataclass(slots=True)
@@ -97,27 +96,8 @@ class Serving:
 @contextmanager
 def serving(home: Path, *options: str) -> Iterator[Serving]:
     """`vaguemestre sandbox --home HOME …` until the end of the block."""
-    file = home / "sandbox.json"
-    log = home.with_name(home.name + ".log")
-    with log.open("ab") as errors:
-        process = subprocess.Popen(
-            [PROGRAM, "sandbox", "--home", str(home), *options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        # After a kill the file of the last start may still be there: its process is another one.
-        while not file.exists() or json.loads(file.read_text())["pid"] != process.pid:
-            assert process.poll() is None, log.read_text()[-2000:]
-            assert time.monotonic() < deadline, "the sandbox did not start"
-            time.sleep(0.05)
-        yield Serving(home, process, json.loads(file.read_text()))
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(30)
+    with SandboxProcess(home, *options) as sandbox:
+        yield Serving(home, sandbox.process, sandbox.described)
 
 
 def run(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
