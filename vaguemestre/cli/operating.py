@@ -95,7 +95,7 @@ def demo(
         Path | None, typer.Option(help="Folder for the sandbox; a temporary one without it.")
     ] = None,
 ) -> None:
-    """Plays the first scene of the story of Thomas over real SMTP, IMAP and HTTPS, and says what proved each step."""
+    """Plays the first part of the story of Thomas over real SMTP, IMAP and HTTPS, and says what proved each step."""
     from vaguemestre.demo import play
 
     if not play(home):

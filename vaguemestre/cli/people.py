@@ -41,7 +41,7 @@ def _bal_row(found: Bal) -> dict[str, Any]:
 
 @bal.command(
     "add",
-    epilog="Example: printf '%s\\n' \"$PASSWORD\" | vaguemestre bal add a.b@medecin-demo.mssante.fr --home sandbox --type PER --name 'Dr A B' --password-stdin",
+    epilog="Example: printf '%s\\n' \"$PASSWORD\" | vaguemestre bal add a.b@liberal-demo.mssante.fr --home sandbox --type PER --name 'Dr A B' --password-stdin",
 )
 def bal_add(
     address: AddressArgument,
@@ -103,19 +103,19 @@ def bal_show(address: AddressArgument, home: Home, as_json: Json = False) -> Non
     show_one(_bal_row(found), as_json=as_json)
 
 
-@bal.command("suspend", epilog="Example: vaguemestre bal suspend a.b@medecin-demo.mssante.fr --home sandbox")
+@bal.command("suspend", epilog="Example: vaguemestre bal suspend a.b@liberal-demo.mssante.fr --home sandbox")
 def bal_suspend(address: AddressArgument, home: Home, as_json: Json = False) -> None:
     """Stops sign-in and delivery until `resume`."""
     _change_bal(address, home, BalState.SUSPENDED, as_json=as_json)
 
 
-@bal.command("resume", epilog="Example: vaguemestre bal resume a.b@medecin-demo.mssante.fr --home sandbox")
+@bal.command("resume", epilog="Example: vaguemestre bal resume a.b@liberal-demo.mssante.fr --home sandbox")
 def bal_resume(address: AddressArgument, home: Home, as_json: Json = False) -> None:
     """Ends a suspension."""
     _change_bal(address, home, BalState.ACTIVE, as_json=as_json)
 
 
-@bal.command("close", epilog="Example: vaguemestre bal close a.b@medecin-demo.mssante.fr --home sandbox")
+@bal.command("close", epilog="Example: vaguemestre bal close a.b@liberal-demo.mssante.fr --home sandbox")
 def bal_close(address: AddressArgument, home: Home, as_json: Json = False) -> None:
     """Closes a mailbox for good; its address is never given again."""
     _change_bal(address, home, BalState.CLOSED, as_json=as_json)
@@ -130,7 +130,7 @@ def _change_bal(address: str, home: Home, state: BalState, *, as_json: bool) -> 
 
 @bal.command(
     "password",
-    epilog="Example: printf '%s\\n' \"$PASSWORD\" | vaguemestre bal password a.b@medecin-demo.mssante.fr --home sandbox --password-stdin",
+    epilog="Example: printf '%s\\n' \"$PASSWORD\" | vaguemestre bal password a.b@liberal-demo.mssante.fr --home sandbox --password-stdin",
 )
 def bal_password(address: AddressArgument, home: Home, password_stdin: PasswordStdin = False) -> None:
     """Gives a mailbox another password."""

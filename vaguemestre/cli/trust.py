@@ -36,6 +36,11 @@ def issue(
     settings = load(home)
     if not settings.sandbox:
         raise Failed("certificates are issued in a sandbox only: a real operator orders them from IGC-Santé")
+    taken = [
+        path for path in (out.with_name(out.name + suffix) for suffix in (".pem", ".key")) if path.exists()
+    ]
+    if taken:
+        raise Failed(f"{taken[0]} exists: choose another prefix, a key is not replaced")
     now = datetime.now(UTC)
     name = DistinguishedName.parse(
         ",".join(
