@@ -283,6 +283,9 @@ class Bridge:
             "code": None if outcome.code is None else outcome.code.value,
             "sentence": outcome.sentence,
             "document_id": by_unique_id.get(finding.copy_of) if finding.copy_of else outcome.document_id,
+            "title": None if finding.clinical is None else finding.clinical.title[:128],
+            "category": None if finding.clinical is None else finding.clinical.category[:16],
+            "hidden": False,
             "sender": mail.sender[:320],
             "at": self._clock.millis(),
         }

@@ -95,7 +95,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """What became of one attachment; ``sentence`` is French and is shown to the patient."""
+    """What became of one attachment; ``sentence`` is French and is shown to the patient.
+
+    ``title`` and ``category`` are those of a clinical document. What is ``hidden`` must not be shown or given
+    to the patient.
+    """
 
     id: int
     owner_id: int
@@ -111,6 +115,9 @@ class Filing:
     code: str | None
     sentence: str
     document_id: int | None
+    title: str | None = field(repr=False)
+    category: str | None
+    hidden: bool
     sender: str
     at: int
 

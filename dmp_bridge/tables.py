@@ -74,6 +74,9 @@ filing = Table(
     Column("code", String(3)),
     Column("sentence", String(512), nullable=False),
     Column("document_id", BigInteger),
+    Column("title", String(128)),  # of a clinical document
+    Column("category", String(16)),
+    Column("hidden", Boolean, nullable=False),  # the patient must not be shown or given this attachment
     Column("sender", String(320), nullable=False),
     Column("at", BigInteger, nullable=False),
     UniqueConstraint("owner_id", "mail_id", "part", "item"),

@@ -61,6 +61,16 @@ async def test_a_document_is_filed_with_its_metadata_and_both_its_files(desk: De
     assert await desk.vault.read(desk.owner_id, filed.display_blob_id) == PDF
 
 
+async def test_the_filing_of_a_clinical_document_bears_its_title_and_category(desk: Desk) -> None:
+    rows = await desk.deliver(
+        mail(("d.xml", "text/xml", document(confidentiality="R")), ("photo.png", "image/png", PNG))
+    )
+    assert [(each.title, each.category, each.hidden) for each in rows] == [
+        ("Compte rendu d'examens biologiques", "BIOLOGIE", False),
+        (None, None, False),
+    ]
+
+
 async def test_a_structured_document_is_filed_without_a_copy_to_show(desk: Desk) -> None:
     await desk.deliver(packed(document(body=n3_body())))
     (filed,) = await desk.documents()
