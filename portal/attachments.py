@@ -56,11 +56,18 @@ class AttachmentPages:
         ]
 
     async def download(self, request: Request, visit: Visit) -> Response:
-        """One listed attachment of one of the patient's mails."""
+        """One listed attachment of one of the patient's mails; 404 also for one that holds a hidden document."""
         mail_id, wanted = number(request, "mail"), str(request.path_params["part"])
-        blob_id = await self._context.database.read(
-            lambda connection: connection.execute(_BLOB, {"mail": mail_id, "owner": visit.owner_id}).scalar()
-        )
+
+        def query(connection: Connection) -> int | None:
+            filings = record.filings_of(connection, visit.owner_id, [mail_id]).get(mail_id, ())
+            if any(row.hidden and row.part == wanted for row in filings):
+                return None
+            names = {"mail": mail_id, "owner": visit.owner_id}
+            blob_id: int | None = connection.execute(_BLOB, names).scalar()
+            return blob_id
+
+        blob_id = await self._context.database.read(query)
         if blob_id is None:
             raise not_found()
         try:
@@ -94,9 +101,9 @@ class AttachmentPages:
         answer = await self._context.bridge.accept_offer(
             visit.owner_id,
             filing_id,
-            title=title_of(row.filename),
+            title=title_of(row.filename) if row.title is None else title_from(row.title),
             category=category,
-            date=shown.paris(row.at).date().isoformat(),
+            date=shown.machine_time(row.at)[:10],
         )
         if isinstance(answer, OfferRefused):
             return self._pages.patient(
@@ -110,7 +117,12 @@ def title_of(filename: str) -> str:
     name = shown.plain(filename)
     stem, dot, extension = name.rpartition(".")
     title = stem if dot and stem and len(extension) <= _LONGEST_EXTENSION else name
-    title = "".join(character if character.isprintable() else " " for character in title.replace("_", " "))
+    return title_from(title.replace("_", " "))
+
+
+def title_from(text: str) -> str:
+    """A text in the form that a title may have: one line of at most 128 characters."""
+    title = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(title.split())[:_LONGEST_TITLE].strip() or "Document"
 
 

@@ -18,11 +18,12 @@ from foundation.vault import BlobDamaged, BlobNotFound
 from portal import downloads, shown
 from portal.guard import PREVIEW_POLICY
 from portal.pages import not_found
-from portal.threads import document_date, type_label
+from portal.threads import OLD_VERSION, document_date, type_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Connection
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from portal.pages import Pages
 
 _TEXT_BYTES = 1024 * 1024
+_VERSIONS = 50
 _XML = frozenset({"application/xml", "application/xslt+xml", "text/xml"})
 
 
@@ -51,6 +53,14 @@ class _Day:
     label: str
     iso: str
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    id: int
+    number: int
+    date: str
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,7 @@ class DocumentPages:
         """One document: what it is, and a preview where a browser can show it."""
         document = await self._document(request, visit)
         preview = _preview_of(document)
+        others = await self._context.database.read(lambda connection: _other_versions(connection, document))
         text = ""
         if preview == "text":
             text = (await self._read(visit, document))[:_TEXT_BYTES].decode("utf-8", "replace")
@@ -99,6 +110,7 @@ class DocumentPages:
                 "document": document,
                 "about": _about(document),
                 "states": _states(document),
+                "versions": others,
                 "preview": preview,
                 "text": text,
             },
@@ -161,8 +173,10 @@ def _groups(documents: Sequence[Document]) -> list[_Group]:
 
 
 def _line(document: Document) -> _Line:
-    by = "Ajouté par vous" if document.origin is Origin.PATIENT else document.author_name
-    origin = (by, document.author_specialty, document.institution)
+    if document.origin is Origin.PATIENT:
+        origin: tuple[str, ...] = ("Ajouté par vous",)
+    else:
+        origin = (document.author_name, document.author_specialty, document.institution)
     return _Line(
         document.id,
         document.title,
@@ -173,23 +187,44 @@ def _line(document: Document) -> _Line:
     )
 
 
+def _other_versions(connection: Connection, document: Document) -> list[_Version]:
+    """The other versions that the patient may see, the highest first."""
+    if document.set_id is None:
+        return []
+    return [
+        _Version(
+            each.id,
+            each.version_number,
+            shown.date_of(document_date(each)),
+            "version actuelle" if each.status is Status.APPROVED else "ancienne version",
+        )
+        for each in record.versions(connection, document.owner_id, document.set_id)
+        if each.id != document.id and not each.invisible_to_patient
+    ][:_VERSIONS]
+
+
 def _days(document: Document) -> tuple[_Day, ...]:
     """The day of the act, and the day the document was written where it is another one."""
     days = [("", document_date(document))]
     if document.creation_at is not None:
         days.append(("établi le", document.creation_at))
     made = [_Day(label, shown.machine_time(at)[:10], shown.date_of(at)) for label, at in days]
+    made = [day for day in made if day.iso]
     return tuple(made if len({day.iso for day in made}) > 1 else made[:1])
 
 
 def _about(document: Document) -> list[tuple[str, str]]:
+    by_patient = document.origin is Origin.PATIENT
+    author = ", ".join(part for part in (document.author_name, document.author_specialty) if part)
+    versioned = document.set_id is not None and document.version_number > 0
     rows = [
         ("Type", type_label(document)),
         ("Catégorie", codes.categories().get(document.category, "Autres documents")),
         ("Date", ", ".join(" ".join(filter(None, (day.label, day.words))) for day in _days(document))),
-        ("Auteur", ", ".join(part for part in (document.author_name, document.author_specialty) if part)),
-        ("Établissement", document.institution),
-        ("Ajouté le", shown.full_moment(document.filed_at)),
+        ("Version", str(document.version_number) if versioned else ""),
+        ("Auteur", "" if by_patient else author),
+        ("Établissement", "" if by_patient else document.institution),
+        ("Ajouté par vous le" if by_patient else "Ajouté le", shown.full_moment(document.filed_at)),
     ]
     return [(label, value) for label, value in rows if value]
 
@@ -197,7 +232,7 @@ def _about(document: Document) -> list[tuple[str, str]]:
 def _states(document: Document) -> list[str]:
     states = []
     if document.status is Status.DEPRECATED:
-        states.append("Ancienne version")
+        states.append(OLD_VERSION)
     if document.masked_to_professionals:
         states.append("Masqué aux professionnels de santé")
     if document.invisible_to_representatives:

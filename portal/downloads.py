@@ -31,6 +31,7 @@ EXTENSIONS: Mapping[str, str] = {
     "image/gif": "gif",
     "image/jpeg": "jpg",
     "image/png": "png",
+    "image/svg+xml": "svg",
     "image/tiff": "tif",
     "text/plain": "txt",
     "text/rtf": "rtf",
@@ -46,6 +47,7 @@ _KINDS: Mapping[str, str] = {
     "jpg": "Image JPEG",
     "png": "Image PNG",
     "rtf": "Texte RTF",
+    "svg": "Image SVG",
     "tif": "Image TIFF",
     "txt": "Texte",
     "xml": "Document structuré",
@@ -55,9 +57,11 @@ _NOT_IN_NAMES = str.maketrans(dict.fromkeys('/\\:*?"<>|%', "_"))
 _LONGEST_NUMBER = 15
 
 
-def kind_of(media_type: str) -> str:
-    """A media type in words: « PDF », « Image JPEG »."""
-    return _KINDS.get(EXTENSIONS.get(media_type, ""), "Fichier")
+def kind_of(media_type: str, filename: str = "") -> str:
+    """A media type in words, « PDF », « Image JPEG »; the name decides when the type says nothing."""
+    _, dot, ending = filename.rpartition(".")
+    extension = EXTENSIONS.get(media_type) or (ending.lower() if dot else "")
+    return _KINDS.get(extension, "Fichier")
 
 
 def attachment(data: bytes, filename: str, media_type: str) -> Response:

@@ -28,21 +28,37 @@ _MONTHS = (
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS_AND_BREAKS = frozenset("\u200c\u200d\t\r\n")
 _LONGEST_NAME = 200
+_FIRST_YEAR = 1900
+_LAST_YEAR = 2199
+UNKNOWN = "date inconnue"
 
 
-def paris(millis: int) -> datetime:
-    """A stored time on the clocks of Paris."""
-    return to_paris(from_millis(millis))
+def paris(millis: int) -> datetime | None:
+    """A stored time on the clocks of Paris; None for one that nobody can have meant.
+
+    Documents carry the times that software wrote into them: the year 1 and the year 9999 are common.
+    """
+    try:
+        when = to_paris(from_millis(millis))
+    except (OSError, OverflowError, ValueError):
+        return None
+    return when if _FIRST_YEAR <= when.year <= _LAST_YEAR else None
 
 
 def machine_time(millis: int) -> str:
-    """The `datetime` attribute of `<time>`."""
-    return paris(millis).isoformat(timespec="seconds")
+    """The `datetime` attribute of `<time>`, empty for an unknown time."""
+    when = paris(millis)
+    return when.isoformat(timespec="seconds") if when is not None else ""
 
 
 def moment(millis: int, now: int) -> str:
     """« 14:32 » today, « Hier 14:32 », « 12 mars », « 12 mars 2025 » another year."""
-    when, today = paris(millis), paris(now).date()
+    when, present = paris(millis), paris(now)
+    if when is None:
+        return UNKNOWN
+    if present is None:
+        return long_day(when.date())
+    today = present.date()
     if when.date() == today:
         return f"{when:%H:%M}"
     if when.date() == today - timedelta(days=1):
@@ -53,7 +69,7 @@ def moment(millis: int, now: int) -> str:
 def full_moment(millis: int) -> str:
     """« 12 mars 2026 à 14:32 »."""
     when = paris(millis)
-    return f"{long_day(when.date())} à {when:%H:%M}"
+    return f"{long_day(when.date())} à {when:%H:%M}" if when is not None else UNKNOWN
 
 
 def day(value: date, today: date) -> str:
@@ -69,7 +85,8 @@ def long_day(value: date) -> str:
 
 def date_of(millis: int) -> str:
     """The day of a stored time: « 12 mars 2026 »."""
-    return long_day(paris(millis).date())
+    when = paris(millis)
+    return long_day(when.date()) if when is not None else UNKNOWN
 
 
 def size(octets: int) -> str:

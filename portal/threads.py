@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from directory.correspondents import correspondents
 from dmp_bridge import codes, record
-from dmp_bridge.record import State
+from dmp_bridge.record import Origin, State, Status
 from foundation.mime.headers import MailAddress, attachments, display_text, parse_addresses
 from foundation.mime.scanner import headers, scan
 from foundation.vault import BlobDamaged, BlobNotFound
@@ -38,6 +38,11 @@ _STATES: Mapping[State, tuple[str, str]] = {
     State.COPY: ("copy", "Copie lisible du document"),
     State.KEPT: ("kept", ""),
 }
+_PLAINLY_FILED = frozenset(
+    {"", "Document ajouté à votre dossier.", "Document ajouté à votre dossier par vous-même."}
+)
+_HIDDEN = "Ce document ne peut pas être affiché."
+OLD_VERSION = "Ancienne version"
 _WORDS_OF_CATEGORIES = (
     ("ordonnance", "ORD_SOIN"),
     ("prescription", "ORD_SOIN"),
@@ -73,6 +78,7 @@ class Card:
     document_id: int | None
     filing_id: int | None
     category: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ class MessageView:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    part: str
+    part: str | None
     filename: str = field(repr=False)
     media_type: str
     size: int
@@ -200,6 +206,12 @@ def _cards(
         rows = [row for row in filings if row.part == file.part]
         if not rows:
             cards.append(_plain_card(file, "Examen en cours" if waiting else ""))
+            continue
+        if any(row.hidden for row in rows):
+            # The file as it was sent holds the hidden document, whatever else it holds.
+            cards.append(_hidden_card(file))
+            rows = [row for row in rows if not row.hidden]
+            file = replace(file, part=None)
         for position, row in enumerate(rows):
             part = file.part if position == 0 else None
             document = documents.get(row.document_id) if row.document_id is not None else None
@@ -207,8 +219,13 @@ def _cards(
     return tuple(cards)
 
 
+def _hidden_card(file: _File) -> Card:
+    facts = (kind_of(file.media_type, file.filename), shown.size(file.size))
+    return Card(file.filename, file.filename, facts, "", _HIDDEN, "kept", None, None, None, "")
+
+
 def _plain_card(file: _File, state: str) -> Card:
-    facts = (kind_of(file.media_type), shown.size(file.size))
+    facts = (kind_of(file.media_type, file.filename), shown.size(file.size))
     return Card(file.filename, file.filename, facts, "", state, "kept", file.part, None, None, "")
 
 
@@ -218,14 +235,15 @@ def _filed_card(file: _File, row: Filing, document: Document | None, part: str |
         state = f"{state} : {row.sentence}"
     elif row.state is State.KEPT:
         state = row.sentence
+    reason = _reason(row)
     if document is None:
         # Filed, but not for the patient's eyes: the card tells no more than the message itself.
         hidden = row.document_id is not None
-        facts = (kind_of(row.media_type), shown.size(row.size))
+        facts = (kind_of(row.media_type, row.filename), shown.size(row.size))
         offered = row.state is State.OFFERED
         return Card(
             file.filename,
-            row.filename or file.filename,
+            row.title or row.filename or file.filename,
             facts,
             "",
             "" if hidden else state,
@@ -233,23 +251,40 @@ def _filed_card(file: _File, row: Filing, document: Document | None, part: str |
             part,
             None,
             row.id if offered else None,
-            preset_category(row.filename or file.filename) if offered else "",
+            _preset(row, file) if offered else "",
+            "" if hidden else reason,
         )
     if row.state is State.COPY:
-        facts = (kind_of(row.media_type), shown.size(row.size))
+        facts = (kind_of(row.media_type, row.filename), shown.size(row.size))
         return Card(file.filename, row.filename, facts, "", state, tone, part, document.id, None, "")
+    if document.status is Status.DEPRECATED:
+        state = f"{state} · {OLD_VERSION}"
     return Card(
         file.filename,
         document.title,
         (type_label(document), shown.size(row.size), shown.date_of(document_date(document))),
-        author_line(document),
+        author_line(document) if document.origin is not Origin.PATIENT else "",
         state,
         tone,
         part,
         document.id,
         None,
         "",
+        reason,
     )
+
+
+def _reason(row: Filing) -> str:
+    """What the bridge has to say beyond the state itself."""
+    filed_otherwise = row.state is State.FILED and row.sentence not in _PLAINLY_FILED
+    offered_document = row.state is State.OFFERED and row.title is not None
+    return row.sentence if filed_otherwise or offered_document else ""
+
+
+def _preset(row: Filing, file: _File) -> str:
+    if row.category is not None:
+        return row.category if row.category in codes.patient_categories() else "AUTR_DOC"
+    return preset_category(row.filename or file.filename)
 
 
 def type_label(document: Document) -> str:
@@ -259,8 +294,9 @@ def type_label(document: Document) -> str:
 
 
 def document_date(document: Document) -> int:
-    """The act's date, else the document's, else the filing's (epoch milliseconds)."""
-    return document.service_start_at or document.creation_at or document.filed_at
+    """The act's date, else the document's, else the filing's (epoch milliseconds); absurd ones do not count."""
+    known = (at for at in (document.service_start_at, document.creation_at) if at is not None)
+    return next((at for at in known if shown.paris(at) is not None), document.filed_at)
 
 
 def author_line(document: Document) -> str:

@@ -6,10 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
+from directory.bals import find_bal
 from dmp_bridge import record
+from dmp_bridge.tables import document as document_table
+from dmp_bridge.tables import filing as filing_table
 from portal.attachments import title_of
-from portal.downloads import attachment, disposition
+from portal.downloads import attachment, disposition, kind_of
 from tests.dmp_bridge.builders import OTHER_INS, PDF, PNG, cda, mail, n1_body, n3_body, xdm
 from tests.portal.house import SOMEBODY_ELSE, House, form_token
 
@@ -18,8 +22,9 @@ if TYPE_CHECKING:
 
     from directory.bals import Bal
     from directory.patients import Patient
-    from dmp_bridge.record import Document
+    from dmp_bridge.record import Document, Filing
 
+DOCTOR = "marie.martin@hopital-demo.mssante.fr"
 HOSTILE_NAME = 'rap"port\u202efdp.<b>é.pdf'
 
 
@@ -264,3 +269,137 @@ async def test_only_listed_parts_are_served(house: House, part: str) -> None:
 )
 def test_a_file_gets_a_title_from_its_name(filename: str, title: str) -> None:
     assert title_of(filename) == title
+
+
+def filings_of(house: House, patient: Patient) -> list[Filing]:
+    mails = [item.mail_id for item in house.conversation(patient).items]
+    found = house.place.database.read_now(
+        lambda connection: record.filings_of(connection, patient.owner_id, mails)
+    )
+    return [row for mail_id in mails for row in found.get(mail_id, [])]
+
+
+async def set_filing(house: House, row: Filing, **values: object) -> None:
+    statement = update(filing_table).where(filing_table.c.id == row.id).values(**values)
+    await house.place.database.write(lambda uow: uow.execute(statement))
+
+
+@pytest.mark.parametrize(
+    "absurd", [-62135596800000, 253402300799000, -1, -(2**62), 2**62, 253402297200000, -99999999999]
+)
+async def test_an_absurd_time_in_a_document_breaks_no_page(house: House, absurd: int) -> None:
+    patient, browser = await filed(house, xdm(cda()))
+    (document,) = documents_of(house, patient)
+    statement = update(document_table).values(service_start_at=absurd, creation_at=absurd)
+    await house.place.database.write(lambda uow: uow.execute(statement))
+    conversation = f"/patient/conversations/{house.conversation(patient).id}"
+    paths = (conversation, f"{conversation}/fragment", "/patient/documents")
+    for path in (*paths, f"/patient/documents/{document.id}"):
+        assert (await browser.get(path)).status_code == 200
+
+
+async def test_an_offered_document_shows_its_title_its_reason_and_its_category(house: House) -> None:
+    patient, browser = await filed(house, xdm(cda()))
+    (row,) = filings_of(house, patient)
+    values = {"state": "offered", "sentence": "Ce document est à diffusion restreinte.", "document_id": None}
+    await set_filing(house, row, title="Bilan <sanguin>", category="BIOLOGIE", **values)
+    page = await conversation_page(house, browser, patient)
+    assert "Bilan &lt;sanguin&gt;" in page
+    assert "Ce document est à diffusion restreinte." in page
+    assert '<option value="BIOLOGIE" selected>' in page
+
+
+async def test_a_filed_document_with_something_to_tell_tells_it(house: House) -> None:
+    patient, browser = await filed(house, xdm(cda()))
+    (row,) = filings_of(house, patient)
+    assert row.sentence == "Document ajouté à votre dossier."
+    assert row.sentence not in await conversation_page(house, browser, patient)
+    await set_filing(house, row, sentence="Le nom y diffère du vôtre.")
+    assert "Le nom y diffère du vôtre." in await conversation_page(house, browser, patient)
+
+
+async def test_what_is_hidden_is_neither_shown_nor_given(house: House) -> None:
+    patient = await house.patient()
+    await send(
+        house,
+        await house.doctor(),
+        patient,
+        ("IHE_XDM.zip", "application/zip", xdm(cda())),
+        ("copie.pdf", "application/pdf", PDF),
+    )
+    browser = await house.signed_in(patient)
+    rows = filings_of(house, patient)
+    assert [row.part for row in rows] == ["2", "3"]
+    await set_filing(house, rows[0], hidden=True)
+    page = await conversation_page(house, browser, patient)
+    mail_id = rows[0].mail_id
+    assert page.count("Ce document ne peut pas être affiché.") == 1
+    assert "examens biologiques" not in page
+    assert f"/patient/messages/{mail_id}/parts/2" not in page
+    assert (await browser.get(f"/patient/messages/{mail_id}/parts/2")).status_code == 404
+    assert (await browser.get(f"/patient/messages/{mail_id}/parts/3")).status_code == 200
+    await set_filing(house, rows[1], hidden=True)
+    assert (await browser.get(f"/patient/messages/{mail_id}/parts/3")).status_code == 404
+
+
+async def test_a_package_with_one_hidden_document_is_not_given_whole(house: House) -> None:
+    second = cda(unique_id="1.2.250.1.999.1.2", set_id="1.2.250.1.999.2", title="Compte rendu visible")
+    patient, browser = await filed(house, xdm(cda(), second))
+    hidden, _ = filings_of(house, patient)
+    await set_filing(house, hidden, hidden=True)
+    page = await conversation_page(house, browser, patient)
+    assert "Compte rendu visible" in page
+    assert "/parts/" not in page
+    assert (await browser.get(f"/patient/messages/{hidden.mail_id}/parts/2")).status_code == 404
+
+
+async def test_a_document_names_its_version_and_leads_to_the_others(house: House) -> None:
+    patient, browser = await filed(house, xdm(cda()))
+    (old,) = documents_of(house, patient)
+    newer = cda(unique_id="1.2.250.1.999.1.9", version=2, replaces="1.2.250.1.999.1.1")
+    bal = house.context.database.read_now(lambda connection: find_bal(connection, DOCTOR))
+    assert bal is not None
+    await send(house, bal, patient, ("IHE_XDM.zip", "application/zip", xdm(newer)))
+    (new,) = documents_of(house, patient)
+    assert new.id != old.id
+    page = (await browser.get(f"/patient/documents/{new.id}")).text
+    assert "<dt>Version</dt><dd>2</dd>" in page
+    assert f'<a href="/patient/documents/{old.id}">Version 1, 12 mars 2026</a> (ancienne version)' in page
+    page = (await browser.get(f"/patient/documents/{old.id}")).text
+    assert f'href="/patient/documents/{new.id}"' in page
+    assert "Ancienne version" in page
+    assert "Classé dans vos documents · Ancienne version" in await conversation_page(house, browser, patient)
+    statement = update(document_table).where(document_table.c.id == old.id).values(invisible_to_patient=True)
+    await house.place.database.write(lambda uow: uow.execute(statement))
+    assert "Autres versions" not in (await browser.get(f"/patient/documents/{new.id}")).text
+
+
+async def test_a_document_of_the_patient_names_no_author(house: House) -> None:
+    patient = await house.patient()
+    await send(house, await house.doctor(), patient, ("Ordonnance.pdf", "application/pdf", PDF))
+    browser = await house.signed_in(patient)
+    (row,) = filings_of(house, patient)
+    posted = {"csrf": await form_token(browser), "category": "ORD_SOIN"}
+    assert (await browser.post(f"/patient/filings/{row.id}/accept", data=posted)).status_code == 303
+    (document,) = documents_of(house, patient)
+    page = (await browser.get(f"/patient/documents/{document.id}")).text
+    assert "Ajouté par vous" in page
+    assert "<dt>Auteur</dt>" not in page
+
+
+@pytest.mark.parametrize(
+    ("media_type", "name", "words"),
+    [
+        (
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            "lettre.docx",
+            "Document Word",
+        ),
+        ("application/octet-stream", "lettre.DOCX", "Document Word"),
+        ("image/svg+xml", "logo.svg", "Image SVG"),
+        ("application/octet-stream", "docx", "Fichier"),
+        ("application/octet-stream", "x.exe", "Fichier"),
+    ],
+)
+def test_a_kind_of_file_is_said_in_words(media_type: str, name: str, words: str) -> None:
+    assert kind_of(media_type, name) == words
