@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool
 
 from foundation.database import Database, DatabaseUnavailable, UnitOfWork
+from foundation.log import get_logger
 from foundation.prepared import prepare_on, prepared_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from foundation.events import Events
 
 T = TypeVar("T")
+_log = get_logger(__name__)
 
 _GROUP_LIMIT = 128
 """Units in one commit: enough to share a sync, few enough that the first one waits only some milliseconds."""
@@ -228,11 +230,16 @@ class SqliteDatabase(Database):
                     handed.future.set_result(handed.result)
             if handed.uow is not None:
                 topics.update(dict.fromkeys(handed.uow.topics))
-                for callback in handed.uow.callbacks:
-                    callback()
         if self._events is not None:
             for topic in topics:
                 self._events.publish(topic)
+        # Last, and each on its own: what is on disk is answered and told, whatever a callback meets.
+        for handed in group:
+            for callback in handed.uow.callbacks if handed.uow is not None else ():
+                try:
+                    callback()
+                except Exception as error:
+                    _log.error("after a commit", error=type(error).__name__)
 
     async def close(self) -> None:
         if self._closed:

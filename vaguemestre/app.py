@@ -99,6 +99,7 @@ class Operator:
         self._behind.push_async_callback(self.database.close)
         database = self.database
         vault = Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
+        self._behind.push_async_callback(vault.settle)
         swept = await vault.sweep()
         if swept:
             _log.info("files without a row removed", files=swept)

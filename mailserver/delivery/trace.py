@@ -32,8 +32,18 @@ MAX_HOPS = 50
 """Received fields above which a message is taken to loop (RFC 5321 §6.3)."""
 _MAX_AUTHORS = 50
 
-# Blind copies stay blind; the other two are statements that only the receiving server may make.
-_STRIPPED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"authentication-results"})
+# Blind copies stay blind; the others are statements that only the receiving server may make.
+_STRIPPED = frozenset(
+    {
+        b"arc-authentication-results",
+        b"authentication-results",
+        b"bcc",
+        b"delivered-to",
+        b"resent-bcc",
+        b"return-path",
+        b"x-original-to",
+    }
+)
 _AT_MOST_ONE = frozenset({b"from", b"sender"})
 _READ = frozenset(
     {b"from", b"sender", b"reply-to", b"subject", b"message-id", b"date", b"x-mss-mes", b"content-type"}
@@ -41,7 +51,9 @@ _READ = frozenset(
 _FIELD_NAME = re.compile(rb"[!-9;-~]+")
 _HELO = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _ENCODED_WORD = re.compile(rb"=\?[^?\s<>@]{1,80}\?[bBqQ]\?[^?\s<>@]*\?=")
-_QUOTED = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+# An end that never comes matches as well: otherwise every quote behind the first is tried to the end again.
+_QUOTED = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*("|\\?\Z)', re.DOTALL)
+_MAX_AUTHOR_BYTES = 64 * 1024
 _COMMENT = re.compile(rb"\([^()\\]*\)")
 _PLAIN_MAILBOX = re.compile(rb"[^<>@]*<[^<>@\s]+@[^<>@\s]+>\s*|\s*[^<>@\s]+@[^<>@\s]+\s*")
 _UNSAFE_IN_PATH = re.compile(r"[\x00-\x20\x7f<>\ud800-\udfff]")
@@ -227,10 +239,17 @@ def _received(stamp: Stamp, date: str) -> str:
 
 def _is_plain(raw: bytes) -> bool:
     """Whether every reader takes the same addresses from a list: nothing before or behind them but a name."""
-    bare = _COMMENT.sub(b" ", _QUOTED.sub(b" ", _ENCODED_WORD.sub(b"x", raw)))
+    if len(raw) > _MAX_AUTHOR_BYTES:
+        return False
+    bare = _COMMENT.sub(b" ", _QUOTED.sub(_unquoted, _ENCODED_WORD.sub(b"x", raw)))
     if any(mark in bare for mark in (b'"', b"(", b")", b"\\", b";")):
         return False
     return all(_PLAIN_MAILBOX.fullmatch(mailbox) for mailbox in bare.split(b","))
+
+
+def _unquoted(quoted: re.Match[bytes]) -> bytes:
+    """A blank for a quoted string; what was never closed stays visible as a quote."""
+    return b" " if quoted[1] == b'"' else b'"'
 
 
 def _addresses(raw: bytes | None) -> tuple[str, ...]:

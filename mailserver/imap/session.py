@@ -20,6 +20,7 @@ from mailserver.imap.grammar.parser import append_takes_message_next, parse_comm
 from mailserver.imap.incoming import LineTooLong
 from mailserver.imap.replies import Reply, Status, bad, bye, no
 from mailserver.imap.selected import Expunges, FolderGone, SelectedFolder
+from mailserver.store.folders import highest_uidvalidity
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -72,6 +73,9 @@ class Shared:
 
     def next_uidvalidity(self) -> int:
         """Seconds since 1970, or one more than the last: a folder made anew never has its old number."""
+        if not self.last_uidvalidity:
+            # The clock may have gone back since the last start.
+            self.last_uidvalidity = self.context.database.read_now(highest_uidvalidity)
         self.last_uidvalidity = max(self.context.clock.millis() // 1000, self.last_uidvalidity + 1)
         return self.last_uidvalidity
 
@@ -294,7 +298,7 @@ class Session:
 
     async def _answer(self, reading: _Reading) -> None:
         cursor = Cursor(bytes(reading.text), reading.literals)
-        tag = "*"
+        tag = _tag_of(bytes(reading.text))
         try:
             tag, name = split_tag(cursor)
             command = parse_command(cursor, name)

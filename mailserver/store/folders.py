@@ -118,6 +118,11 @@ def _folder(row: Sequence[Any]) -> Folder:
     )
 
 
+def highest_uidvalidity(connection: Connection) -> int:
+    """The highest UIDVALIDITY of any folder; 0 where there is none."""
+    return connection.execute(select(func.max(folder.c.uidvalidity))).scalar() or 0
+
+
 def find_folder(connection: Connection, owner_id: int, name: str) -> Folder | None:
     """The owner's folder of that exact name."""
     row = connection.execute(_BY_NAME, {"owner": owner_id, "name_": name}).first()
@@ -146,7 +151,8 @@ def name_is_possible(name: str) -> bool:
     return (
         0 < len(name) <= MAX_NAME
         and len(levels) <= MAX_LEVELS
-        and all(level.strip(" ") for level in levels)
+        # A client that mirrors folders as directories would climb with "..".
+        and all(level.strip(" ") and level not in {".", ".."} for level in levels)
         and name.isprintable()
         and not any(character in "*%" for character in name)
     )

@@ -161,3 +161,24 @@ async def test_a_commit_that_fails_fails_its_whole_group_and_the_next_group_is_f
     assert ("with it" in stored) == (not isinstance(results[0], Exception))
     await database.write(add("after"))
     assert "after" in await database.read(names)
+
+
+async def test_what_fails_after_a_commit_keeps_nobody_waiting(database: Database, events: Events) -> None:
+    def breaks_afterwards(uow: UnitOfWork) -> str:
+        def raises() -> None:
+            raise OSError("read-only")
+
+        uow.after_commit(raises)
+        uow.publish("thing:broken")
+        return "stored"
+
+    with events.subscribe("thing:broken", "thing:a") as heard:
+        answers = await asyncio.wait_for(
+            asyncio.gather(
+                database.write(breaks_afterwards), database.write(add("a")), database.write(add("b"))
+            ),
+            10,
+        )
+        assert answers[0] == "stored"
+        assert heard.take() == {"thing:broken", "thing:a"}
+    assert await database.read(names) == {"a", "b"}

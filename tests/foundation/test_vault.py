@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from typing import TYPE_CHECKING
@@ -96,6 +97,7 @@ async def test_equal_content_is_stored_once_and_the_second_owner_reads_it(
     data = os.urandom(500_000)
     first, second = await kept(database, vault, data, one), await kept(database, vault, data, two)
     assert first == second
+    await vault.settle()
     assert len(files(tmp_path)) == 1
     assert await vault.read(two, second) == data
 
@@ -110,6 +112,7 @@ async def test_the_last_release_deletes_row_and_file(
     for owner in (one, two, one):
         assert await vault.read(one, blob_id) == data
         await database.write(lambda uow, owner=owner: vault.release(uow, owner, blob_id))
+    await vault.settle()
     assert files(tmp_path) == []
     assert await database.read(lambda c: c.execute(select(func.count()).select_from(blob)).scalar()) == 0
     assert (
@@ -180,3 +183,32 @@ async def test_keys_do_not_show_in_repr(vault: Vault) -> None:
     assert sealed.key.hex() not in repr(sealed)
     assert repr(sealed.key) not in repr(sealed)
     assert repr(vault) == "Vault(...)"
+
+
+async def test_a_file_that_cannot_be_removed_is_swept_later_and_stops_nobody(
+    database: Database, vault: Vault, tmp_path: Path
+) -> None:
+    [owner] = await owners(database, vault, 1)
+    blob_id = await kept(database, vault, os.urandom(500_000), owner)
+    [file] = files(tmp_path)
+    real = file.read_bytes()
+    file.unlink()
+    file.mkdir()  # a folder in its place: unlink fails, for root as well
+    await asyncio.wait_for(database.write(lambda uow: vault.release(uow, owner, blob_id)), 10)
+    await vault.settle()
+    file.rmdir()
+    file.write_bytes(real)
+    os.utime(file, (0, 0))
+    assert await vault.sweep() == 1
+
+
+async def test_a_missing_file_is_damage_for_whole_and_partial_reading(
+    database: Database, vault: Vault, tmp_path: Path
+) -> None:
+    [owner] = await owners(database, vault, 1)
+    blob_id = await kept(database, vault, os.urandom(500_000), owner)
+    files(tmp_path)[0].unlink()
+    with pytest.raises(BlobDamaged):
+        await vault.read(owner, blob_id)
+    with pytest.raises(BlobDamaged):
+        [part async for part in vault.stream(owner, blob_id)]

@@ -52,7 +52,8 @@ async def append_message(session: Session, command: c.Append) -> Reply:
     except NoSuchFolder:
         await context.vault.discard(sealed)
         return MISSING_TARGET
-    except BaseException:
+    except Exception:
+        # Not for a cancellation: the writer may still commit a row that names the file.
         await context.vault.discard(sealed)
         raise
     return ok("APPEND completed", f"APPENDUID {appended.uidvalidity} {appended.uid}")

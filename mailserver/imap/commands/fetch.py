@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from foundation.log import get_logger
+from foundation.vault import BlobDamaged, BlobNotFound
 from mailserver.imap.fetch_plan import FetchPlan
 from mailserver.imap.grammar import fetch as grammar
 from mailserver.imap.grammar.commands import Numbering
-from mailserver.imap.replies import Reply, ok
+from mailserver.imap.replies import Reply, no, ok
 from mailserver.store.flags import Change, FlagChange, change_flags
 from mailserver.store.messages import read_messages
 from mailserver.store.selection import BATCH, UidBatch, batches
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+    from mailserver.imap.connection import Connection as ClientConnection
     from mailserver.imap.grammar import commands as c
     from mailserver.imap.session import Session
+
+log = get_logger(__name__)
 
 _ON_LOOP_MESSAGES = 32
 """So few rows are read and rendered at once; more of them in a reader thread."""
@@ -50,12 +55,15 @@ async def fetch(session: Session, command: c.Fetch) -> Reply:
         return ok("FETCH completed")
     wanted = sum(stop - start for start, stop in slices)
     plan = FetchPlan(attributes, folder, session.context.zone)
-    found = 0
+    found = damaged = 0
     for batch in batches(folder.uids, slices, _BODY_BATCH if plan.reads_bodies else BATCH):
         if plan.reads_bodies:
-            found += await _bodies(session, plan, batch)
+            read = await _bodies(session, plan, batch)
+            found, damaged = found + read.found, damaged + read.damaged
         else:
             found += await _stored(session, plan, batch, wanted)
+    if damaged:
+        return no(f"The bodies of {damaged} messages are damaged", "UNAVAILABLE")
     if found < wanted:
         return ok("Some messages were expunged meanwhile", "EXPUNGEISSUED")
     return ok("FETCH completed")
@@ -107,7 +115,21 @@ class _Rendered:
         self.size += len(line)
 
 
-async def _bodies(session: Session, plan: FetchPlan, batch: UidBatch) -> int:
+@dataclass(slots=True)
+class _Bodies:
+    """How many messages were answered, and how many could not be because the vault has no true body for them."""
+
+    found: int = 0
+    damaged: int = 0
+
+    def missed(self, session: Session, error: BlobDamaged | BlobNotFound, uid: int) -> None:
+        """Another session expunged the message meanwhile, or its body is lost: the others are answered."""
+        if isinstance(error, BlobDamaged):
+            self.damaged += 1
+            log.error("imap.body_damaged", folder=session.folder.folder_id, uid=uid)
+
+
+async def _bodies(session: Session, plan: FetchPlan, batch: UidBatch) -> _Bodies:
     folder_id = session.folder.folder_id
     rows = await session.context.database.read(
         lambda connection: list(read_messages(connection, folder_id, batch, plan.columns))
@@ -115,17 +137,18 @@ async def _bodies(session: Session, plan: FetchPlan, batch: UidBatch) -> int:
     session.send(session.folder.announce({plan.keywords(row) for row in rows}))
     if plan.sets_seen and not session.folder.is_read_only:
         await _set_seen(session, plan, rows)
+    answered = _Bodies()
     for group in _groups(plan, rows):
         if len(group) == 1 and plan.weight(group[0]) > _GROUP_BYTES:
-            await _stream(session, plan, group[0])
+            await _stream(session, plan, group[0], answered)
         else:
-            lines = partial(_lines, session, plan, group)
+            lines = partial(_lines, session, plan, group, answered)
             if sum(plan.weight(row) for row in group) <= _GROUP_BYTES // 8:
                 session.send([session.context.database.read_now(lines)])
             else:
                 session.send([await session.context.database.read(lines)])
         await session.connection.drain()
-    return len(rows)
+    return answered
 
 
 def _groups(plan: FetchPlan, rows: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:
@@ -141,9 +164,18 @@ def _groups(plan: FetchPlan, rows: Sequence[Row[Any]]) -> Iterator[list[Row[Any]
         yield group
 
 
-def _lines(session: Session, plan: FetchPlan, rows: list[Row[Any]], connection: Connection) -> bytes:
+def _lines(
+    session: Session, plan: FetchPlan, rows: list[Row[Any]], answered: _Bodies, connection: Connection
+) -> bytes:
     vault, owner_id = session.context.vault, session.owner_id
-    return b"".join([plan.line(row, vault.open_now(connection, owner_id, plan.blob_id(row))) for row in rows])
+    lines = []
+    for row in rows:
+        try:
+            lines.append(plan.line(row, vault.open_now(connection, owner_id, plan.blob_id(row))))
+            answered.found += 1
+        except (BlobDamaged, BlobNotFound) as error:
+            answered.missed(session, error, row[0])
+    return b"".join(lines)
 
 
 async def _set_seen(session: Session, plan: FetchPlan, rows: Sequence[Row[Any]]) -> None:
@@ -159,31 +191,48 @@ async def _set_seen(session: Session, plan: FetchPlan, rows: Sequence[Row[Any]])
     plan.now_seen = frozenset(unseen)
 
 
-async def _stream(session: Session, plan: FetchPlan, row: Row[Any]) -> None:
-    """One large message: the octets of a section go from the vault to the client a chunk at a time."""
+async def _stream(session: Session, plan: FetchPlan, row: Row[Any], answered: _Bodies) -> None:
+    """One large message: the octets of a section go from the vault to the client a chunk at a time.
+
+    Nothing is written before the vault has shown that it has the body.
+    """
     vault, owner_id, blob_id = session.context.vault, session.owner_id, plan.blob_id(row)
     connection = session.connection
-    connection.write(plan.head(row))
+    held: bytes | None = plan.head(row)
     separator = b""
     for attribute in plan.attributes_of(row):
-        connection.write(separator)
+        ready = (held or b"") + separator
         separator = b" "
         piece = plan.piece(row, attribute)
         if isinstance(piece, bytes):
-            connection.write(piece)
+            held = _hold(connection, held, ready + piece)
             continue
         chunks = vault.stream(owner_id, blob_id, piece.start, piece.length)
-        if piece.is_filtered:
-            header = b"".join([chunk async for chunk in chunks])
-            connection.write(plan.filtered(attribute, header))
-            continue
-        connection.write(attribute.label + b" {%d}\r\n" % piece.length)
         try:
+            if piece.is_filtered:
+                header = b"".join([chunk async for chunk in chunks])
+                held = _hold(connection, held, ready + plan.filtered(attribute, header))
+                continue
+            first = await anext(chunks, b"")
+            connection.write(ready + attribute.label + b" {%d}\r\n" % piece.length + first)
+            held = None
             async for chunk in chunks:
                 connection.write(chunk)
                 await connection.drain()
-        except Exception:
-            # The literal was announced and cannot be finished: nothing true can follow on this connection.
+        except Exception as error:
+            if held is not None and isinstance(error, BlobDamaged | BlobNotFound):
+                answered.missed(session, error, row[0])
+                return
+            # A literal was announced and cannot be finished: nothing true can follow on this connection.
             connection.abort()
             raise
-    connection.write(b")\r\n")
+    connection.write((held or b"") + b")\r\n")
+    answered.found += 1
+
+
+def _hold(connection: ClientConnection, held: bytes | None, octets: bytes) -> bytes | None:
+    """Keeps what is to be written while nothing of the response went out; else writes it."""
+    if held is not None:
+        return octets
+    connection.write(octets)
+    return None

@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from foundation.vault import BlobDamaged, BlobNotFound
 from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.replies import Reply, ok
 from mailserver.imap.search_plan import Candidate, Cost, SearchPlan, SearchTest, first_cut
@@ -87,7 +88,10 @@ def _passing(session: Session, test: SearchTest, batch: UidBatch, connection: Co
     vault, owner_id = session.context.vault, session.owner_id
 
     def open_body(row: Any) -> bytes:
-        return vault.open_now(connection, owner_id, row.blob_id)
+        try:
+            return vault.open_now(connection, owner_id, row.blob_id)
+        except (BlobNotFound, BlobDamaged):
+            return b""  # what cannot be read holds no text; FETCH says that it is damaged
 
     rows = read_messages(connection, session.folder.folder_id, batch, tuple(sorted(test.columns)))
     return [row.uid for row in rows if test.passes(Candidate(row, open_body))]

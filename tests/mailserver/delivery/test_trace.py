@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from time import process_time
 
 import pytest
 
@@ -221,6 +222,20 @@ def test_a_sender_that_is_not_owned_is_refused() -> None:
     assert check_author(header(f"From: {ME}", f"Sender: {ME}"), {ME}) is None
     assert check_author(header(f"From: {ME}", "Sender: chef@example.fr"), {ME}) is FROM_NOT_OWNED
     assert check_author(header(f"From: {ME}", "Sender:"), {ME}) in (FROM_NOT_OWNED, NO_FROM)
+
+
+@pytest.mark.parametrize("name", ["From", "Sender"])
+@pytest.mark.parametrize("filler", ['\\"', '"\\', '"', "(", "=?a?q?", "<@", "\\"])
+def test_an_author_that_never_closes_its_quote_costs_no_time(name: str, filler: str) -> None:
+    # Quadratic, the first of these took half a minute; the time-out of the suite is no threshold here.
+    raw = f'"{filler * 400_000}'[:800_000]
+    other = "Sender" if name == "From" else "From"
+    found = header(f"{name}: {ME}, {raw}", f"{other}: {ME}")
+    start = process_time()
+    assert check_author(found, {ME}) in (FROM_NOT_OWNED, NO_FROM)
+    short = header(f"{name}: {ME}, {raw[:60_000]}", f"{other}: {ME}")
+    assert check_author(short, {ME}) in (FROM_NOT_OWNED, NO_FROM)
+    assert process_time() - start < 5
 
 
 def test_mail_of_another_operator_needs_one_readable_author_only() -> None:
