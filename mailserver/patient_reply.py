@@ -18,6 +18,7 @@ from directory.correspondents import correspondent
 from directory.patients import patient_of
 from foundation.clock import to_paris
 from foundation.identifiers import Address
+from mailserver.answers import TakenBefore, form_hash, take, was_taken
 from mailserver.conversations import Basis, Received, add_sent, basis_of, may_reply
 from mailserver.delivery.local import Rejected, SentCopy
 from mailserver.envelope import Accepted, Envelope, Refused
@@ -52,6 +53,7 @@ _MAX_TEXT = 50_000
 """Characters; what the national web services allow in a body."""
 _MAX_UPLOADS = 100
 _ENCODED_AT_ONCE = 57 * 1024
+_ONCE = Accepted("", ())
 
 
 class PatientDesk:
@@ -64,22 +66,37 @@ class PatientDesk:
         self._settings = settings
 
     async def answer(
-        self, patient: Patient, conversation_id: int, text: str, attachments: Sequence[Upload] = ()
+        self,
+        patient: Patient,
+        conversation_id: int,
+        text: str,
+        attachments: Sequence[Upload] = (),
+        *,
+        nonce: str = "",
     ) -> Accepted | Refused:
         """Answers in a conversation: delivered, kept in Sent and shown in the conversation, in one transaction.
 
-        Refused when the professional ended the exchange, also when that happens in the same moment.
+        Refused when the professional ended the exchange, also when that happens in the same moment. The same
+        answer with the same `nonce` is accepted again without a second message, also after a restart.
         """
         refusal = self._check(text, attachments)
         if refusal is not None:
             return Refused(refusal)
+        form = None
+        if nonce:
+            form = await asyncio.to_thread(form_hash, nonce, conversation_id, text, attachments)
 
         def look_up(connection: Connection) -> tuple[Refusal | None, Basis | None, str]:
+            if form is not None and was_taken(connection, patient.owner_id, form):
+                raise TakenBefore
             basis = basis_of(connection, patient.owner_id, conversation_id)
             name = correspondent(connection, basis.counterpart).name if basis is not None else ""
             return may_reply(connection, patient.owner_id, conversation_id), basis, name
 
-        refusal, basis, name = self._database.read_now(look_up)
+        try:
+            refusal, basis, name = self._database.read_now(look_up)
+        except TakenBefore:
+            return _ONCE
         if refusal is not None or basis is None:
             return Refused(refusal or UNKNOWN_CONVERSATION)
         sender = f"{patient.ins}@{self._settings.patient_domain}".lower()
@@ -99,6 +116,8 @@ class PatientDesk:
         now = self._clock.millis()
 
         def record(uow: UnitOfWork, appended: Appended) -> None:
+            if form is not None:
+                take(uow, patient.owner_id, form, now)
             ended = may_reply(uow.connection, patient.owner_id, conversation_id)
             if ended is not None:
                 raise Rejected(ended)
@@ -117,14 +136,17 @@ class PatientDesk:
             helo="",
             protocol="HTTPS",
         )
-        answer = await self._router.deliver(envelope, SentCopy(patient.owner_id, record))
+        try:
+            answer = await self._router.deliver(envelope, SentCopy(patient.owner_id, record))
+        except TakenBefore:
+            return _ONCE
         if isinstance(answer, Accepted):
             # The page is the acknowledgement; each answer has a message id of its own.
             await self._router.acknowledged(answer)
         return answer
 
     def _check(self, text: str, attachments: Sequence[Upload]) -> Refusal | None:
-        if not text.strip() and not attachments:
+        if not text.strip() and not any(each.data for each in attachments):
             return EMPTY_ANSWER
         if len(text) > _MAX_TEXT:
             return TOO_BIG

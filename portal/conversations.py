@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -9,21 +11,25 @@ from starlette.routing import Route
 
 from dmp_bridge import codes
 from mailserver import conversations
-from mailserver.envelope import Accepted
+from mailserver.envelope import Refused
 from mailserver.refusals import EXCHANGE_ENDED
 from mailserver.uploads import ALLOWED, Upload
 from portal import forms
+from portal.door import UploadDoor
 from portal.downloads import number, number_of_query
 from portal.pages import not_found
 from portal.threads import read_messages
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
     from starlette.responses import Response
 
     from mailserver.conversations import Conversation, Item
     from mailserver.refusals import Refusal
     from portal.context import PortalContext, Visit
+    from portal.forms import Form
     from portal.live import Live
     from portal.pages import Pages
 
@@ -33,6 +39,24 @@ LONGEST_TEXT = 50_000
 _OVERHEAD = 256 * 1024  # the text of the answer and the headers
 
 
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """Why the form itself is not taken, before anything is handed in."""
+
+    sentence: str
+    advice: str
+
+
+_PROBLEMS: Mapping[forms.Problem, _Problem] = {
+    forms.Problem.TOO_MANY_FILES: _Problem(
+        f"Un message porte au plus {forms.FILES} documents.", "Envoyez les autres dans un second message."
+    ),
+    forms.Problem.UNREADABLE_FILE: _Problem(
+        "Un de vos documents n’a pas pu être lu.", "Donnez-lui un nom plus court, puis recommencez."
+    ),
+}
+
+
 class ConversationPages:
     """`/patient/conversations` and below."""
 
@@ -40,6 +64,8 @@ class ConversationPages:
         self._context = context
         self._pages = pages
         self._live = live
+        limits = context.settings.limits
+        self._door = UploadDoor(limits.message_memory_bytes, largest=limits.message_bytes + _OVERHEAD)
 
     def routes(self) -> list[Route]:
         """The routes of the messages; those that a script asks for do not keep a session alive."""
@@ -102,6 +128,7 @@ class ConversationPages:
                 "notice": None,
                 "refusal": None,
                 "draft": "",
+                "nonce": secrets.token_urlsafe(16),
                 "files_lost": False,
                 **values,
                 "conversation": conversation,
@@ -141,15 +168,13 @@ class ConversationPages:
     async def answer(self, request: Request, visit: Visit) -> Response:
         """Sends an answer: 303 back when it is on disk, else the page with the reason and the draft."""
         conversation = await self._conversation(request, visit)
-        form = await forms.read_own_form(request, visit)
-        text = form.get("text").replace("\r\n", "\n")[:LONGEST_TEXT]
-        result = await self._context.desk.answer(
-            visit.patient,
-            conversation.id,
-            text,
-            [Upload(file.filename, file.media_type, file.data) for file in form.files],
-        )
-        if isinstance(result, Accepted):
+        async with self._door.entered(request, visit.session.token_hash):
+            form = await forms.read_own_answer(request, visit)
+            text = form.get("text").replace("\r\n", "\n")
+            refusal: Refusal | _Problem | None = _problem(form, text)
+            if refusal is None:
+                refusal = await self._hand_in(visit, conversation, text, form)
+        if refusal is None:
             return RedirectResponse(f"/patient/conversations/{conversation.id}?envoi=fait", 303)
         # Read again: the professional may have ended the exchange in the meantime.
         conversation = await self._conversation(request, visit)
@@ -157,9 +182,23 @@ class ConversationPages:
             request,
             visit,
             conversation,
-            {"refusal": result.refusal, "draft": text, "files_lost": bool(form.files)},
+            {
+                "refusal": refusal,
+                "draft": text,
+                "files_lost": bool(form.files) or form.problem is not None,
+            },
             status=422,
         )
+
+    async def _hand_in(
+        self, visit: Visit, conversation: Conversation, text: str, form: Form
+    ) -> Refusal | None:
+        uploads = [Upload(file.filename, file.media_type, file.data) for file in form.files]
+        async with self._door.writing(sum(len(upload.data) for upload in uploads)):
+            result = await self._context.desk.answer(
+                visit.patient, conversation.id, text, uploads, nonce=form.get("nonce")
+            )
+        return result.refusal if isinstance(result, Refused) else None
 
     async def _conversation(self, request: Request, visit: Visit) -> Conversation:
         wanted = number(request, "conversation")
@@ -183,6 +222,15 @@ class ConversationPages:
         if refusal == EXCHANGE_ENDED:
             return f"{conversation.counterpart.name} a mis fin à vos échanges."
         return refusal.sentence if refusal is not None else None
+
+
+def _problem(form: Form, text: str) -> _Problem | None:
+    if len(text) > LONGEST_TEXT:
+        return _Problem(
+            f"Votre message compte {len(text)} caractères ; il ne doit pas en dépasser {LONGEST_TEXT}.",
+            "Raccourcissez-le, ou partagez-le en plusieurs messages.",
+        )
+    return _PROBLEMS[form.problem] if form.problem is not None else None
 
 
 def upload_limit(context: PortalContext) -> int:

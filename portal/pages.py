@@ -36,6 +36,10 @@ SENTENCES: Mapping[int, tuple[str, str]] = {
     408: ("Envoi interrompu", "Votre envoi s’est interrompu : vérifiez votre connexion et recommencez."),
     413: ("Envoi trop volumineux", "Votre envoi dépasse la taille autorisée : retirez des documents."),
     429: ("Trop de demandes", "Trop de demandes en même temps : réessayez dans quelques instants."),
+    503: (
+        "Trop d’envois en ce moment",
+        "Votre message n’est pas envoyé, car trop de documents arrivent en ce moment : réessayez dans une minute.",
+    ),
     500: (
         "Incident technique",
         "Un incident nous empêche d’afficher cette page : réessayez dans quelques minutes.",

@@ -89,6 +89,18 @@
     window.addEventListener("pagehide", () => source.close());
   }
 
+  // A second click sends nothing; a page that comes back from the browser's memory can be sent again.
+  const reply = document.getElementById("reponse");
+  if (reply) {
+    const button = reply.querySelector("button");
+    reply.addEventListener("submit", () => {
+      button.disabled = true;
+    });
+    window.addEventListener("pageshow", () => {
+      button.disabled = false;
+    });
+  }
+
   // Says what the chosen files weigh before they are sent.
   const files = document.getElementById("files");
   if (files) {

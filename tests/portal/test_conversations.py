@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from html import unescape
 from typing import TYPE_CHECKING
@@ -183,6 +184,7 @@ async def test_an_answer_without_the_token_is_not_sent(house: House) -> None:
     ("text", "files", "word"),
     [
         ("  \n ", [], "vide"),
+        ("", [("vide.pdf", b"", "application/pdf")], "vide"),
         ("Voici", [("virus.exe", b"MZ", "application/pdf")], "pas accepté"),
         ("Voici", [("photo.png", PDF, "image/png")], "pas accepté"),
     ],
@@ -208,7 +210,77 @@ async def test_an_answer_has_at_most_ten_files(house: House) -> None:
     ten = [(f"{number}.png", PNG, "image/png") for number in range(10)]
     assert (await answer(house, browser, patient, "Voici", *ten)).status_code == 303
     eleven = [*ten, ("11.png", PNG, "image/png")]
-    assert (await answer(house, browser, patient, "Voici", *eleven)).status_code == 413
+    refused = await answer(house, browser, patient, "Voici mes photos", *eleven)
+    assert refused.status_code == 422
+    assert "au plus 10 documents" in refused.text
+    assert ">Voici mes photos</textarea>" in refused.text
+    assert "Vos documents n’ont pas été gardés" in refused.text
+
+
+async def test_a_file_name_without_end_loses_no_words(house: House) -> None:
+    patient, doctor = await house.patient(), await house.doctor()
+    await house.write(doctor, patient)
+    name = "n" * 5000 + ".pdf"
+    refused = await answer(house, await house.signed_in(patient), patient, "Voici", (name, PDF, "x/y"))
+    assert refused.status_code == 422
+    assert "n’a pas pu être lu" in refused.text
+    assert ">Voici</textarea>" in refused.text
+    assert await house.place.kept(doctor.owner_id) == []
+
+
+async def test_files_in_disorder_never_pass_without_the_token(house: House) -> None:
+    patient = await house.patient()
+    await house.write(await house.doctor(), patient)
+    browser = await house.signed_in(patient)
+    path = f"/patient/conversations/{house.conversation(patient).id}/messages"
+    files = [("files", (f"{number}.png", PNG, "image/png")) for number in range(11)]
+    assert (await browser.post(path, data={"text": "Voici"}, files=files)).status_code == 403
+
+
+@pytest.mark.parametrize(("length", "status"), [(50_000, 303), (50_001, 422), (400_000, 422)])
+async def test_a_text_that_is_too_long_is_refused_and_never_cut(
+    house: House, length: int, status: int
+) -> None:
+    patient, doctor = await house.patient(), await house.doctor()
+    await house.write(doctor, patient)
+    text = "é" * (length - 1) + "!"
+    sent = await answer(house, await house.signed_in(patient), patient, text)
+    assert sent.status_code == status
+    if status == 422:
+        assert f">{text}</textarea>" in sent.text
+        assert f"{length} caractères" in sent.text
+    assert len(await house.place.kept(doctor.owner_id)) == (1 if status == 303 else 0)
+
+
+async def test_a_form_that_is_sent_twice_makes_one_message(house: House) -> None:
+    patient, doctor = await house.patient(), await house.doctor()
+    await house.write(doctor, patient)
+    browser = await house.signed_in(patient)
+    page = await open_only(house, browser, patient)
+    nonce = page.text.split('name="nonce" value="')[1].split('"')[0]
+    path = f"/patient/conversations/{house.conversation(patient).id}"
+    form = {"csrf": await form_token(browser), "nonce": nonce, "text": "Merci"}
+    both = await asyncio.gather(*(browser.post(f"{path}/messages", data=form) for _ in range(2)))
+    both.append(await browser.post(f"{path}/messages", data=form))
+    assert [each.headers.get("location") for each in both] == [f"{path}?envoi=fait"] * 3
+    assert len(await house.place.kept(doctor.owner_id)) == 1
+    assert (await open_only(house, browser, patient)).text.count("Vous</span>") == 1
+    # Somebody who goes back and writes other words means another message.
+    form["text"] = "Merci encore"
+    assert (await browser.post(f"{path}/messages", data=form)).status_code == 303
+    assert len(await house.place.kept(doctor.owner_id)) == 2
+
+
+async def test_each_page_carries_another_nonce_and_none_is_asked_of_a_script(house: House) -> None:
+    patient, doctor = await house.patient(), await house.doctor()
+    await house.write(doctor, patient)
+    browser = await house.signed_in(patient)
+    pages = [(await open_only(house, browser, patient)).text for _ in range(2)]
+    assert len({page.split('name="nonce" value="')[1].split('"')[0] for page in pages}) == 2
+    path = f"/patient/conversations/{house.conversation(patient).id}/messages"
+    form = {"csrf": await form_token(browser), "text": "Merci"}
+    assert [(await browser.post(path, data=form)).status_code for _ in range(2)] == [303, 303]
+    assert len(await house.place.kept(doctor.owner_id)) == 2
 
 
 async def test_too_large_documents_are_refused_with_the_sentence_of_the_limit(house: House) -> None:
