@@ -18,6 +18,7 @@ from portal import forms
 from portal.door import UploadDoor
 from portal.downloads import number, number_of_query
 from portal.pages import not_found
+from portal.reading import MailReader
 from portal.threads import read_messages
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class ConversationPages:
         self._context = context
         self._pages = pages
         self._live = live
+        self._reader = MailReader(context.vault)
         limits = context.settings.limits
         self._door = UploadDoor(limits.message_memory_bytes, largest=limits.message_bytes + _OVERHEAD)
 
@@ -132,7 +134,9 @@ class ConversationPages:
                 "files_lost": False,
                 **values,
                 "conversation": conversation,
-                "messages": await read_messages(self._context, visit.owner_id, conversation, items),
+                "messages": await read_messages(
+                    self._context, self._reader, visit.owner_id, conversation, items
+                ),
                 "older": older,
                 "newer": before is not None,
                 "live": before is None,
@@ -151,7 +155,7 @@ class ConversationPages:
         conversation = await self._conversation(request, visit)
         await self._mark_read(visit, conversation)
         messages = await read_messages(
-            self._context, visit.owner_id, conversation, conversation.items[-FRAGMENT:]
+            self._context, self._reader, visit.owner_id, conversation, conversation.items[-FRAGMENT:]
         )
         return HTMLResponse(
             self._pages.render(

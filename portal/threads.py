@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from directory.correspondents import correspondents
 from dmp_bridge import codes, record
 from dmp_bridge.record import Origin, State, Status
-from foundation.mime.headers import MailAddress, attachments, display_text, parse_addresses
-from foundation.mime.scanner import headers, scan
-from foundation.vault import BlobDamaged, BlobNotFound
 from mailserver.conversations import Direction, thread_key
 from portal import shown
 from portal.downloads import kind_of
@@ -23,12 +19,10 @@ if TYPE_CHECKING:
 
     from directory.correspondents import Correspondent
     from dmp_bridge.record import Document, Filing
-    from foundation.mime.parts import Part
     from mailserver.conversations import Conversation, Item
     from portal.context import PortalContext
+    from portal.reading import AttachedFile, MailReader, Opened
 
-_TEXT_CHARACTERS = 100_000
-_CUT = "\n[…] La suite de ce texte est trop longue pour être affichée."
 _EXAMINED_WITHIN_MS = 10 * 60 * 1000
 _STATES: Mapping[State, tuple[str, str]] = {
     State.FILED: ("filed", "Classé dans vos documents"),
@@ -55,12 +49,6 @@ _WORDS_OF_CATEGORIES = (
     ("certificat", "CERT_MED"),
     ("compte", "CPT_REND"),
     ("lettre", "CPT_REND"),
-)
-_REPLY_INTRODUCTIONS = ("a écrit :", "a écrit :", "wrote:")
-_ORIGINAL_MESSAGE = (
-    "-----Message d'origine-----",
-    "-----Message d’origine-----",
-    "-----Original Message-----",
 )
 
 
@@ -97,34 +85,15 @@ class MessageView:
     cards: tuple[Card, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    part: str | None
-    filename: str = field(repr=False)
-    media_type: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    sender: str
-    text: str = field(repr=False)
-    quoted: str = field(repr=False)
-    files: tuple[_File, ...]
-
-
 async def read_messages(
-    context: PortalContext, owner_id: int, conversation: Conversation, items: Sequence[Item]
+    context: PortalContext,
+    reader: MailReader,
+    owner_id: int,
+    conversation: Conversation,
+    items: Sequence[Item],
 ) -> list[MessageView]:
-    """The views of some items of a conversation, in their order; one mail is held in memory at a time."""
-    opened: list[_Opened | None] = []
-    for item in items:
-        try:
-            data = await context.vault.read(owner_id, item.blob_id)
-        except (BlobNotFound, BlobDamaged):
-            opened.append(None)
-        else:
-            opened.append(await asyncio.to_thread(_open, data))
+    """The views of some items of a conversation, in their order."""
+    opened = [await reader.opened(owner_id, item.mail_id, item.blob_id) for item in items]
 
     def query(
         connection: Connection,
@@ -147,32 +116,10 @@ async def read_messages(
     ]
 
 
-def _open(data: bytes) -> _Opened:
-    root = scan(data)
-    text, quoted = split_quoted(display_text(data, root))
-    return _Opened(
-        _sender(data, root),
-        _bounded(text),
-        _bounded(quoted),
-        tuple(
-            _File(each.part.number or "1", each.filename, each.media_type, each.size)
-            for each in attachments(data, root)
-        ),
-    )
-
-
-def _sender(data: bytes, root: Part) -> str:
-    for name, value in headers(data, root.header_start, root.body_start):
-        if name.lower() == b"from":
-            first = next((each for each in parse_addresses(value) if isinstance(each, MailAddress)), None)
-            return f"{first.local}@{first.domain}".lower() if first is not None else ""
-    return ""
-
-
 def _view(
     conversation: Conversation,
     item: Item,
-    opened: _Opened | None,
+    opened: Opened | None,
     filings: Sequence[Filing],
     documents: Mapping[int, Document],
     people: Mapping[str, Correspondent],
@@ -199,7 +146,11 @@ def _view(
 
 
 def _cards(
-    files: Sequence[_File], filings: Sequence[Filing], documents: Mapping[int, Document], *, waiting: bool
+    files: Sequence[AttachedFile],
+    filings: Sequence[Filing],
+    documents: Mapping[int, Document],
+    *,
+    waiting: bool,
 ) -> tuple[Card, ...]:
     cards: list[Card] = []
     for file in files:
@@ -219,17 +170,17 @@ def _cards(
     return tuple(cards)
 
 
-def _hidden_card(file: _File) -> Card:
+def _hidden_card(file: AttachedFile) -> Card:
     facts = (kind_of(file.media_type, file.filename), shown.size(file.size))
     return Card(file.filename, file.filename, facts, "", _HIDDEN, "kept", None, None, None, "")
 
 
-def _plain_card(file: _File, state: str) -> Card:
+def _plain_card(file: AttachedFile, state: str) -> Card:
     facts = (kind_of(file.media_type, file.filename), shown.size(file.size))
     return Card(file.filename, file.filename, facts, "", state, "kept", file.part, None, None, "")
 
 
-def _filed_card(file: _File, row: Filing, document: Document | None, part: str | None) -> Card:
+def _filed_card(file: AttachedFile, row: Filing, document: Document | None, part: str | None) -> Card:
     tone, state = _STATES[row.state]
     if row.state is State.REFUSED and row.sentence:
         state = f"{state} : {row.sentence}"
@@ -281,7 +232,7 @@ def _reason(row: Filing) -> str:
     return row.sentence if filed_otherwise or offered_document else ""
 
 
-def _preset(row: Filing, file: _File) -> str:
+def _preset(row: Filing, file: AttachedFile) -> str:
     if row.category is not None:
         return row.category if row.category in codes.patient_categories() else "AUTR_DOC"
     return preset_category(row.filename or file.filename)
@@ -309,25 +260,3 @@ def preset_category(filename: str) -> str:
     """The category that a file's name suggests; the patient may choose another."""
     name = filename.lower().replace("é", "e")
     return next((category for word, category in _WORDS_OF_CATEGORIES if word in name), "AUTR_DOC")
-
-
-def split_quoted(text: str) -> tuple[str, str]:
-    """What was written, and the earlier message quoted below it (lines with ">", or behind a mail client's rule)."""
-    lines = text.split("\n")
-    for position, line in enumerate(lines):
-        if line.strip() in _ORIGINAL_MESSAGE:
-            return "\n".join(lines[:position]).rstrip(), "\n".join(lines[position:])
-    start = len(lines)
-    while start and (not lines[start - 1].strip() or lines[start - 1].startswith(">")):
-        start -= 1
-    if not any(line.startswith(">") for line in lines[start:]):
-        return text, ""
-    if start and lines[start - 1].rstrip().endswith(_REPLY_INTRODUCTIONS):
-        start -= 1
-    written = "\n".join(lines[:start]).rstrip()
-    # A message that is nothing but a quotation is shown as it is.
-    return (written, "\n".join(lines[start:]).strip("\n")) if written else (text, "")
-
-
-def _bounded(text: str) -> str:
-    return text if len(text) <= _TEXT_CHARACTERS else text[:_TEXT_CHARACTERS] + _CUT

@@ -11,7 +11,8 @@ import pytest
 
 from mailserver.conversations import conversation_item
 from mailserver.refusals import REPLY_NOT_ALLOWED
-from portal.threads import preset_category, split_quoted
+from portal.reading import split_quoted
+from portal.threads import preset_category
 from tests.dmp_bridge.builders import PDF, PNG
 from tests.mailserver.place import patient_address
 from tests.portal.house import ORIGIN, SOMEBODY_ELSE, House, form_token

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from portal import sessions
-from portal.live import STREAMS_OF_A_SESSION, Live
+from portal.live import STREAMS_OF_A_SESSION, STREAMS_OF_AN_OWNER, Live
 from portal.sessions import COOKIE
 from tests.portal.house import SOMEBODY_ELSE, House
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from starlette.responses import Response
+    from starlette.types import Message
 
     from directory.patients import Patient
     from foundation.events import Events
@@ -53,7 +57,6 @@ async def test_a_new_message_wakes_the_stream(house: House, events: Events) -> N
     said = await asyncio.wait_for(waiting, 5)
     assert said == b"event: change\ndata:\n\n"
     await stream.aclose()
-    assert live.streams == 0
 
 
 async def test_silence_is_filled_with_comments(house: House) -> None:
@@ -93,7 +96,6 @@ async def test_the_stream_ends_with_the_session(house: House, events: Events, re
     assert await after(stream, f"owner:{patient.owner_id}", events=events) == b"event: end\ndata:\n\n"
     with pytest.raises(StopAsyncIteration):
         await anext(stream)
-    assert live.streams == 0
 
 
 async def test_a_server_that_stops_is_not_held_up(house: House) -> None:
@@ -107,19 +109,52 @@ async def test_a_server_that_stops_is_not_held_up(house: House) -> None:
         await asyncio.wait_for(waiting, 5)
 
 
-async def test_a_session_has_a_bounded_number_of_streams(house: House) -> None:
+class Gone(Exception):
+    """The browser went away."""
+
+
+async def run(answer: Response) -> None:
+    """A connection that breaks at the first byte."""
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        raise Gone
+
+    with contextlib.suppress(Gone, BaseExceptionGroup):
+        await answer({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send)
+
+
+async def test_a_session_has_a_bounded_number_of_streams_before_any_of_them_starts(house: House) -> None:
     who = await visit(house, await house.patient())
     live = Live(house.context, heartbeat=NEVER)
     request = Request({"type": "http", "headers": []})
-    streams = [live.stream(who) for _ in range(STREAMS_OF_A_SESSION)]
-    for stream in streams:
-        await anext(stream)
+    answers = [await live.answer(request, who) for _ in range(STREAMS_OF_A_SESSION)]
+    assert live.streams == STREAMS_OF_A_SESSION
     with pytest.raises(HTTPException) as refused:
         await live.answer(request, who)
     assert refused.value.status_code == 429
-    await streams[0].aclose()
-    answer = await live.answer(request, who)
-    assert answer.media_type == "text/event-stream"
-    for stream in streams[1:]:
-        await stream.aclose()
+    await run(answers.pop())
+    assert live.streams == STREAMS_OF_A_SESSION - 1
+    answers.append(await live.answer(request, who))
+    assert answers[-1].media_type == "text/event-stream"
+    for answer in answers:
+        await run(answer)
     assert live.streams == 0
+
+
+async def test_an_owner_with_many_sessions_has_a_bounded_number_of_streams_too(house: House) -> None:
+    patient = await house.patient()
+    live = Live(house.context, heartbeat=NEVER)
+    request = Request({"type": "http", "headers": []})
+    sessions_needed = -(-STREAMS_OF_AN_OWNER // STREAMS_OF_A_SESSION)
+    visits = [await visit(house, patient) for _ in range(sessions_needed + 1)]
+    for number in range(STREAMS_OF_AN_OWNER):
+        await live.answer(request, visits[number % sessions_needed])
+    with pytest.raises(HTTPException) as refused:
+        await live.answer(request, visits[-1])
+    assert refused.value.status_code == 429
+    other = await visit(house, await house.patient(SOMEBODY_ELSE))
+    assert (await live.answer(request, other)).status_code == 200
