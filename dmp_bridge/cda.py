@@ -91,7 +91,7 @@ class PatientIdentity:
 
 @dataclass(frozen=True, slots=True)
 class CdaAuthor:
-    """One author: national identifier, name as shown, profession and structure."""
+    """One author: identifier, name as shown, profession and structure; identifiers are ``root^extension``."""
 
     id: str
     name: str
@@ -131,6 +131,7 @@ class CdaDocument:
     facility: Coded | None
     practice_setting: Coded | None
     replaces: tuple[str, ...]
+    names_several_patients: bool
     template_ids: tuple[str, ...]
     format_code: str
     # The wrapped file of an N1, the PDF copy of an N3 that has one (to be shown first), else None.
@@ -181,6 +182,7 @@ def read_cda(data: bytes) -> CdaDocument:
         ),
         practice_setting=setting,
         replaces=_replaces(element),
+        names_several_patients=_names_several_patients(element),
         template_ids=templates,
         format_code=format_of_media_type(display.media_type)
         if is_file and display is not None
@@ -317,6 +319,20 @@ def _patient(element: etree._Element) -> PatientIdentity:
     )
 
 
+def _names_several_patients(element: etree._Element) -> bool:
+    """A second recordTarget or a second INS: whose document it is must not depend on which one is read."""
+    roles = [
+        role for target in _children(element, "recordTarget") for role in _children(target, "patientRole")
+    ]
+    named = {
+        identifier.get("extension", "").strip().upper()
+        for role in roles
+        for identifier in _children(role, "id")
+        if identifier.get("root", "").strip() in INS_OIDS
+    }
+    return len(roles) > 1 or len(named) > 1
+
+
 def _qualified(parts: list[etree._Element], qualifier: str | None) -> str:
     return next((text for part in parts if part.get("qualifier") == qualifier and (text := _text(part))), "")
 
@@ -329,11 +345,11 @@ def _author(author: etree._Element) -> CdaAuthor:
         device = _child(assigned, "assignedAuthoringDevice")
         name = _text(_child(device, "softwareName")) or _text(_child(device, "manufacturerModelName"))
     return CdaAuthor(
-        id=_attribute(_child(assigned, "id"), "extension"),
+        id=_identifier(_child(assigned, "id")) or "",
         name=name,
         specialty=_attribute(_child(assigned, "code"), "displayName"),
         institution=_text(_child(organization, "name")),
-        institution_id=_attribute(_child(organization, "id"), "extension"),
+        institution_id=_identifier(_child(organization, "id")) or "",
     )
 
 

@@ -37,6 +37,7 @@ _SET_SOURCE_ID = "urn:uuid:554ac39e-e3fe-47fe-b233-965d2a147832"
 
 _REGISTRIES = ("urn:oasis:names:tc:ebxml-regrep:",)
 _MAX_DOCUMENTS = 200
+_MAX_OBJECTS = 1000
 _NUMBERED_URI = re.compile(r"(\d{1,3})\|(.*)", re.DOTALL)
 
 
@@ -122,7 +123,7 @@ def read_submission(data: bytes) -> Submission:
         root = parse(data)
     except XmlFault as fault:
         raise MetadataFault(str(fault)) from None
-    objects, packages, associations = [], [], []
+    objects, packages, associations, beside = [], [], [], _Beside()
     for element in root.iter():
         name = local_name(element)
         if name == "ExtrinsicObject" and _is_registry(element):
@@ -131,11 +132,20 @@ def read_submission(data: bytes) -> Submission:
             packages.append(element)
         elif name == "Association" and _is_registry(element):
             associations.append(element)
+        elif name == "Classification" and element.get("classifiedObject"):
+            beside.add(element)
     if not objects or len(objects) > _MAX_DOCUMENTS:
         raise MetadataFault("no document" if not objects else "too many documents")
+    if len(packages) > _MAX_OBJECTS or len(associations) > _MAX_OBJECTS:
+        raise MetadataFault("too many objects")
     replaced = _replacements(associations)
-    entries = tuple(_entry(element, replaced.get(element.get("id", ""), ())) for element in objects)
-    found = next((package for package in packages if _is_submission_set(package, root)), None)
+    entries = tuple(
+        _entry(
+            element, replaced.get(element.get("id", ""), ()), beside.confidentiality(element.get("id", ""))
+        )
+        for element in objects
+    )
+    found = next((package for package in packages if _is_submission_set(package, beside)), None)
     return Submission(None if found is None else _submission_set(found), entries)
 
 
@@ -157,20 +167,36 @@ def _is_registry(element: etree._Element) -> bool:
     return namespace(element).startswith(_REGISTRIES)
 
 
-def _is_submission_set(package: etree._Element, root: etree._Element) -> bool:
-    identifier = package.get("id", "")
-    if any(child.get("classificationNode") == _SET_NODE for child in _children(package, "Classification")):
-        return True
-    # ebRIM 2.1 senders, and some of 3.0, put the classification beside the package.
-    return any(
-        local_name(element) == "Classification"
-        and element.get("classificationNode") == _SET_NODE
-        and element.get("classifiedObject") == identifier
-        for element in root.iter()
+class _Beside:
+    """What classifications say of the object they name: ebRIM 2.1 senders, and some of 3.0, put them beside it."""
+
+    def __init__(self) -> None:
+        self.sets: set[str] = set()
+        self._confidentiality: dict[str, list[Coded]] = {}
+
+    def add(self, element: etree._Element) -> None:
+        classified = element.get("classifiedObject", "")
+        if element.get("classificationNode") == _SET_NODE:
+            self.sets.add(classified)
+        code = element.get("nodeRepresentation", "")
+        if code and _scheme(element) == _CONFIDENTIALITY:
+            self._confidentiality.setdefault(classified, []).append(Coded(code[:256]))
+
+    def confidentiality(self, identifier: str) -> tuple[Coded, ...]:
+        return tuple(self._confidentiality.get(identifier, ())) if identifier else ()
+
+
+def _is_submission_set(package: etree._Element, beside: _Beside) -> bool:
+    return package.get("id", "") in beside.sets or any(
+        child.get("classificationNode") == _SET_NODE for child in _children(package, "Classification")
     )
 
 
-def _entry(element: etree._Element, replaces: tuple[str, ...]) -> DocumentEntry:
+def _scheme(classification: etree._Element) -> str:
+    return classification.get("classificationScheme", "").strip().lower()
+
+
+def _entry(element: etree._Element, replaces: tuple[str, ...], beside: tuple[Coded, ...]) -> DocumentEntry:
     slots = _slots(element)
     codes = _classifications(element)
     identifiers = _identifiers(element)
@@ -198,7 +224,7 @@ def _entry(element: etree._Element, replaces: tuple[str, ...]) -> DocumentEntry:
         format_code=_one(codes, _FORMAT),
         healthcare_facility_type_code=_one(codes, _FACILITY),
         practice_setting_code=_one(codes, _PRACTICE),
-        confidentiality_codes=tuple(codes.get(_CONFIDENTIALITY, ())),
+        confidentiality_codes=_each_once(codes.get(_CONFIDENTIALITY, []), beside),
         event_codes=tuple(codes.get(_EVENT, ())),
         replaces=replaces,
     )
@@ -272,8 +298,14 @@ def _classifications(element: etree._Element) -> dict[str, list[Coded]]:
         if code:
             system = _first(_slots(child), "codingScheme") or ""
             coded = Coded(code[:256], system, _localized(child, "Name"))
-            found.setdefault(child.get("classificationScheme", ""), []).append(coded)
+            found.setdefault(_scheme(child), []).append(coded)
     return found
+
+
+def _each_once(inside: list[Coded], beside: tuple[Coded, ...]) -> tuple[Coded, ...]:
+    """The codes in the entry, and those beside it that it does not repeat."""
+    known = {coded.code for coded in inside}
+    return (*inside, *(coded for coded in beside if coded.code not in known))
 
 
 def _one(codes: dict[str, list[Coded]], scheme: str) -> Coded | None:
@@ -300,10 +332,10 @@ def _authors(element: etree._Element, scheme: str) -> tuple[Author, ...]:
 
 def _replacements(associations: list[etree._Element]) -> dict[str, tuple[str, ...]]:
     """For every new document, what it replaces (RPLC, XFRM_RPLC); ebRIM 2.1 writes the bare word."""
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     for association in associations:
         kind = association.get("associationType", "").rpartition(":")[2]
         source, target = association.get("sourceObject", ""), association.get("targetObject", "")
         if kind in ("RPLC", "XFRM_RPLC") and source and target:
-            found[source] = (*found.get(source, ()), target)
-    return found
+            found.setdefault(source, []).append(target)
+    return {source: tuple(targets) for source, targets in found.items()}

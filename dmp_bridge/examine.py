@@ -13,7 +13,17 @@ from dmp_bridge.cda import Attached, CdaDocument, CdaRefused, Level, RootKind, r
 from dmp_bridge.codes import ErrorCode, category, document_type
 from dmp_bridge.findings import OFFER_BYTES, Clinical, Finding, Kind
 from dmp_bridge.hl7_time import paris_date
-from dmp_bridge.sniff import FileType, name_lies, sniff
+from dmp_bridge.sniff import FileType, name_fits, name_lies, sniff
+from dmp_bridge.visibility import (
+    MASKED,
+    UNSEEN,
+    UNSEEN_BY_REPRESENTATIVES,
+    Marks,
+    confidentiality,
+    flag,
+    identifier_key,
+    unite,
+)
 from dmp_bridge.xdm import PackagedDocument, PackageRefused, is_package, read_package
 from foundation.identifiers import INS_OIDS
 
@@ -28,6 +38,7 @@ _KEPT = "Ce fichier reste disponible dans le message."
 _KEPT_ZIP = "Cette archive reste disponible dans le message ; son contenu n'est pas ajouté au dossier."
 _KEPT_LARGE = "Ce fichier dépasse 5 Mo : il reste disponible dans le message."
 _KEPT_LIE = "Le contenu de ce fichier ne correspond pas à son nom : il n'est pas proposé au dossier."
+_SEVERAL_IN_ONE = "Le document désigne plusieurs patients."
 _SEVERAL_PATIENTS = "Le message contient des documents de plusieurs patients."
 _OTHER_PATIENT = "Le document et METADATA.XML ne désignent pas le même patient."
 _UNKNOWN_TYPE = "Le type du document n'appartient pas à la nomenclature des documents de santé."
@@ -51,30 +62,48 @@ def examine_attachments(
     attachments: Iterable[Attachment], limits: ArchiveLimits = archive.DEFAULT
 ) -> tuple[Finding, ...]:
     """Every attachment examined, then the rules that hold for the whole message."""
-    findings: list[Finding] = []
-    digests: dict[tuple[str, int], str] = {}
-    for attachment in attachments:
-        for finding in examine_attachment(attachment, limits):
-            findings.append(finding)
-            if finding.kind is Kind.PLAIN:
-                digests[finding.part, finding.item] = _sha1(finding.data)
-    return _pair_copies(_one_patient(findings), digests)
+    marked = [each for attachment in attachments for each in examine_attachment(attachment, limits)]
+    findings = unite(marked)
+    digests = {
+        (finding.part, finding.item): _sha1(finding.data)
+        for finding in findings
+        if finding.kind is Kind.PLAIN
+    }
+    unseen = [
+        finding.clinical
+        for finding in findings
+        if finding.clinical is not None and finding.clinical.invisible_to_patient
+    ]
+    return _pair_copies(_one_patient(findings), digests, unseen)
 
 
-def examine_attachment(attachment: Attachment, limits: ArchiveLimits) -> list[Finding]:
-    """The findings of one attachment; a package gives one per document."""
+def examine_attachment(attachment: Attachment, limits: ArchiveLimits) -> list[tuple[Finding, Marks]]:
+    """The findings of one attachment with what each is marked by; a package gives one per document."""
     found = sniff(attachment.data)
+    whole = Marks((_content_key(attachment.data),))
     if found is FileType.ZIP:
         return _examine_zip(attachment, limits)
+    if _claims_to_be_a_package(attachment.filename):
+        finding = _finding(attachment, found, Kind.KEPT)
+        return [(_refused(finding, archive.SENTENCES[archive.ArchiveFault.NOT_A_ZIP]), whole)]
     if found is FileType.XML:
         return [_examine_xml(attachment)]
+    return [(_examine_plain(attachment, found), whole)]
+
+
+def _claims_to_be_a_package(filename: str) -> bool:
+    name = filename.strip().lower().rpartition("/")[2]
+    return name.startswith("ihe_xdm") and name.endswith(".zip")
+
+
+def _examine_plain(attachment: Attachment, found: FileType) -> Finding:
     if found not in OFFERED:
-        return [_finding(attachment, found, Kind.KEPT, _lie_or(attachment.filename, found, _KEPT))]
-    if name_lies(attachment.filename, found):
-        return [_finding(attachment, found, Kind.KEPT, _KEPT_LIE)]
+        return _finding(attachment, found, Kind.KEPT, _lie_or(attachment.filename, found, _KEPT))
+    if not name_fits(attachment.filename, found):
+        return _finding(attachment, found, Kind.KEPT, _KEPT_LIE)
     if len(attachment.data) > OFFER_BYTES:
-        return [_finding(attachment, found, Kind.KEPT, _KEPT_LARGE)]
-    return [replace(_finding(attachment, found, Kind.PLAIN), data=attachment.data)]
+        return _finding(attachment, found, Kind.KEPT, _KEPT_LARGE)
+    return replace(_finding(attachment, found, Kind.PLAIN), data=attachment.data)
 
 
 def _lie_or(filename: str, found: FileType, sentence: str) -> str:
@@ -93,39 +122,42 @@ def _finding(attachment: Attachment, found: FileType, kind: Kind, sentence: str 
     )
 
 
-def _examine_xml(attachment: Attachment) -> Finding:
+def _examine_xml(attachment: Attachment) -> tuple[Finding, Marks]:
     finding = _finding(attachment, FileType.XML, Kind.CDA)
+    unread = _marks(None, attachment.data, None)
     try:
         document = read_cda(attachment.data)
     except CdaRefused as refused:
         if refused.fault in (cda.CdaFault.NOT_XML, cda.CdaFault.NOT_CDA):
-            return replace(
-                finding, kind=Kind.KEPT, sentence=_lie_or(attachment.filename, FileType.XML, _KEPT)
-            )
-        return _refused(finding, cda.SENTENCES[refused.fault])
-    return _examine_cda(finding, document, attachment.data, None)
+            sentence = _lie_or(attachment.filename, FileType.XML, _KEPT)
+            return replace(finding, kind=Kind.KEPT, sentence=sentence), unread
+        return _refused(finding, cda.SENTENCES[refused.fault]), unread
+    marks = _marks(document, attachment.data, None)
+    return _examine_cda(finding, document, attachment.data, None, marks), marks
 
 
-def _examine_zip(attachment: Attachment, limits: ArchiveLimits) -> list[Finding]:
+def _examine_zip(attachment: Attachment, limits: ArchiveLimits) -> list[tuple[Finding, Marks]]:
     whole = _finding(
         attachment, FileType.ZIP, Kind.KEPT, _lie_or(attachment.filename, FileType.ZIP, _KEPT_ZIP)
     )
     claims_to_be = attachment.filename.lower().startswith("ihe_xdm")
+    marks = Marks((_content_key(attachment.data),))
     try:
         unpacked = unpack(attachment.data, limits)
     except ArchiveRefused as refused:
         sentence = archive.SENTENCES[refused.fault]
-        return [_refused(whole, sentence) if claims_to_be else replace(whole, sentence=sentence)]
+        return [(_refused(whole, sentence) if claims_to_be else replace(whole, sentence=sentence), marks)]
     if not is_package(unpacked, attachment.filename):
-        return [whole]
+        return [(whole, marks)]
     try:
         package = read_package(unpacked)
     except PackageRefused as fault:
-        return [_refused(whole, xdm.SENTENCES[fault.fault])]
+        flags = frozenset({UNSEEN}) if fault.unseen else frozenset()
+        return [(_refused(whole, xdm.SENTENCES[fault.fault]), replace(marks, flags=flags))]
     return [_examine_packaged(attachment, document, item) for item, document in enumerate(package.documents)]
 
 
-def _examine_packaged(attachment: Attachment, document: PackagedDocument, item: int) -> Finding:
+def _examine_packaged(attachment: Attachment, document: PackagedDocument, item: int) -> tuple[Finding, Marks]:
     data = document.data or b""
     found = sniff(data)
     finding = Finding(
@@ -136,19 +168,37 @@ def _examine_packaged(attachment: Attachment, document: PackagedDocument, item: 
         size=len(data),
         kind=Kind.XDM_DOCUMENT,
     )
+    unread = _marks(None, data, document.entry)
     if document.fault is not None:
-        return _refused(finding, xdm.SENTENCES[document.fault])
+        return _refused(finding, xdm.SENTENCES[document.fault]), unread
     if found is FileType.XML:
         try:
-            return _examine_cda(finding, read_cda(data), data, document.entry)
+            read = read_cda(data)
         except CdaRefused as refused:
-            return _refused(finding, cda.SENTENCES[refused.fault])
+            return _refused(finding, cda.SENTENCES[refused.fault]), unread
+        marks = _marks(read, data, document.entry)
+        return _examine_cda(finding, read, data, document.entry, marks), marks
     # The French profile packs CDA only; what else stands there has no header to identify its patient by.
-    return _refused(finding, _NOT_FILEABLE)
+    return _refused(finding, _NOT_FILEABLE), unread
+
+
+def _marks(document: CdaDocument | None, data: bytes, entry: DocumentEntry | None) -> Marks:
+    """By what the same document is known elsewhere in the message, and the flags of both its headers."""
+    keys, flags = [], set()
+    if data:
+        keys.append(_content_key(data))
+    if entry is not None:
+        keys += [identifier_key(entry.unique_id)] if entry.unique_id else []
+        flags |= {flag(code.code) for code in entry.confidentiality_codes}
+    if document is not None:
+        keys.append(identifier_key(document.unique_id))
+        keys += [_content_key(document.display.data)] if document.display is not None else []
+        flags.add(flag(document.confidentiality))
+    return Marks(tuple(keys), frozenset(flags))
 
 
 def _examine_cda(
-    finding: Finding, document: CdaDocument, data: bytes, entry: DocumentEntry | None
+    finding: Finding, document: CdaDocument, data: bytes, entry: DocumentEntry | None, marks: Marks
 ) -> Finding:
     """The checks of one document that need nothing but the message (ANS, integration of a document)."""
     finding = replace(finding, ins=document.patient.ins or _announced_ins(entry))
@@ -157,6 +207,8 @@ def _examine_cda(
         return _refused(finding, _UNKNOWN_TYPE)
     if document.level is Level.NONE:
         return _refused(finding, _NO_BODY)
+    if document.names_several_patients:
+        return _refused(finding, _SEVERAL_IN_ONE, ErrorCode.OTHER_PATIENT)
     display = document.display
     if display is not None:
         shown = sniff(display.data)
@@ -171,7 +223,6 @@ def _examine_cda(
         return _refused(finding, _NO_INS, ErrorCode.NO_INS)
     if not document.patient.is_complete:
         return _refused(finding, _INCOMPLETE_INS, ErrorCode.INCOMPLETE_INS)
-    flags = {code.code for code in entry.confidentiality_codes} if entry is not None else set()
     author = document.authors[0] if document.authors else None
     # Where METADATA.XML and the document differ on its identifier, type or title, the document is right: its
     # SHA-1 ties the two together, and producers flatten an id with an extension each in their own way.
@@ -184,10 +235,11 @@ def _examine_cda(
         class_code=kind.class_code,
         category=category(kind.code, kind.class_code),
         format_code=document.format_code,
-        confidentiality=_strictest(document.confidentiality, flags),
-        masked_to_professionals="MASQUE_PS" in flags,
-        invisible_to_patient="INVISIBLE_PATIENT" in flags,
-        invisible_to_representatives="INVISIBLE_REPRESENTANTS_LEGAUX" in flags,
+        # Those of this one place; the whole message is united afterwards.
+        confidentiality=confidentiality(marks.flags),
+        masked_to_professionals=MASKED in marks.flags,
+        invisible_to_patient=UNSEEN in marks.flags,
+        invisible_to_representatives=UNSEEN_BY_REPRESENTATIVES in marks.flags,
         language=document.language,
         level=document.level.value,
         created_at=document.effective_at,
@@ -210,10 +262,6 @@ def _announced_ins(entry: DocumentEntry | None) -> str | None:
     return identifier.value.upper() if identifier is not None and identifier.oid in INS_OIDS else None
 
 
-def _strictest(of_document: str, of_metadata: set[str]) -> str:
-    return next((code for code in ("V", "R") if code == of_document or code in of_metadata), "N")
-
-
 def _refused(finding: Finding, sentence: str, code: ErrorCode = ErrorCode.OTHER) -> Finding:
     return replace(
         finding, kind=Kind.REFUSED, sentence=sentence, code=code, clinical=None, display=None, data=b""
@@ -229,7 +277,9 @@ def _one_patient(findings: list[Finding]) -> list[Finding]:
     ]
 
 
-def _pair_copies(findings: list[Finding], digests: dict[tuple[str, int], str]) -> tuple[Finding, ...]:
+def _pair_copies(
+    findings: list[Finding], digests: dict[tuple[str, int], str], unseen: list[Clinical]
+) -> tuple[Finding, ...]:
     """A file that shows a document of the same message is its copy: one line, filed once (SC.CDA/DD.15)."""
     shown: dict[str, str] = {}
     documents = [finding.clinical for finding in findings if finding.clinical is not None]
@@ -243,6 +293,9 @@ def _pair_copies(findings: list[Finding], digests: dict[tuple[str, int], str]) -
             copy_of = shown.get(digests[finding.part, finding.item]) or _named_after(finding, documents)
         if copy_of is not None:
             finding = replace(finding, kind=Kind.COPY, copy_of=copy_of, data=b"")
+        # Same content was found before; a copy that only bears the official name is hidden here.
+        if not finding.hidden and unseen and _named_after(finding, unseen) is not None:
+            finding = replace(finding, hidden=True)
         paired.append(finding)
     return tuple(paired)
 
@@ -270,6 +323,10 @@ def _plain(text: str) -> str:
         for character in unicodedata.normalize("NFKD", text).lower()
         if not unicodedata.combining(character)
     )
+
+
+def _content_key(data: bytes) -> str:
+    return f"sha1:{_sha1(data)}"
 
 
 def _sha1(data: bytes) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from directory.bals import find_bal
 from dmp_bridge import record
-from dmp_bridge.codes import ErrorCode
+from dmp_bridge.codes import PROFESSIONAL_OID, STRUCTURE_OID, ErrorCode
 from dmp_bridge.findings import Clinical, Finding, Kind
 from dmp_bridge.record import Document, Origin, State, Status
 
@@ -23,11 +24,14 @@ _FILED = "Document ajouté à votre dossier."
 _FILED_OLDER = "Version antérieure d'un document de votre dossier, conservée avec lui."
 _DUPLICATE = "Ce document figure déjà dans votre dossier."
 _OFFERED = "Vous pouvez ajouter ce fichier à vos documents de santé."
-_OFFERED_DOCUMENT = "Vous pouvez ajouter ce document à vos documents de santé."
+_OFFERED_DOCUMENT = (
+    "Les documents reçus ne sont pas versés d'office au dossier : vous pouvez ajouter celui-ci vous-même."
+)
 _OFFERED_RESTRICTED = "Ce document est à diffusion restreinte : il n'est ajouté que si vous le demandez."
 _OFFERED_OUTSIDE = (
     "Ce type de document n'est pas versé d'office au dossier : vous pouvez l'ajouter vous-même."
 )
+_UNSEEN = "Un document non visible par le patient ne peut pas être envoyé à l'adresse du patient lui-même."
 _NOT_ADDED = "Ce document n'est pas ajouté au dossier."
 _COPY = "Copie lisible d'un document joint au même message."
 _CLOSED = "Le dossier du patient n'est pas ouvert."
@@ -55,7 +59,10 @@ class Structured(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do with one finding. For FILED: the status it takes and the documents it deprecates."""
+    """What to do with one finding. For FILED: the status it takes and the documents it deprecates.
+
+    What is ``hidden`` is a document that the patient must not see.
+    """
 
     state: State
     sentence: str
@@ -63,6 +70,7 @@ class Verdict:
     status: Status = Status.APPROVED
     supersedes: tuple[int, ...] = ()
     document_id: int | None = None
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,8 @@ def judge(connection: Connection, arrival: Arrival, finding: Finding) -> Verdict
         return Verdict(State.KEPT, finding.sentence)
     if finding.kind is Kind.COPY:
         return Verdict(State.COPY, _COPY)
+    if finding.hidden and finding.clinical is None:
+        return Verdict(State.KEPT, _NOT_ADDED)
     patient = arrival.patient
     if patient is None or not patient.record_is_open:
         if finding.clinical is None:
@@ -92,35 +102,55 @@ def judge(connection: Connection, arrival: Arrival, finding: Finding) -> Verdict
     if finding.clinical is None:
         return Verdict(State.OFFERED, _OFFERED)
     clinical = finding.clinical
-    # The OID is not compared: NIR and NIA never share a number, and test documents come under a third OID.
-    if clinical.patient.ins != patient.ins:
-        return _refused(ErrorCode.OTHER_PATIENT, _OTHER_PATIENT)
-    is_same_person = _same_person(clinical, patient)
-    if not is_same_person and arrival.traits is Traits.REFUSE:
-        return _refused(ErrorCode.OTHER_PATIENT, _OTHER_TRAITS)
-    verdict = _admit(connection, arrival, clinical, sha1(finding.data))
-    if verdict.state is State.FILED and not is_same_person:
-        verdict = replace(verdict, sentence=f"{verdict.sentence} {_TOLD_TRAITS}")
+    verdict = admit(connection, arrival, clinical, sha1(finding.data))
     if verdict.state is not State.FILED or verdict.document_id is not None:
         return verdict
     if clinical.invisible_to_patient:
         # What a professional still has to announce is filed unseen, or not at all: never offered.
         fits = clinical.class_code is not None and clinical.confidentiality == "N"
         return verdict if fits else Verdict(State.KEPT, _NOT_ADDED)
-    if clinical.class_code is None:
-        return Verdict(State.OFFERED, _OFFERED_OUTSIDE)
-    if clinical.confidentiality != "N":
-        return Verdict(State.OFFERED, _OFFERED_RESTRICTED)
-    if arrival.structured is Structured.OFFER:
-        return Verdict(State.OFFERED, _OFFERED_DOCUMENT)
+    if (reason := _not_at_once(arrival, clinical)) is not None:
+        told = f"{reason} {_TOLD_TRAITS}" if verdict.sentence.endswith(_TOLD_TRAITS) else reason
+        return Verdict(State.OFFERED, told)
     return verdict
+
+
+def admit(connection: Connection, arrival: Arrival, clinical: Clinical, digest: str) -> Verdict:
+    """Whether a clinical document may stand in this open record at all: FILED, DUPLICATE or REFUSED.
+
+    FILED with a ``document_id`` is the document that the same mail filed before.
+    """
+    assert arrival.patient is not None
+    patient = arrival.patient
+    # The OID is not compared: NIR and NIA never share a number, and test documents come under a third OID.
+    if clinical.patient.ins != patient.ins:
+        return _refused(ErrorCode.OTHER_PATIENT, _OTHER_PATIENT)
+    is_same_person = _same_person(clinical, patient)
+    if not is_same_person and arrival.traits is Traits.REFUSE:
+        return _refused(ErrorCode.OTHER_PATIENT, _OTHER_TRAITS)
+    if arrival.mail_id is not None and clinical.invisible_to_patient:
+        # Professionals exchange such a document among themselves; the patient's own box shows it (dmp.md §2.6).
+        return replace(_refused(ErrorCode.OTHER, _UNSEEN), hidden=True)
+    verdict = _version(connection, arrival, clinical, digest)
+    if verdict.state is State.FILED and not is_same_person:
+        verdict = replace(verdict, sentence=f"{verdict.sentence} {_TOLD_TRAITS}")
+    return verdict
+
+
+def _not_at_once(arrival: Arrival, clinical: Clinical) -> str | None:
+    """Why the patient is asked before a document is filed, None when he is not."""
+    if clinical.class_code is None:
+        return _OFFERED_OUTSIDE
+    if clinical.confidentiality != "N":
+        return _OFFERED_RESTRICTED
+    return _OFFERED_DOCUMENT if arrival.structured is Structured.OFFER else None
 
 
 def _refused(code: ErrorCode, sentence: str) -> Verdict:
     return Verdict(State.REFUSED, sentence, code)
 
 
-def _admit(connection: Connection, arrival: Arrival, clinical: Clinical, digest: str) -> Verdict:
+def _version(connection: Connection, arrival: Arrival, clinical: Clinical, digest: str) -> Verdict:
     """Duplicates and versions (CI-SIS Structuration minimale §3.5.5.10): id first, then set and version."""
     assert arrival.patient is not None
     owner_id = arrival.patient.owner_id
@@ -128,6 +158,9 @@ def _admit(connection: Connection, arrival: Arrival, clinical: Clinical, digest:
     if known is not None:
         if known.sha1 != digest:
             return _refused(ErrorCode.VERSION, _OTHER_BYTES)
+        if known.invisible_to_patient and arrival.mail_id is not None:
+            # The record knows better than a mail that forgot the flag.
+            return replace(_refused(ErrorCode.OTHER, _UNSEEN), hidden=True)
         same_mail = known.mail_id == arrival.mail_id
         return Verdict(
             State.FILED if same_mail else State.DUPLICATE,
@@ -141,26 +174,53 @@ def _admit(connection: Connection, arrival: Arrival, clinical: Clinical, digest:
         if (found := record.document_by_unique_id(connection, owner_id, unique_id)) is not None
     ]
     others = {each.id: each for each in (*of_set, *replaced)}
-    if not all(_may_follow(clinical, arrival.sender, each) for each in others.values()):
+    if not all(_may_follow(connection, arrival, clinical, each) for each in others.values()):
         return _refused(ErrorCode.AUTHOR, _OTHER_AUTHOR)
     if any(each.version_number == clinical.version_number for each in of_set):
         return _refused(ErrorCode.VERSION, _SAME_VERSION)
-    if any(each.version_number > clinical.version_number for each in of_set):
+    if any(
+        each.version_number > clinical.version_number
+        for each in of_set
+        if clinical.invisible_to_patient or not each.invisible_to_patient
+    ):
         # It arrives late: it is kept, and never takes the place of the later version.
         return Verdict(State.FILED, _FILED_OLDER, status=Status.DEPRECATED)
-    current = tuple(each.id for each in others.values() if each.status is Status.APPROVED)
+    # A version that the patient must not see takes nothing from him that he sees.
+    current = tuple(
+        each.id
+        for each in others.values()
+        if each.status is Status.APPROVED and (each.invisible_to_patient or not clinical.invisible_to_patient)
+    )
     return Verdict(State.FILED, _FILED, supersedes=current)
 
 
-def _may_follow(clinical: Clinical, sender: str, other: Document) -> bool:
-    """A document is replaced by its author or the author's structure (error 901), patients' own by nobody."""
+def _may_follow(connection: Connection, arrival: Arrival, clinical: Clinical, other: Document) -> bool:
+    """A document is replaced by its author or the author's structure (error 901), patients' own by nobody.
+
+    What a document claims, anybody can write: a mail must also come from the box that sent the former one, or
+    from one whose holder is the author or the structure of the former one.
+    """
     if other.origin is Origin.PATIENT:
         return False
-    if clinical.author_id and clinical.author_id == other.author_id:
-        return True
-    if clinical.institution_id and clinical.institution_id == other.institution_id:
-        return True
-    return bool(sender) and sender.lower() == other.sender.lower()
+    ours = {clinical.author_id[:64], clinical.institution_id[:64]} - {""}
+    theirs = {other.author_id, other.institution_id} - {""}
+    if theirs and not ours & theirs:
+        return False
+    if arrival.mail_id is None:
+        return bool(theirs)  # the operator vouches for what he deposits
+    if not arrival.sender:
+        return False
+    return arrival.sender.lower() == other.sender.lower() or bool(
+        theirs & _identifiers_of(connection, arrival.sender)
+    )
+
+
+def _identifiers_of(connection: Connection, sender: str) -> set[str]:
+    """As what the holder of a hosted box may stand in a document: a professional or a structure."""
+    box = find_bal(connection, sender)
+    if box is None or not box.idnat:
+        return set()
+    return {f"{oid}^{box.idnat}" for oid in (PROFESSIONAL_OID, STRUCTURE_OID)}
 
 
 def _same_person(clinical: Clinical, patient: Patient) -> bool:

@@ -64,7 +64,8 @@ class Finding:
 
     ``sentence`` is French and names no person. ``data`` are the bytes a filing would keep, empty when nothing
     can be filed; ``display`` is what a person looks at in their place. ``copy_of`` is the ``unique_id`` of the
-    clinical document that a copy shows; ``ins`` is whom a clinical document names, refused or not.
+    clinical document that a copy shows; ``ins`` is whom a clinical document names, refused or not. What is
+    ``hidden`` is or holds a document that the patient must not see.
     """
 
     part: str
@@ -77,6 +78,7 @@ class Finding:
     code: ErrorCode | None = None
     clinical: Clinical | None = None
     copy_of: str | None = None
+    hidden: bool = False
     ins: str | None = field(default=None, repr=False)
     display: Attached | None = field(default=None, repr=False)
     data: bytes = field(default=b"", repr=False)

@@ -11,11 +11,16 @@ _TIME = re.compile(
     re.ASCII,
 )
 _PARIS = ZoneInfo("Europe/Paris")
+# Programs write zeroes, 0001 and 9999 for a date they do not know: no act of care bears such a year.
+_YEARS = range(1850, 2200)
+_FIRST = int(datetime(_YEARS.start, 1, 1, tzinfo=UTC).timestamp()) * 1000
+_LAST = int(datetime(_YEARS.stop, 1, 1, tzinfo=UTC).timestamp()) * 1000
 
 
 def parse_cda_time(text: str | None) -> int | None:
     """Epoch milliseconds of an HL7 TS, from ``YYYY`` to ``YYYYMMDDHHMMSS.ffff±ZZzz``; None if it is none.
 
+    A year before 1850 or after 2199 is none.
     Without an offset it is French local time (CI-SIS Structuration minimale §3.5.7.1).
     """
     return _parse(text, _PARIS)
@@ -37,8 +42,8 @@ def format_cda_time(instant: datetime) -> str:
 
 
 def paris_date(millis: int) -> str:
-    """``YYYY-MM-DD`` in France of an instant in epoch milliseconds."""
-    return datetime.fromtimestamp(millis / 1000, _PARIS).date().isoformat()
+    """``YYYY-MM-DD`` in France of an instant in epoch milliseconds, held between 1850 and 2200."""
+    return datetime.fromtimestamp(min(max(millis, _FIRST), _LAST) / 1000, _PARIS).date().isoformat()
 
 
 def parse_birth_date(text: str | None) -> str | None:
@@ -68,6 +73,7 @@ def _parse(text: str | None, zone: ZoneInfo | timezone) -> int | None:
             int(second or 0),
             tzinfo=tz,
         )
-        return int(instant.timestamp()) * 1000
+        millis = int(instant.timestamp()) * 1000
     except (ValueError, OverflowError):
         return None
+    return millis if int(year) in _YEARS else None

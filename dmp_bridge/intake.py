@@ -70,6 +70,27 @@ class Outcome:
     document_id: int | None
 
 
+class _Hidden:
+    """What of one mail the patient must not see: documents, the parts that hold them, and their copies."""
+
+    def __init__(self) -> None:
+        self._parts: set[str] = set()
+        self._documents: set[str] = set()
+
+    def note(self, finding: Finding, verdict: Verdict) -> None:
+        if finding.hidden or verdict.hidden:
+            self._parts.add(finding.part)
+        clinical = finding.clinical
+        if clinical is not None and (clinical.invisible_to_patient or verdict.hidden):
+            self._documents.add(clinical.unique_id)
+
+    def covers(self, finding: Finding) -> bool:
+        return finding.part in self._parts or finding.copy_of in self._documents
+
+    def may_be_named(self, finding: Finding) -> bool:
+        return finding.clinical is None or finding.clinical.unique_id not in self._documents
+
+
 class Bridge:
     """From the attachments of a mail to the patient's record. `close` ends its worker process."""
 
@@ -118,6 +139,7 @@ class Bridge:
         """
         arrival = self._arrival(uow.connection, mail)
         outcomes: list[Outcome] = []
+        hidden = _Hidden()
         by_unique_id: dict[str, int] = {}
         for finding in findings:
             verdict = judge(uow.connection, arrival, finding)
@@ -127,6 +149,7 @@ class Bridge:
                 if ready is None:
                     raise NotSealed
                 document_id = self._store(uow, mail, finding, verdict, ready)
+            hidden.note(finding, verdict)
             if finding.clinical is not None and document_id is not None:
                 by_unique_id[finding.clinical.unique_id] = document_id
             outcomes.append(
@@ -141,7 +164,7 @@ class Bridge:
                 )
             )
         rows = [
-            self._row(mail, finding, outcome, by_unique_id)
+            self._row(mail, finding, outcome, by_unique_id, hidden)
             for finding, outcome in zip(findings, outcomes, strict=True)
         ]
         record.replace_filings(uow, mail.owner_id, mail.mail_id, rows)
@@ -267,8 +290,14 @@ class Bridge:
         return record.add_document(uow, values)
 
     def _row(
-        self, mail: Mail, finding: Finding, outcome: Outcome, by_unique_id: Mapping[str, int]
+        self,
+        mail: Mail,
+        finding: Finding,
+        outcome: Outcome,
+        by_unique_id: Mapping[str, int],
+        hidden: _Hidden,
     ) -> dict[str, object]:
+        clinical = finding.clinical if hidden.may_be_named(finding) else None
         return {
             "owner_id": mail.owner_id,
             "mail_id": mail.mail_id,
@@ -283,9 +312,9 @@ class Bridge:
             "code": None if outcome.code is None else outcome.code.value,
             "sentence": outcome.sentence,
             "document_id": by_unique_id.get(finding.copy_of) if finding.copy_of else outcome.document_id,
-            "title": None if finding.clinical is None else finding.clinical.title[:128],
-            "category": None if finding.clinical is None else finding.clinical.category[:16],
-            "hidden": False,
+            "title": None if clinical is None else clinical.title[:128],
+            "category": None if clinical is None else clinical.category[:16],
+            "hidden": hidden.covers(finding),
             "sender": mail.sender[:320],
             "at": self._clock.millis(),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dmp_bridge import archive
@@ -37,7 +38,10 @@ def examine_message(message: bytes, limits: ArchiveLimits = archive.DEFAULT) -> 
             beyond.append(_kept(part.number, attachment.filename, attachment.media_type, attachment.size))
             continue
         taken.append(Attachment(part.number, attachment.filename, data))
-    return (*examine_attachments(taken, limits), *beyond)
+    findings = examine_attachments(taken, limits)
+    # What was not examined may be the very file that must not be seen.
+    hidden = any(finding.hidden for finding in findings)
+    return (*findings, *(replace(finding, hidden=hidden) for finding in beyond))
 
 
 def _kept(part: str, filename: str, media_type: str, size: int) -> Finding:

@@ -45,7 +45,6 @@ _BY_SUFFIX: dict[str, FileType] = {
     ".txt": FileType.TEXT,
 }
 
-_IMAGES = frozenset({FileType.JPEG, FileType.PNG, FileType.TIFF})
 _SPACE = b" \t\r\n"
 _TEXT_SAMPLE = 65_536
 _PDF_HEADER_WITHIN = 1024
@@ -70,21 +69,20 @@ def sniff(data: bytes) -> FileType:
 
 
 def name_lies(filename: str, found: FileType) -> bool:
-    """True when the suffix of ``filename`` promises another type than the bytes.
-
-    One picture format named as another is a common slip of scanners and harms nobody: it is no lie.
-    """
+    """True when the suffix of ``filename`` is one the bridge knows and promises another type than the bytes."""
     promised = _BY_SUFFIX.get(PurePosixPath(filename.lower()).suffix)
     if promised is None or promised is found:
-        return False
-    if promised in _IMAGES and found in _IMAGES:
         return False
     return not (promised is FileType.TEXT and found is FileType.XML)
 
 
-def is_named_as_known(filename: str) -> bool:
-    """True when the suffix of ``filename`` is one the bridge knows."""
-    return PurePosixPath(filename.lower()).suffix in _BY_SUFFIX
+def name_fits(filename: str, found: FileType) -> bool:
+    """True when ``filename`` ends as a file of this type does, or has no extension at all.
+
+    By its extension the patient's computer chooses what opens the file: a script is text by its bytes.
+    """
+    suffix = PurePosixPath(filename.lower().rstrip(". ")).suffix
+    return not suffix or _BY_SUFFIX.get(suffix) is found
 
 
 def _is_late_pdf(data: bytes) -> bool:

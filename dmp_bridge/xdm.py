@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from dmp_bridge.ebrim import DocumentEntry, MetadataFault, SubmissionSet, read_submission
+from dmp_bridge.visibility import is_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dmp_bridge.archive import Archive, Entry
+    from dmp_bridge.codes import Coded
 
 _METADATA = "metadata.xml"
 _FOLDER = "ihe_xdm"
@@ -50,11 +52,15 @@ SENTENCES: dict[PackageFault, str] = {
 
 
 class PackageRefused(Exception):
-    """No document of the package can be read; ``fault`` says why."""
+    """No document of the package can be read; ``fault`` says why.
 
-    def __init__(self, fault: PackageFault) -> None:
+    ``unseen`` tells that what was read of it announces a document the patient must not see.
+    """
+
+    def __init__(self, fault: PackageFault, *, unseen: bool = False) -> None:
         super().__init__(fault.value)
         self.fault = fault
+        self.unseen = unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,9 @@ def read_package(archive: Archive) -> Package:
     tree = _Tree(files)
     documents: list[PackagedDocument] = []
     unreadable = 0
-    seen: set[str] = set()
+    unseen = False
+    seen: dict[str, int] = {}
+    also: dict[int, dict[Coded, None]] = {}
     for subset in subsets[:_MAX_SUBSETS]:
         try:
             submission = read_submission(subset.metadata.data)
@@ -119,21 +127,31 @@ def read_package(archive: Archive) -> Package:
         for entry in submission.entries:
             if _is_signature(entry):
                 continue
+            unseen = unseen or is_unseen(code.code for code in entry.confidentiality_codes)
             document, key = _locate(entry, submission.submission_set, subset, tree)
-            # A wrapper folder often holds the whole package a second time.
+            # A wrapper folder often holds the whole package a second time; what it says of it counts as well.
             if document.fault is None and key in seen:
+                also.setdefault(seen[key], {}).update(dict.fromkeys(entry.confidentiality_codes))
                 continue
             if document.fault is None:
-                seen.add(key)
+                seen[key] = len(documents)
             documents.append(document)
             if len(documents) > _MAX_DOCUMENTS:
-                raise PackageRefused(PackageFault.TOO_MANY)
+                raise PackageRefused(PackageFault.TOO_MANY, unseen=unseen)
     if not documents:
         raise PackageRefused(PackageFault.UNREADABLE_METADATA)
     if unreadable:
         # A subset nobody can read may be about another person: nothing of the package is taken.
-        raise PackageRefused(PackageFault.UNREADABLE_METADATA)
+        raise PackageRefused(PackageFault.UNREADABLE_METADATA, unseen=unseen)
+    for index, codes in also.items():
+        documents[index] = _bearing(documents[index], tuple(codes))
     return Package(tuple(documents))
+
+
+def _bearing(document: PackagedDocument, codes: tuple[Coded, ...]) -> PackagedDocument:
+    """The document under the codes of another entry too."""
+    all_of = tuple(dict.fromkeys((*document.entry.confidentiality_codes, *codes)))
+    return replace(document, entry=replace(document.entry, confidentiality_codes=all_of))
 
 
 def _is_noise(entry: Entry) -> bool:

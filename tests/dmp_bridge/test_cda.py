@@ -37,11 +37,14 @@ def test_the_header_of_an_n1_is_read() -> None:
     assert found.patient.is_complete
     (author,) = found.authors
     assert (author.id, author.name, author.specialty) == (
-        "801234534765",
+        "1.2.250.1.71.4.2.1^801234534765",
         "Dr Marcel CAMPARINI",
         "Médecin - Biologie médicale (SM)",
     )
-    assert (author.institution, author.institution_id) == ("Laboratoire des charmes", "1120459876")
+    assert (author.institution, author.institution_id) == (
+        "Laboratoire des charmes",
+        "1.2.250.1.71.4.2.2^1120459876",
+    )
     assert found.facility is not None
     assert found.facility.code == "SA07"
     assert found.practice_setting is not None

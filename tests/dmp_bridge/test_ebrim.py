@@ -70,3 +70,18 @@ def test_it_reads_ebrim_2_1() -> None:
     assert found.authors[0].specialties == ("patient",)
     assert submission.submission_set is not None
     assert submission.submission_set.unique_id == "1.3.6.1.4.1.21367.2005.3.998.997"
+
+
+def test_a_flag_beside_its_document_counts() -> None:
+    beside = (
+        '<rim:Classification classificationScheme="URN:UUID:f4f85eac-e6cb-4883-b524-f2705394840f"'
+        ' classifiedObject="Document01" nodeRepresentation="INVISIBLE_PATIENT"/>'
+    )
+    (found,) = read_submission(metadata(entry("x", b"x"), beside)).entries
+    assert [code.code for code in found.confidentiality_codes] == ["N", "INVISIBLE_PATIENT"]
+
+
+def test_more_packages_than_anybody_sends_are_refused() -> None:
+    packages = "".join(f'<rim:RegistryPackage id="P{number}"/>' for number in range(1001))
+    with pytest.raises(MetadataFault):
+        read_submission(metadata(entry("x", b"x"), packages))

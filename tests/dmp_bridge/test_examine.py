@@ -5,7 +5,18 @@ import pytest
 from dmp_bridge.codes import ErrorCode
 from dmp_bridge.examine import Attachment, examine_attachments
 from dmp_bridge.findings import OFFER_BYTES, Finding, Kind
-from tests.dmp_bridge.builders import OTHER_INS, PDF, PNG, cda, n1_body, n3_body, xdm, zipped
+from tests.dmp_bridge.builders import (
+    OTHER_INS,
+    PDF,
+    PNG,
+    cda,
+    entry,
+    metadata,
+    n1_body,
+    n3_body,
+    xdm,
+    zipped,
+)
 
 
 def examine(*files: tuple[str, bytes]) -> tuple[Finding, ...]:
@@ -59,7 +70,12 @@ def test_a_cda_may_come_alone() -> None:
     ("name", "data", "kind", "media_type"),
     [
         ("lettre.pdf", PDF, Kind.PLAIN, "application/pdf"),
-        ("photo.jpg", PNG, Kind.PLAIN, "image/png"),
+        ("photo.png", PNG, Kind.PLAIN, "image/png"),
+        ("sans-extension", PDF, Kind.PLAIN, "application/pdf"),
+        ("photo.jpg", PNG, Kind.KEPT, "image/png"),
+        ("script.js", b"alert(1)", Kind.KEPT, "text/plain"),
+        ("page.html", b"<p>bonjour</p>", Kind.KEPT, "text/plain"),
+        ("raccourci.bat. ", b"del *", Kind.KEPT, "text/plain"),
         ("notes.txt", b"bonjour", Kind.PLAIN, "text/plain"),
         ("lettre.pdf", b"MZ\x90\x00", Kind.KEPT, "application/octet-stream"),
         ("lettre.pdf", PNG, Kind.KEPT, "image/png"),
@@ -141,3 +157,109 @@ def test_a_pdf_with_the_official_name_of_the_document_is_a_copy() -> None:
         (name, PDF + b"%"), ("c.xml", cda(body=n3_body())), ("20260101_CR_PAT-TROIS_DOMINIQUE.pdf", PDF)
     )
     assert [each.kind for each in found] == [Kind.COPY, Kind.CDA, Kind.PLAIN]
+
+
+@pytest.mark.parametrize("flag", ["invisible_patient", " INVISIBLE_PATIENT ", "INVISIBLE_PATIENT^^1.2.250"])
+def test_a_flag_is_understood_as_programs_write_it(flag: str) -> None:
+    found = one("IHE_XDM.zip", xdm(cda(), flags=(flag,)))
+    assert found.hidden
+    assert found.clinical is not None
+    assert found.clinical.invisible_to_patient
+
+
+@pytest.mark.parametrize(("written", "read"), [("n", "N"), ("r", "R"), ("v", "V"), ("X", "R"), ("", "N")])
+def test_a_confidentiality_nobody_knows_is_not_the_usual_one(written: str, read: str) -> None:
+    clinical = one("lettre.xml", cda(confidentiality=written)).clinical
+    assert clinical is not None
+    assert clinical.confidentiality == read
+
+
+@pytest.mark.parametrize("packed_first", [True, False])
+def test_a_document_loose_and_packed_bears_the_flags_of_both(packed_first: bool) -> None:
+    files = [("IHE_XDM.zip", xdm(cda(), flags=("V", "INVISIBLE_PATIENT"))), ("lettre.xml", cda())]
+    found = examine(*(files if packed_first else files[::-1]))
+    assert [each.hidden for each in found] == [True, True]
+    assert [each.clinical and each.clinical.confidentiality for each in found] == ["V", "V"]
+    assert all(each.clinical is not None and each.clinical.invisible_to_patient for each in found)
+
+
+def test_other_bytes_under_the_same_identifier_bear_the_same_flags() -> None:
+    found = examine(
+        ("IHE_XDM.zip", xdm(cda(), flags=("INVISIBLE_PATIENT",))), ("lettre.xml", cda(title="Autre"))
+    )
+    assert [each.hidden for each in found] == [True, True]
+
+
+def test_two_subsets_and_two_entries_on_one_file_bear_the_flags_of_both() -> None:
+    name, data = "DOC.XML", cda()
+    visible, unseen = entry(name, data), entry(name, data, flags=("INVISIBLE_PATIENT",), identifier="D2")
+    subset = "IHE_XDM/SUBSET0{}/{}"
+    two_entries = {subset.format(1, "METADATA.XML"): metadata(visible, unseen), subset.format(1, name): data}
+    two_subsets = {
+        subset.format(1, "METADATA.XML"): metadata(visible),
+        subset.format(1, name): data,
+        subset.format(2, "METADATA.XML"): metadata(unseen),
+        subset.format(2, name): data,
+    }
+    for files in (two_entries, two_subsets):
+        found = one("IHE_XDM.zip", zipped(files))
+        assert found.hidden
+        assert found.clinical is not None
+        assert found.clinical.invisible_to_patient
+
+
+def test_what_shows_an_unseen_document_is_hidden_and_the_whole_package_with_it() -> None:
+    other = cda(unique_id="1.2.9", set_id=None, body=n3_body())
+    files = {
+        "IHE_XDM/S/METADATA.XML": metadata(
+            entry("A.XML", cda(), flags=("INVISIBLE_PATIENT",)),
+            entry("B.XML", other, unique_id="1.2.9", identifier="D2"),
+        ),
+        "IHE_XDM/S/A.XML": cda(),
+        "IHE_XDM/S/B.XML": other,
+    }
+    found = examine(
+        ("IHE_XDM.zip", zipped(files)),
+        ("copie.pdf", PDF),
+        ("copie.dat", PDF),
+        ("20260312_CR_PAT-TROIS_DOMINIQUE.pdf", PDF + b"%"),
+        ("photo.png", PNG),
+    )
+    assert [each.hidden for each in found] == [True, True, True, True, True, False]
+    assert found[1].clinical is not None
+    assert not found[1].clinical.invisible_to_patient
+
+
+def test_a_package_refused_as_a_whole_still_hides_what_it_announces() -> None:
+    files = {
+        "IHE_XDM/S1/METADATA.XML": metadata(entry("A.XML", cda(), flags=("INVISIBLE_PATIENT",))),
+        "IHE_XDM/S1/A.XML": cda(),
+        "IHE_XDM/S2/METADATA.XML": b"<broken",
+    }
+    found = one("IHE_XDM.zip", zipped(files))
+    assert (found.kind, found.hidden) == (Kind.REFUSED, True)
+
+
+@pytest.mark.parametrize("name", ["IHE_XDM.zip", "ihe_xdm.ZIP"])
+@pytest.mark.parametrize("data", [b"", b"\x00\x81random" * 50, b"bonjour", cda()])
+def test_a_package_that_is_no_zip_is_refused(name: str, data: bytes) -> None:
+    found = one(name, data)
+    assert (found.kind, found.code) == (Kind.REFUSED, ErrorCode.OTHER)
+
+
+def test_a_document_that_names_two_patients_is_refused() -> None:
+    start, end = cda().index(b"<recordTarget>"), cda().index(b"</recordTarget>") + len(b"</recordTarget>")
+    twice = cda()[:end] + cda(ins=OTHER_INS)[start:end] + cda()[end:]
+    second_id = cda().replace(
+        b"<patient>", f'<id extension="{OTHER_INS}" root="1.2.250.1.213.1.4.8"/><patient>'.encode()
+    )
+    for data in (twice, second_id):
+        found = one("lettre.xml", data)
+        assert (found.kind, found.code) == (Kind.REFUSED, ErrorCode.OTHER_PATIENT)
+
+
+def test_a_date_that_no_act_can_have_is_not_kept() -> None:
+    for value in ("00010101", "00010101000000", "99991231235959-1200"):
+        clinical = one("lettre.xml", cda(service=value, effective=value)).clinical
+        assert clinical is not None
+        assert (clinical.service_start_at, clinical.created_at) == (None, None)

@@ -32,6 +32,11 @@ def at(*parts: int) -> int:
         ("20211304", None),
         ("2021010416052", None),
         ("99999999", None),
+        ("00010101", None),
+        ("00010101000000", None),
+        ("18491231", None),
+        ("22000101", None),
+        ("99991231235959-1200", None),
         ("", None),
         (None, None),
         ("20210104" * 20, None),
@@ -62,3 +67,7 @@ def test_a_birth_date_keeps_an_unknown_day() -> None:
         "1979-00-00",
         None,
     )
+
+
+def test_a_day_can_be_told_of_any_number() -> None:
+    assert (paris_date(-(10**17)), paris_date(10**17)) == ("1850-01-01", "2200-01-01")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from directory.bals import add_bal
 from directory.patients import PatientState
 from dmp_bridge import record
 from dmp_bridge.findings import Kind
@@ -15,6 +16,7 @@ from tests.dmp_bridge.conftest import PATIENT_INS
 from tests.shared_data import shared
 
 if TYPE_CHECKING:
+    from foundation.database import UnitOfWork
     from tests.dmp_bridge.conftest import Desk, MakeDesk
 
 
@@ -222,11 +224,53 @@ async def test_a_stranger_replaces_nothing(desk: Desk) -> None:
     assert [each.version_number for each in await desk.documents()] == [1]
 
 
-async def test_a_colleague_of_the_same_structure_may_replace(desk: Desk) -> None:
+COLLEAGUE = "autre@hopital.mssante.fr"
+
+
+async def hold(desk: Desk, idnat: str) -> None:
+    """Makes a box of the colleague whose holder bears this national identifier."""
+
+    def unit(uow: UnitOfWork) -> None:
+        add_bal(
+            uow, desk.vault, address=COLLEAGUE, type="PER", name="x", idnat=idnat, password_hash=None, now=1
+        )
+
+    await desk.database.write(unit)
+
+
+@pytest.mark.parametrize("idnat", ["801234534765", "1120459876"])
+async def test_the_author_or_a_colleague_of_the_structure_may_replace_from_a_box_of_their_own(
+    desk: Desk, idnat: str
+) -> None:
     await desk.deliver(packed(document()), mail_id=1)
-    newer = document(unique_id="1.2.9", version=2, author_id="899999999999")
-    rows = await desk.deliver(packed(newer), mail_id=2, sender="autre@hopital.mssante.fr")
+    await hold(desk, idnat)
+    rows = await desk.deliver(packed(document(unique_id="1.2.9", version=2)), mail_id=2, sender=COLLEAGUE)
     assert told(rows) == [(State.FILED, None)]
+
+
+@pytest.mark.parametrize("idnat", [None, "899999999999"])
+async def test_who_only_claims_to_be_the_author_replaces_nothing(desk: Desk, idnat: str | None) -> None:
+    await desk.deliver(packed(document()), mail_id=1)
+    if idnat is not None:
+        await hold(desk, idnat)
+    rows = await desk.deliver(packed(document(unique_id="1.2.9", version=2)), mail_id=2, sender=COLLEAGUE)
+    assert told(rows) == [(State.REFUSED, "901")]
+
+
+async def test_the_same_number_of_another_authority_is_another_author(desk: Desk) -> None:
+    await desk.deliver(packed(document()), mail_id=1)
+    newer = document(unique_id="1.2.9", version=2)
+    strange = newer.replace(b"1.2.250.1.71.4.2.1", b"1.2.3.1").replace(b"1.2.250.1.71.4.2.2", b"1.2.3.2")
+    assert strange != newer
+    assert told(await desk.deliver(packed(strange), mail_id=2)) == [(State.REFUSED, "901")]
+
+
+async def test_an_operator_deposits_a_newer_version(desk: Desk) -> None:
+    await desk.deliver(packed(document()))
+    newer = document(unique_id="1.2.9", version=2)
+    findings = await desk.bridge.examine(mail(("document.xml", "text/xml", newer)))
+    assert [each.state for each in await desk.bridge.deposit(findings)] == [State.FILED]
+    assert [each.version_number for each in await desk.documents()] == [2]
 
 
 @pytest.mark.parametrize(
@@ -244,18 +288,67 @@ async def test_an_operator_may_have_every_document_offered(make_desk: MakeDesk) 
     assert told(await desk.deliver(packed(document()))) == [(State.OFFERED, None)]
 
 
-async def test_a_document_to_be_announced_first_is_not_shown(desk: Desk) -> None:
-    (row,) = await desk.deliver(packed(document(), flags=("INVISIBLE_PATIENT",)))
-    assert row.state is State.FILED
-    assert row.document_id is not None
+UNSEEN = ("INVISIBLE_PATIENT",)
+
+
+async def test_a_document_not_visible_to_the_patient_is_not_taken_from_a_mail_to_him(desk: Desk) -> None:
+    (row,) = await desk.deliver(packed(document(), flags=UNSEEN))
+    assert told([row]) == [(State.REFUSED, "906")]
+    assert "non visible par le patient" in row.sentence
+    assert (row.hidden, row.title, row.category, row.document_id) == (True, None, None, None)
+    known = await desk.database.read(
+        lambda c: record.document_by_unique_id(c, desk.owner_id, "1.2.250.1.999.1.1")
+    )
+    assert known is None
+    assert await desk.waiting() == 1
+
+
+async def test_copies_of_a_hidden_document_are_hidden_and_other_files_are_not(desk: Desk) -> None:
+    package = xdm(document(), ins=PATIENT_INS, flags=UNSEEN)
+    message = mail(
+        ("copie.pdf", "application/pdf", PDF),
+        ("IHE_XDM.zip", "application/zip", package),
+        ("document.xml", "text/xml", document()),
+        ("photo.png", "image/png", PNG),
+    )
+    rows = await desk.deliver(message)
+    assert [(each.state, each.hidden) for each in rows] == [
+        (State.COPY, True),
+        (State.REFUSED, True),
+        (State.REFUSED, True),
+        (State.OFFERED, False),
+    ]
     assert await desk.documents(None) == []
-    document_id = row.document_id
-    assert await desk.database.read(lambda c: record.document(c, desk.owner_id, document_id)) is None
+
+
+async def deposit(desk: Desk, data: bytes, **options: object) -> State:
+    package = xdm(data, unique_id=None, ins=PATIENT_INS, **options)
+    findings = await desk.bridge.examine(mail(("IHE_XDM.zip", "application/zip", package)))
+    (outcome,) = await desk.bridge.deposit(findings)
+    return outcome.state
+
+
+async def test_an_operator_files_a_document_to_be_announced_first_unseen(desk: Desk) -> None:
+    assert await deposit(desk, document(), flags=UNSEEN) is State.FILED
+    assert await desk.documents(None) == []
     hidden = await desk.database.read(
         lambda c: record.document_by_unique_id(c, desk.owner_id, "1.2.250.1.999.1.1")
     )
     assert hidden is not None
     assert hidden.invisible_to_patient
+    assert await desk.database.read(lambda c: record.document(c, desk.owner_id, hidden.id)) is None
+
+
+async def test_a_document_filed_unseen_is_not_given_by_a_mail_that_forgot_the_flag(desk: Desk) -> None:
+    await deposit(desk, document(), flags=UNSEEN)
+    (row,) = await desk.deliver(packed(document()))
+    assert (row.state, row.code, row.hidden, row.document_id) == (State.REFUSED, "906", True, None)
+
+
+async def test_an_unseen_version_takes_nothing_from_the_patient(desk: Desk) -> None:
+    await desk.deliver(packed(document()))
+    assert await deposit(desk, document(unique_id="1.2.9", version=2), flags=UNSEEN) is State.FILED
+    assert [each.version_number for each in await desk.documents()] == [1]
 
 
 async def test_a_representative_does_not_see_a_minors_secret(desk: Desk) -> None:

@@ -38,7 +38,7 @@ def test_the_type_is_told_by_the_bytes(data: bytes, expected: FileType) -> None:
     [
         ("compte-rendu.pdf", FileType.PDF, False),
         ("COMPTE-RENDU.PDF", FileType.UNKNOWN, True),
-        ("photo.jpg", FileType.PNG, False),
+        ("photo.jpg", FileType.PNG, True),
         ("photo.pdf", FileType.PNG, True),
         ("notes.txt", FileType.XML, False),
         ("notes", FileType.PDF, False),

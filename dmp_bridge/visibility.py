@@ -1,0 +1,100 @@
+"""Unites what a whole message says about who may see a document: the strictest word counts, wherever it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dmp_bridge.findings import Finding
+
+MASKED = "MASQUE_PS"
+UNSEEN = "INVISIBLE_PATIENT"
+UNSEEN_BY_REPRESENTATIVES = "INVISIBLE_REPRESENTANTS_LEGAUX"
+_VISIBILITY = frozenset({MASKED, UNSEEN, UNSEEN_BY_REPRESENTATIVES})
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What ties a finding to others (identifiers and SHA-1 of what it is or shows) and the flags it bears."""
+
+    keys: tuple[str, ...] = ()
+    flags: frozenset[str] = frozenset()
+
+
+def flag(code: str) -> str:
+    """A code of confidentiality or visibility as programs write it: ``invisible_patient^^1.2.250…`` too."""
+    return code.strip().split("^", 1)[0].strip().upper()
+
+
+def is_unseen(codes: Iterable[str]) -> bool:
+    """True when one of the codes hides the document from the patient (TRE_A07-StatutVisibiliteDocument)."""
+    return any(flag(code) == UNSEEN for code in codes)
+
+
+def confidentiality(flags: frozenset[str]) -> str:
+    """The strictest of N, R and V; a value nobody knows is not taken for N."""
+    levels = flags - _VISIBILITY
+    if "V" in levels:
+        return "V"
+    return "R" if levels - {"N"} else "N"
+
+
+def identifier_key(unique_id: str) -> str:
+    """The key of a uniqueId: producers write an extension after a circumflex or after a dot."""
+    return f"id:{unique_id.strip().replace('^', '.').lower()}"
+
+
+def unite(marked: Sequence[tuple[Finding, Marks]]) -> list[Finding]:
+    """Every finding under the flags of all that are the same document, by identifier or by content.
+
+    Whole parts are hidden: a package cannot be given without the document in it that must stay unseen.
+    """
+    groups = _Groups()
+    for _, marks in marked:
+        groups.join(marks.keys)
+    flags: dict[str, set[str]] = {}
+    for _, marks in marked:
+        if marks.keys:
+            flags.setdefault(groups.of(marks.keys[0]), set()).update(marks.flags)
+    united = [
+        frozenset(flags[groups.of(marks.keys[0])]) if marks.keys else marks.flags for _, marks in marked
+    ]
+    hidden = {finding.part for (finding, _), all_of in zip(marked, united, strict=True) if UNSEEN in all_of}
+    return [
+        replace(_under(finding, all_of), hidden=finding.part in hidden)
+        for (finding, _), all_of in zip(marked, united, strict=True)
+    ]
+
+
+def _under(finding: Finding, flags: frozenset[str]) -> Finding:
+    if finding.clinical is None:
+        return finding
+    clinical = replace(
+        finding.clinical,
+        confidentiality=confidentiality(flags),
+        masked_to_professionals=MASKED in flags,
+        invisible_to_patient=UNSEEN in flags,
+        invisible_to_representatives=UNSEEN_BY_REPRESENTATIVES in flags,
+    )
+    return replace(finding, clinical=clinical)
+
+
+class _Groups:
+    """Keys that name the same document, joined as they are met; a forest flattened on the way."""
+
+    def __init__(self) -> None:
+        self._above: dict[str, str] = {}
+
+    def of(self, key: str) -> str:
+        while (above := self._above.get(key, key)) != key:
+            self._above[key] = self._above.get(above, above)
+            key = above
+        return key
+
+    def join(self, keys: tuple[str, ...]) -> None:
+        for key in keys:
+            self._above.setdefault(key, key)
+            self._above[self.of(key)] = self.of(keys[0])
