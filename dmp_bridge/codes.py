@@ -38,6 +38,11 @@ class ErrorCode(StrEnum):
         """The official meaning, in French."""
         return cast("str", _record()["error"][self.value])
 
+    @property
+    def advice(self) -> str:
+        """What the sender can do about it, in French."""
+        return cast("str", _record()["advice"][self.value])
+
 
 @dataclass(frozen=True, slots=True)
 class Coded:

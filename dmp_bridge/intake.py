@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from directory.patients import Patient
     from dmp_bridge.codes import ErrorCode
     from dmp_bridge.findings import Finding
+    from dmp_bridge.record import Filing
     from foundation.clock import Clock
     from foundation.database import Database, UnitOfWork
     from foundation.jobs import Job
@@ -92,7 +94,7 @@ class _Hidden:
 
 
 class Bridge:
-    """From the attachments of a mail to the patient's record. `close` ends its worker process."""
+    """From the attachments of a mail to the patient's record. `close` ends its worker processes."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock, settings: Settings) -> None:
         self._database = database
@@ -101,11 +103,15 @@ class Bridge:
         self._structured = Structured(settings.bridge.structured)
         self._traits = Traits(settings.bridge.traits)
         self._examiner = Examiner(settings.bridge)
-        self._offers = OfferDesk(database, vault, clock, self._examiner)
+        # A patient who clicks does not wait behind the mails that are being examined.
+        self._clicks = Examiner(settings.bridge)
+        self._offers = OfferDesk(database, vault, clock, self._clicks, self._traits)
+        self._patient_domain = settings.patient_domain
 
     async def close(self) -> None:
-        """Ends the worker process."""
+        """Ends the worker processes."""
         await self._examiner.close()
+        await self._clicks.close()
 
     async def examine(self, message: bytes) -> tuple[Finding, ...]:
         """What the attachments of an RFC 5322 message are; a message that cannot be examined is refused (906)."""
@@ -183,15 +189,24 @@ class Bridge:
             message = await self._vault.read(mail.owner_id, mail.blob_id)
         except BlobNotFound:
             return None
-        filings = await self._database.read(
-            lambda connection: record.filings_of(connection, mail.owner_id, [mail.mail_id])
+
+        def query(connection: Connection) -> tuple[list[Filing], Patient | None]:
+            found = record.filings_of(connection, mail.owner_id, [mail.mail_id])
+            return found.get(mail.mail_id, []), patient_of(connection, mail.owner_id)
+
+        filings, patient = await self._database.read(query)
+        recipients = () if patient is None else (f"{patient.ins}@{self._patient_domain}",)
+        return compose(
+            message, filings, sender=mail.sender, message_id=mail.message_id, recipients=recipients
         )
-        return compose(message, filings.get(mail.mail_id, []), sender=mail.sender, message_id=mail.message_id)
 
     async def accept_offer(
-        self, owner_id: int, filing_id: int, *, title: str, category: str, date: str
+        self, owner_id: int, filing_id: int, *, title: str = "", category: str = "", date: str = ""
     ) -> OfferAccepted | OfferRefused:
-        """Files an offered attachment as the patient asks: title ≤ 128, a patient's category, `YYYY-MM-DD`."""
+        """Files an offered attachment as the patient asks: title ≤ 128, a patient's category, `YYYY-MM-DD`.
+
+        A plain file needs all three. A clinical document keeps its own words where none are given, and its date.
+        """
         return await self._offers.accept(owner_id, filing_id, title=title, category=category, date=date)
 
     async def deposit(self, findings: Sequence[Finding]) -> tuple[Outcome, ...]:

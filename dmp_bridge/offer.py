@@ -1,4 +1,4 @@
-"""Files what the patient himself wants in the record: « Ajouter à mes documents de santé »."""
+"""Files what the patient asks for: « Ajouter à mes documents de santé », a plain file or a clinical document."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from directory.patients import patient_of
 from dmp_bridge import codes, record
-from dmp_bridge.filing import sha1
-from dmp_bridge.findings import OFFER_BYTES, Finding
+from dmp_bridge.filing import Arrival, Structured, Traits, Verdict, admit, document_values, sha1
+from dmp_bridge.findings import OFFER_BYTES, Clinical, Finding, Kind
 from dmp_bridge.record import Filing, Origin, State, Status
 from foundation import trail
 from foundation.clock import to_millis, to_paris
@@ -35,7 +35,6 @@ _NOT_OFFERED = "Ce fichier n'est pas proposé pour vos documents de santé."
 _GONE = "Ce fichier n'est plus disponible : le message a été supprimé."
 _TOO_LARGE = "Ce fichier dépasse 5 Mo et ne peut pas être ajouté."
 _CLOSED = "Votre dossier n'est pas ouvert."
-_KNOWN = "Ce document figure déjà dans votre dossier."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,16 @@ class OfferRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class _Words:
+    """What the patient chose for a clinical document; None leaves the document's own word."""
+
+    title: str | None
+    category: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Wish:
-    """What the patient asks for, already checked."""
+    """Under what the patient files a plain file, already checked."""
 
     title: str
     category: str
@@ -75,28 +82,40 @@ class _Material:
 class OfferDesk:
     """Accepts offers. A second acceptance of the same offer gives the same document."""
 
-    def __init__(self, database: Database, vault: Vault, clock: Clock, examiner: Examiner) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, clock: Clock, examiner: Examiner, traits: Traits
+    ) -> None:
         self._database = database
         self._vault = vault
         self._clock = clock
         self._examiner = examiner
+        self._traits = traits
 
     async def accept(
-        self, owner_id: int, filing_id: int, *, title: str, category: str, date: str
+        self, owner_id: int, filing_id: int, *, title: str = "", category: str = "", date: str = ""
     ) -> OfferAccepted | OfferRefused:
-        """Reads the mail again, checks that the file is the one that was offered, and files it."""
-        wish = self._check(title, category, date)
-        if isinstance(wish, OfferRefused):
-            return wish
+        """Reads the mail again, checks that the file is the one that was offered, and files it.
+
+        A plain file needs all three words. A clinical document has its own: title and category are only what
+        the patient would rather have ("" leaves them), and its date stands.
+        """
         row = await self._database.read(lambda connection: record.filing(connection, owner_id, filing_id))
         settled = _settled(row)
         if settled is not None:
             return settled
         assert row is not None
+        is_plain = row.kind == Kind.PLAIN.value
+        wish = self._check(title, category, date) if is_plain else _words(title, category, own=row.category)
+        if isinstance(wish, OfferRefused):
+            return wish
         material = await self._material(row)
         if isinstance(material, OfferRefused):
             return material
-        return await self._database.write(lambda uow: self._file(uow, row, wish, material))
+        answer, unused = await self._database.write(lambda uow: self._file(uow, row, wish, material))
+        if unused is not None:
+            for blob in filter(None, (unused.original, unused.display)):
+                await self._vault.discard(blob)
+        return answer
 
     def _check(self, title: str, category: str, date: str) -> _Wish | OfferRefused:
         title = " ".join(title.split())
@@ -127,30 +146,44 @@ class OfferDesk:
         # The number of a deleted mail's blob may have gone to another mail: it must be the very file offered.
         if (finding.filename[:256], finding.size) != (row.filename, row.size) or not finding.data:
             return OfferRefused(_GONE)
-        if len(finding.data) > OFFER_BYTES:
+        if (finding.clinical is None) is not (row.kind == Kind.PLAIN.value):
+            return OfferRefused(_GONE)
+        if finding.clinical is None and len(finding.data) > OFFER_BYTES:
             return OfferRefused(_TOO_LARGE)
         display = await self._vault.seal(finding.display.data) if finding.display is not None else None
         return _Material(finding, await self._vault.seal(finding.data), display)
 
     def _file(
-        self, uow: UnitOfWork, row: Filing, wish: _Wish, material: _Material
-    ) -> OfferAccepted | OfferRefused:
+        self, uow: UnitOfWork, row: Filing, wish: _Wish | _Words, material: _Material
+    ) -> tuple[OfferAccepted | OfferRefused, _Material | None]:
+        """The answer, and the material where the record did not take it."""
         settled = _settled(record.filing(uow.connection, row.owner_id, row.id))
         if settled is not None:
-            return settled
+            return settled, material
         patient = patient_of(uow.connection, row.owner_id)
         if patient is None or not patient.box_is_open:
-            return OfferRefused(_CLOSED)
+            return OfferRefused(_CLOSED), material
         finding = material.finding
+        if isinstance(wish, _Wish):
+            return self._accepted(uow, row, self._store(uow, row, material, self._plain(finding, wish))), None
+        if not patient.record_is_open:
+            return OfferRefused(_CLOSED), material
         clinical = finding.clinical
-        unique_id = clinical.unique_id[:256] if clinical is not None else f"2.25.{uuid.uuid4().int}"
-        if record.document_by_unique_id(uow.connection, row.owner_id, unique_id) is not None:
-            return OfferRefused(_KNOWN)
-        now = self._clock.millis()
-        values: dict[str, Any] = {
-            "owner_id": row.owner_id,
-            "unique_id": unique_id,
-            # A document the patient files is his own: it neither follows nor precedes a professional's version.
+        assert clinical is not None
+        arrival = Arrival(patient, row.mail_id, row.sender, Structured.FILE, self._traits)
+        verdict = admit(uow.connection, arrival, clinical, sha1(finding.data))
+        if verdict.state is State.REFUSED:
+            return OfferRefused(verdict.sentence), material
+        if verdict.document_id is not None:
+            return self._accepted(uow, row, verdict.document_id), material
+        record.deprecate(uow, verdict.supersedes)
+        values = _clinical(finding, clinical, verdict, wish)
+        return self._accepted(uow, row, self._store(uow, row, material, values)), None
+
+    def _plain(self, finding: Finding, wish: _Wish) -> dict[str, Any]:
+        """The columns of a file that bears no metadata: it is the patient's own, of no set and no author."""
+        return {
+            "unique_id": f"2.25.{uuid.uuid4().int}",
             "set_id": None,
             "version_number": 1,
             "status": Status.APPROVED.value,
@@ -159,34 +192,43 @@ class OfferDesk:
             "type_code": wish.type_code,
             "class_code": wish.class_code,
             "category": wish.category,
-            "format_code": clinical.format_code
-            if clinical is not None
-            else codes.format_of_media_type(finding.media_type),
-            "confidentiality": clinical.confidentiality if clinical is not None else "N",
+            "format_code": codes.format_of_media_type(finding.media_type),
+            "confidentiality": "N",
             "masked_to_professionals": False,
             "invisible_to_patient": False,
-            "invisible_to_representatives": clinical is not None and clinical.invisible_to_representatives,
+            "invisible_to_representatives": False,
             "language": "fr-FR",
-            "creation_at": now,
+            "creation_at": self._clock.millis(),
             "service_start_at": wish.at,
             "service_stop_at": None,
             "author_id": "",
-            "author_name": clinical.author_name[:256] if clinical is not None else "",
-            "author_specialty": clinical.author_specialty[:256] if clinical is not None else "",
-            "institution": clinical.institution[:256] if clinical is not None else "",
+            "author_name": "",
+            "author_specialty": "",
+            "institution": "",
             "institution_id": "",
-            "sender": row.sender,
             "size": len(finding.data),
             "sha1": sha1(finding.data),
-            "media_type": finding.display.media_type if finding.display is not None else finding.media_type,
-            "blob_id": self._vault.store(uow, material.original, (row.owner_id,)),
-            "display_blob_id": None
-            if material.display is None
-            else self._vault.store(uow, material.display, (row.owner_id,)),
-            "mail_id": row.mail_id,
-            "filed_at": now,
+            "media_type": finding.media_type,
         }
-        document_id = record.add_document(uow, values)
+
+    def _store(self, uow: UnitOfWork, row: Filing, material: _Material, values: dict[str, Any]) -> int:
+        owners = (row.owner_id,)
+        return record.add_document(
+            uow,
+            values
+            | {
+                "owner_id": row.owner_id,
+                "mail_id": row.mail_id,
+                "sender": row.sender,
+                "blob_id": self._vault.store(uow, material.original, owners),
+                "display_blob_id": None
+                if material.display is None
+                else self._vault.store(uow, material.display, owners),
+                "filed_at": self._clock.millis(),
+            },
+        )
+
+    def _accepted(self, uow: UnitOfWork, row: Filing, document_id: int) -> OfferAccepted:
         record.settle_filing(uow, row.id, state=State.FILED, sentence=_FILED, document_id=document_id)
         trail.append(
             uow,
@@ -199,6 +241,25 @@ class OfferDesk:
         )
         uow.publish(f"owner:{row.owner_id}")
         return OfferAccepted(document_id)
+
+
+def _words(title: str, category: str, *, own: str | None) -> _Words | OfferRefused:
+    title = " ".join(title.split())
+    if len(title) > _TITLE_LENGTH or not title.isprintable():
+        return OfferRefused(_NO_TITLE)
+    if category and category != own and codes.patient_type(category) is None:
+        return OfferRefused(_NO_CATEGORY)
+    return _Words(title or None, category or None)
+
+
+def _clinical(finding: Finding, clinical: Clinical, verdict: Verdict, words: _Words) -> dict[str, Any]:
+    """The document's own columns under the words the patient chose."""
+    values = document_values(finding, clinical, verdict)
+    if words.title is not None:
+        values["title"] = words.title
+    if words.category is not None:
+        values["category"] = words.category
+    return values
 
 
 def _settled(row: Filing | None) -> OfferAccepted | OfferRefused | None:

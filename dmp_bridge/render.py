@@ -55,7 +55,8 @@ def render_narrative(data: bytes) -> str:
         heading = f"h{min(_MAX_HEADING, 2 + depth)}"
         if title is not None:
             words = " ".join("".join(title.itertext()).split())
-            writer.add(f"<{heading}>{escape(words)}</{heading}>\n")
+            if words:
+                writer.add(f"<{heading}>{escape(words)}</{heading}>\n")
         text = section.find(f"{{{NAMESPACE}}}text")
         if text is not None:
             writer.narrative(text)
@@ -110,12 +111,28 @@ class _Writer:
             if local_name(piece) == "br":
                 self.add("<br>")
                 continue
+            if local_name(piece) == "list":
+                self._caption(piece)
+            elif _is_list_caption(piece):
+                continue
             name = _html_name(piece)
             if name:
                 self.add(f"<{name}{_spans(piece)}>")
                 waiting.append(f"</{name}>")
             waiting.extend(_reversed_content(piece))
         self.add("</div>\n")
+
+    def _caption(self, element: etree._Element) -> None:
+        """The caption of a list stands before it: HTML has no place for one within."""
+        for caption in element.findall(f"{{{NAMESPACE}}}caption"):
+            words = " ".join("".join(caption.itertext()).split())
+            if words:
+                self.add(f"<p>{escape(words)}</p>")
+
+
+def _is_list_caption(element: etree._Element) -> bool:
+    above = element.getparent()
+    return local_name(element) == "caption" and above is not None and local_name(above) == "list"
 
 
 def _reversed_content(element: etree._Element) -> list[etree._Element | str]:

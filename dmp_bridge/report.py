@@ -52,11 +52,17 @@ class Report:
 
 
 def compose(
-    message: bytes, filings: Sequence[Filing], *, sender: str, message_id: str | None
+    message: bytes,
+    filings: Sequence[Filing],
+    *,
+    sender: str,
+    message_id: str | None,
+    recipients: Sequence[str] = (),
 ) -> Report | None:
     """The report on the refused among ``filings``; None when there is nobody to tell or nothing to say.
 
-    The subject and the file names are the sender's own words; the rest are fixed sentences.
+    The subject, the file names and the addresses of the recipients are the sender's own words; the rest are
+    fixed sentences.
     """
     refused = [each for each in filings if each.state is State.REFUSED]
     if not refused or not sender or _is_automatic(message):
@@ -67,6 +73,7 @@ def compose(
         "",
         "Un document de votre message n'a pas pu être intégré au dossier du patient.",
         "Le message lui-même a bien été remis.",
+        *(f"Destinataire : {address}" for address in recipients),
         "",
     ]
     for each in refused:
@@ -75,6 +82,7 @@ def compose(
             f"Pièce jointe : {each.filename or '(sans nom)'}",
             f"Erreur {code.value} : {code.label}",
             f"Motif : {each.sentence}",
+            f"Que faire : {code.advice}",
             "",
         ]
     lines += ["Ce rapport est automatique, une réponse ne serait lue par personne.", ""]

@@ -105,7 +105,7 @@ class BridgeSettings(_Section):
         description="structured document whose INS is the patient's and whose name, birth date or sex is not: refused (904), or filed and told",
     )
     timeout_seconds: int = Field(
-        30, ge=1, le=600, description="longest reading of the attachments of one message"
+        10, ge=1, le=600, description="longest reading of the attachments of one message"
     )
     memory_bytes: int = Field(
         1024**3, ge=256 * 1024**2, description="memory of the process that reads attachments"

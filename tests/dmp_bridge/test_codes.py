@@ -68,7 +68,7 @@ def test_formats_follow_the_body_or_the_model() -> None:
 
 def test_the_error_codes_speak_french() -> None:
     assert codes.ErrorCode.UNKNOWN_PATIENT.label == "Identifiant de patient inconnu"
-    assert all(code.label for code in codes.ErrorCode)
+    assert all(code.label and code.advice.endswith(".") for code in codes.ErrorCode)
 
 
 def test_the_tables_are_those_of_the_published_lists() -> None:

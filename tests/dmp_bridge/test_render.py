@@ -22,6 +22,17 @@ def test_titles_and_narrative_become_plain_html() -> None:
     )
 
 
+def test_a_section_without_a_title_has_no_heading() -> None:
+    assert rendered("<paragraph>a</paragraph>", title=" ") == "<div><p>a</p></div>\n"
+
+
+def test_the_caption_of_a_list_stands_before_it_and_that_of_a_table_within() -> None:
+    assert rendered("<list><caption>À <content>faire</content></caption><item>un</item></list>") == (
+        "<h2>Titre</h2>\n<div><p>À faire</p><ul><li>un</li></ul></div>\n"
+    )
+    assert "<table>Doses<tr>" in rendered("<table><caption>Doses</caption><tr><td>a</td></tr></table>")
+
+
 def test_a_table_keeps_only_its_spans() -> None:
     assert rendered(
         '<table onclick="x"><tr><td colspan="2" style="color:red" rowspan="x">a</td></tr></table>'

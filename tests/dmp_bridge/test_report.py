@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dmp_bridge.codes import ErrorCode
 from foundation.jobs import Job
 from tests.dmp_bridge.builders import INS, cda, mail, xdm
 from tests.dmp_bridge.conftest import PATIENT_INS, SENDER
@@ -38,8 +39,24 @@ async def test_a_report_tells_nothing_of_either_patient(desk: Desk) -> None:
     report = await report_on(desk, mail(FOREIGN, subject="Bonjour"))
     assert report is not None
     assert report.subject == "[KO Intégration système !][904] Bonjour"
+    told = report.text.replace(f"Destinataire : {PATIENT_INS}@patient.mssante.fr\n", "")
     for word in (INS, PATIENT_INS, "SECRET", "PAT", "DOMINIQUE", "1979"):
-        assert word not in report.text
+        assert word not in told
+
+
+async def test_the_report_names_the_recipient_and_says_what_to_do(desk: Desk) -> None:
+    report = await report_on(desk, mail(FOREIGN))
+    assert report is not None
+    assert f"Destinataire : {PATIENT_INS}@patient.mssante.fr" in report.text
+    assert f"Que faire : {ErrorCode.OTHER_PATIENT.advice}" in report.text
+
+
+async def test_the_sender_of_an_unseen_document_is_told_why_it_cannot_be_sent(desk: Desk) -> None:
+    package = xdm(cda(ins=PATIENT_INS), ins=PATIENT_INS, flags=("INVISIBLE_PATIENT",))
+    report = await report_on(desk, mail(("IHE_XDM.zip", "application/zip", package)))
+    assert report is not None
+    assert "Erreur 906 : Document non intégrable" in report.text
+    assert "Motif : Un document non visible par le patient" in report.text
 
 
 async def test_a_good_document_needs_no_report(desk: Desk) -> None:
