@@ -196,7 +196,15 @@ class Operator:
     async def _open_web(self, address: str, portal: Starlette, tls: ssl.SSLContext) -> None:
         host, port = split_address(address)
         with _binding("https", address):
-            web = WebServer(portal, tls, host, port)
+            limits = self.settings.limits
+            web = WebServer(
+                portal,
+                tls,
+                host,
+                port,
+                connections=limits.connections,
+                connections_per_address=limits.connections_per_address,
+            )
         await web.start()
         self.ports["https"] = web.port
 

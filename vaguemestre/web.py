@@ -1,13 +1,16 @@
-"""The web server inside our own loop: uvicorn without its signals, on a socket that is already bound."""
+"""The web server inside our own loop: uvicorn without its signals, on a bound socket, with bounded connections."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
     import ssl
@@ -15,22 +18,198 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+HEAD_SECONDS = 20.0
+"""How long a TLS handshake may take, and then the head of a request."""
 _GRACE_SECONDS = 3
 _BACKLOG = 1024
+_SHUTDOWN_SECONDS = 5.0
+
+
+class _Crowd:
+    """Counts the connections, in total and of each network address."""
+
+    def __init__(self, total: int, per_address: int) -> None:
+        self._total = total
+        self._per_address = per_address
+        self._open: Counter[str] = Counter()
+        self._all = 0
+
+    def enter(self, address: str) -> bool:
+        """Counts a connection; False when there is no room for it."""
+        if self._all >= self._total or self._open[address] >= self._per_address:
+            return False
+        self._open[address] += 1
+        self._all += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """A counted connection is over."""
+        self._all -= 1
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
+
+
+class _Connection(HttpToolsProtocol):
+    """One connection behind TLS; the head of each request has to come within a time."""
+
+    def __init__(self, leave: _Leave, head_seconds: float, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._leave = leave
+        self._head_seconds = head_seconds
+        self._deadline: asyncio.TimerHandle | None = None
+        # `start_tls` gives us the connection a moment after the first data, or its end, may have come.
+        self._early = bytearray()
+        self._lost = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        if self._lost:
+            return
+        super().connection_made(transport)
+        self._expect_head()
+        if self._early:
+            early = bytes(self._early)
+            self._early.clear()
+            self.data_received(early)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport is None:
+            self._early += data
+            return
+        # Every octet between two requests counts: uvicorn takes an empty line for a sign of life.
+        if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
+            self._expect_head()
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        self._cancel()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel()
+        self._leave()
+        self._lost = True
+        if self.transport is not None:
+            super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        self._deadline = self.loop.call_later(self._head_seconds, self.transport.abort)
+
+    def _cancel(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class _Leave:
+    """Takes a connection out of the count, once."""
+
+    __slots__ = ("_address", "_crowd")
+
+    def __init__(self, crowd: _Crowd, address: str) -> None:
+        self._crowd: _Crowd | None = crowd
+        self._address = address
+
+    def __call__(self) -> None:
+        if self._crowd is not None:
+            self._crowd.leave(self._address)
+            self._crowd = None
+
+
+class _Arrival(asyncio.Protocol):
+    """A connection before TLS: counted here, because a handshake that never ends holds a socket too."""
+
+    def __init__(self, server: _Server) -> None:
+        self._server = server
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if peer else ""
+        if self._server.should_exit or not self._server.crowd.enter(address):
+            transport.abort()
+            return
+        self._server.greet(transport, _Leave(self._server.crowd, address))
 
 
 class _Server(uvicorn.Server):
     """Stops when its owner says so; the process's signals belong to the operator as a whole."""
 
+    def __init__(
+        self, config: uvicorn.Config, tls: ssl.SSLContext, crowd: _Crowd, head_seconds: float
+    ) -> None:
+        super().__init__(config)
+        self.crowd = crowd
+        self._tls = tls
+        self._head_seconds = head_seconds
+        self._handshakes: set[asyncio.Task[None]] = set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.lifespan.startup()
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(functools.partial(_Arrival, self), sock=each, backlog=_BACKLOG)
+            for each in sockets or ()
+        ]
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for handshake in self._handshakes:
+            handshake.cancel()
+        await super().shutdown(sockets)
+
+    def greet(self, transport: asyncio.Transport, leave: _Leave) -> None:
+        """Begins TLS on a counted connection."""
+        handshake = asyncio.create_task(self._handshake(transport, leave), name="web.handshake")
+        self._handshakes.add(handshake)
+        handshake.add_done_callback(self._handshakes.discard)
+
+    async def _handshake(self, transport: asyncio.Transport, leave: _Leave) -> None:
+        connection = _Connection(
+            leave,
+            self._head_seconds,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        try:
+            secured = await asyncio.get_running_loop().start_tls(
+                transport,
+                connection,
+                self._tls,
+                server_side=True,
+                ssl_handshake_timeout=self._head_seconds,
+                ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
+            )
+        except OSError:  # also ssl.SSLError and a time-out: no word of it, the other side knows
+            leave()
+            transport.abort()
+        except BaseException:
+            leave()
+            transport.abort()
+            raise
+        else:
+            assert secured is not None
+            connection.connection_made(secured)
+
 
 class WebServer:
-    """HTTPS on one address."""
+    """HTTPS on one address; `connections` bounds them all, `connections_per_address` those of one client."""
 
-    def __init__(self, application: ASGIApp, tls: ssl.SSLContext, host: str, port: int) -> None:
+    def __init__(
+        self,
+        application: ASGIApp,
+        tls: ssl.SSLContext,
+        host: str,
+        port: int,
+        *,
+        connections: int,
+        connections_per_address: int,
+        head_seconds: float = HEAD_SECONDS,
+    ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -41,19 +220,18 @@ class WebServer:
             raise
         config = uvicorn.Config(
             application,
+            http="httptools",
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            backlog=_BACKLOG,
-            h11_max_incomplete_event_size=64 * 1024,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         config.load()
-        config.ssl = tls
-        self._server = _Server(config)
+        self._server = _Server(config, tls, _Crowd(connections, connections_per_address), head_seconds)
         self._task: asyncio.Task[None] | None = None
 
     @property
