@@ -127,14 +127,18 @@ async def test_a_document_invisible_to_the_patient_never_shows(house: House) -> 
         lambda connection: record.filings_of(connection, patient.owner_id, [mail_id])
     )
     hidden = [row.document_id for rows in filings.values() for row in rows]
-    assert len(hidden) == 1
-    assert hidden[0] is not None
+    assert hidden == [None]
     page = await conversation_page(house, browser, patient)
     assert "Classé" not in page
     assert "/patient/documents/" not in page
     assert "examens biologiques" not in (await browser.get("/patient/documents")).text
+    # What an operator deposits for later is in the record and does not show either.
+    package = xdm(cda(), flags=("INVISIBLE_PATIENT",))
+    findings = await house.bridge.examine(mail(("IHE_XDM.zip", "application/zip", package)))
+    (outcome,) = await house.bridge.deposit(findings)
+    assert outcome.document_id is not None
     for path in ("", "/content", "/preview"):
-        assert (await browser.get(f"/patient/documents/{hidden[0]}{path}")).status_code == 404
+        assert (await browser.get(f"/patient/documents/{outcome.document_id}{path}")).status_code == 404
 
 
 async def test_a_refused_document_says_why(house: House) -> None:
