@@ -425,6 +425,9 @@ def upgrade() -> None:
         sa.Column("code", sa.String(length=3), nullable=True),
         sa.Column("sentence", sa.String(length=512), nullable=False),
         sa.Column("document_id", sa.BigInteger(), nullable=True),
+        sa.Column("title", sa.String(length=128), nullable=True),
+        sa.Column("category", sa.String(length=16), nullable=True),
+        sa.Column("hidden", sa.Boolean(), nullable=False),
         sa.Column("sender", sa.String(length=320), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["owner_id"], ["vault_owner.id"], name=op.f("fk_filing_owner_id")),
@@ -502,6 +505,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("owner_id", name=op.f("pk_patient")),
         sa.UniqueConstraint("ins", name=op.f("uq_patient_ins")),
     )
+    op.create_table(
+        "patient_answer",
+        sa.Column("owner_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("form_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["vault_owner.id"], name=op.f("fk_patient_answer_owner_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("owner_id", "form_hash", name=op.f("pk_patient_answer")),
+    )
+    with op.batch_alter_table("patient_answer", schema=None) as batch_op:
+        batch_op.create_index("patient_answer_by_age", ["at"], unique=False)
+
     op.create_table(
         "portal_session",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
