@@ -216,6 +216,17 @@ async def test_a_person_with_a_keyboard_signs_in_reads_files_and_answers(
     assert len(await house.place.kept(doctor.owner_id)) == 1
 
 
+async def test_two_quick_clicks_send_one_message(house: House, url: str, chromium: Browser) -> None:
+    doctor, patient = await story(house)
+    page = await signed_in(await window(chromium, url), patient)
+    await page.get_by_role("link", name="Dr Marie MARTIN").click()
+    await page.get_by_label("Votre message").fill("Merci docteur")
+    await page.get_by_role("button", name="Envoyer").dblclick()
+    await page.get_by_text("Votre message est envoyé.").wait_for()
+    assert await page.get_by_role("button", name="Envoyer").is_enabled()
+    assert len(await house.place.kept(doctor.owner_id)) == 1
+
+
 async def test_everything_works_without_javascript(house: House, url: str, chromium: Browser) -> None:
     doctor, patient = await story(house)
     context = await window(chromium, url, java_script_enabled=False)
