@@ -5,12 +5,14 @@ import pytest
 from dmp_bridge.codes import ErrorCode
 from dmp_bridge.examine import Attachment, examine_attachments
 from dmp_bridge.findings import OFFER_BYTES, Finding, Kind
+from dmp_bridge.message import examine_message
 from tests.dmp_bridge.builders import (
     OTHER_INS,
     PDF,
     PNG,
     cda,
     entry,
+    mail,
     metadata,
     n1_body,
     n3_body,
@@ -263,3 +265,10 @@ def test_a_date_that_no_act_can_have_is_not_kept() -> None:
         clinical = one("lettre.xml", cda(service=value, effective=value)).clinical
         assert clinical is not None
         assert (clinical.service_start_at, clinical.created_at) == (None, None)
+
+
+def test_what_is_too_much_to_examine_is_hidden_beside_an_unseen_document() -> None:
+    notes = [(f"{number}.txt", "text/plain", b"bonjour") for number in range(199)]
+    package = ("IHE_XDM.zip", "application/zip", xdm(cda(), flags=("INVISIBLE_PATIENT",)))
+    found = examine_message(mail(package, *notes, ("copie.pdf", "application/pdf", PDF)))
+    assert [each.hidden for each in found] == [True, *[False] * 199, True]
