@@ -68,6 +68,12 @@ class Card:
     category: str
     reason: str = ""
 
+    @property
+    def own_category(self) -> str:
+        """The label of a document's own category that patients do not choose for files; else empty."""
+        chosen_by_patients = codes.patient_categories()
+        return "" if self.category in chosen_by_patients else codes.categories().get(self.category, "")
+
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
@@ -234,7 +240,7 @@ def _reason(row: Filing) -> str:
 
 def _preset(row: Filing, file: AttachedFile) -> str:
     if row.category is not None:
-        return row.category if row.category in codes.patient_categories() else "AUTR_DOC"
+        return row.category if row.category in codes.categories() else "AUTR_DOC"
     return preset_category(row.filename or file.filename)
 
 

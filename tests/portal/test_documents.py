@@ -310,7 +310,11 @@ async def test_an_offered_document_shows_its_title_its_reason_and_its_category(h
     page = await conversation_page(house, browser, patient)
     assert "Bilan &lt;sanguin&gt;" in page
     assert "Ce document est à diffusion restreinte." in page
-    assert '<option value="BIOLOGIE" selected>' in page
+    assert page.count('<option value="BIOLOGIE" selected>') == 1
+    await set_filing(house, row, category="CAR_VAC")
+    page = await conversation_page(house, browser, patient)
+    assert '<option value="CAR_VAC" selected>Vaccinations</option>' in page
+    assert page.count(" selected>") == 1
 
 
 async def test_a_filed_document_with_something_to_tell_tells_it(house: House) -> None:
