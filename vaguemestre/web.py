@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import socket
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Generator
+    from collections.abc import Coroutine, Generator
 
     from starlette.types import ASGIApp
 
@@ -23,6 +22,7 @@ HEAD_SECONDS = 20.0
 _GRACE_SECONDS = 3
 _BACKLOG = 1024
 _SHUTDOWN_SECONDS = 5.0
+_ACCEPT_PAUSE_SECONDS = 0.1
 
 
 class _Crowd:
@@ -58,24 +58,12 @@ class _Connection(HttpToolsProtocol):
         self._leave = leave
         self._head_seconds = head_seconds
         self._deadline: asyncio.TimerHandle | None = None
-        # `start_tls` gives us the connection a moment after the first data, or its end, may have come.
-        self._early = bytearray()
-        self._lost = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        if self._lost:
-            return
         super().connection_made(transport)
         self._expect_head()
-        if self._early:
-            early = bytes(self._early)
-            self._early.clear()
-            self.data_received(early)
 
     def data_received(self, data: bytes) -> None:
-        if self.transport is None:
-            self._early += data
-            return
         # Every octet between two requests counts: uvicorn takes an empty line for a sign of life.
         if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()
@@ -88,9 +76,7 @@ class _Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel()
         self._leave()
-        self._lost = True
-        if self.transport is not None:
-            super().connection_lost(exc)
+        super().connection_lost(exc)
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(self._head_seconds, self.transport.abort)
@@ -116,21 +102,6 @@ class _Leave:
             self._crowd = None
 
 
-class _Arrival(asyncio.Protocol):
-    """A connection before TLS: counted here, because a handshake that never ends holds a socket too."""
-
-    def __init__(self, server: _Server) -> None:
-        self._server = server
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        peer = transport.get_extra_info("peername")
-        address = str(peer[0]) if peer else ""
-        if self._server.should_exit or not self._server.crowd.enter(address):
-            transport.abort()
-            return
-        self._server.greet(transport, _Leave(self._server.crowd, address))
-
-
 class _Server(uvicorn.Server):
     """Stops when its owner says so; the process's signals belong to the operator as a whole."""
 
@@ -141,7 +112,7 @@ class _Server(uvicorn.Server):
         self.crowd = crowd
         self._tls = tls
         self._head_seconds = head_seconds
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -149,25 +120,41 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
-        loop = asyncio.get_running_loop()
-        self.servers = [
-            await loop.create_server(functools.partial(_Arrival, self), sock=each, backlog=_BACKLOG)
-            for each in sockets or ()
-        ]
+        self.servers = []
+        for each in sockets or ():
+            each.listen(_BACKLOG)
+            each.setblocking(False)  # noqa: FBT003 - the socket module's own way
+            self._begin(self._accept_forever(each))
         self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for handshake in self._handshakes:
-            handshake.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await super().shutdown(sockets)
 
-    def greet(self, transport: asyncio.Transport, leave: _Leave) -> None:
-        """Begins TLS on a counted connection."""
-        handshake = asyncio.create_task(self._handshake(transport, leave), name="web.handshake")
-        self._handshakes.add(handshake)
-        handshake.add_done_callback(self._handshakes.discard)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _handshake(self, transport: asyncio.Transport, leave: _Leave) -> None:
+    async def _accept_forever(self, listening: socket.socket) -> None:
+        """Counts each connection before TLS: a handshake that never ends holds a socket too."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, peer = await loop.sock_accept(listening)
+            except OSError:
+                # No file left for one more, or the client is gone already.
+                await asyncio.sleep(_ACCEPT_PAUSE_SECONDS)
+                continue
+            address = str(peer[0])
+            if not self.crowd.enter(address):
+                accepted.close()
+                continue
+            self._begin(self._handshake(accepted, _Leave(self.crowd, address)))
+
+    async def _handshake(self, accepted: socket.socket, leave: _Leave) -> None:
         connection = _Connection(
             leave,
             self._head_seconds,
@@ -176,24 +163,21 @@ class _Server(uvicorn.Server):
             app_state=self.lifespan.state,
         )
         try:
-            secured = await asyncio.get_running_loop().start_tls(
-                transport,
-                connection,
-                self._tls,
-                server_side=True,
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection,
+                accepted,
+                ssl=self._tls,
                 ssl_handshake_timeout=self._head_seconds,
                 ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
             )
         except OSError:  # also ssl.SSLError and a time-out: no word of it, the other side knows
             leave()
-            transport.abort()
+            accepted.close()
         except BaseException:
             leave()
-            transport.abort()
+            accepted.close()
             raise
-        else:
-            assert secured is not None
-            connection.connection_made(secured)
 
 
 class WebServer:

@@ -191,8 +191,8 @@ class LocalDelivery:
             return None
         if reply_to is None:
             return author
-        # An answer to another operator could not leave yet: it goes to who wrote.
-        return reply_to if reply_to in resolution.boxes else author
+        is_here = self._hosting.holds(reply_to.rpartition("@")[2])
+        return reply_to if reply_to in resolution.boxes or not is_here else author
 
     def _tell(self, uow: UnitOfWork, delivery: Delivery, report: ReportMail) -> None:
         blob_id = self._vault.store(uow, report.sealed, (report.owner_id,))

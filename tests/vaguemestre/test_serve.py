@@ -77,6 +77,8 @@ def test_a_real_operator_offers_no_way_without_tls(operator: Path) -> None:
 def test_a_certificate_that_is_no_longer_valid_stops_the_start(
     operator: Path, empty_home: Path, vaguemestre: Callable[..., Said]
 ) -> None:
+    for suffix in ("pem", "key"):
+        (operator / "pki" / f"server.{suffix}").unlink()
     prefix = str(operator / "pki" / "server")
     words = ("--home", str(empty_home), "--cn", HOSTNAME, "--case", "expired", "--out", prefix)
     assert vaguemestre("certs", "issue", *words).code == 0
