@@ -194,7 +194,7 @@ async def test_a_person_with_a_keyboard_signs_in_reads_files_and_answers(
 
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
-    assert page.url.endswith("#contenu")
+    await page.wait_for_url("**/#contenu")
     await to("Matricule INS")
     await page.keyboard.type(patient.ins)
     await to("Mot de passe")
