@@ -8,6 +8,7 @@ preceded by its length in four bytes, big-endian: a reader can skip to the middl
 from __future__ import annotations
 
 import struct
+import threading
 from typing import TYPE_CHECKING
 
 import zstandard
@@ -28,6 +29,17 @@ class BlobDamaged(Exception):
     """The stored bytes are not what was sealed."""
 
 
+_local = threading.local()
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    """One compressor for each thread: making one costs more than compressing a short mail."""
+    compressor: zstandard.ZstdCompressor | None = getattr(_local, "compressor", None)
+    if compressor is None:
+        compressor = _local.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    return compressor
+
+
 def chunk_count(size: int) -> int:
     """Chunks of a blob of `size` plaintext bytes; an empty blob has one."""
     return max(1, -(-size // CHUNK))
@@ -36,7 +48,7 @@ def chunk_count(size: int) -> int:
 def seal_chunks(key: bytes, data: bytes) -> Iterator[bytes]:
     """The sealed chunks of `data`, each with its length in front."""
     cipher = AESGCM(key)
-    compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    compressor = _compressor()
     count = chunk_count(len(data))
     view = memoryview(data)
     for index in range(count):

@@ -7,7 +7,6 @@ import contextlib
 import gc
 import resource
 import signal
-import sys
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -39,9 +38,6 @@ def serve_until_told(
     ready: Callable[[Operator], Awaitable[None]] | None = None,
 ) -> None:
     """Starts, calls `ready` when every listener answers, and returns after a clean stop."""
-    # The writer thread and the event loop hand the interpreter to each other many times a second: with the
-    # default of 5 ms each would wait for the other's whole turn.
-    sys.setswitchinterval(0.001)
     bound_allocator()
     _allow_many_files()
 
