@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from certs.files import PRIVATE, PUBLIC, write_atomically
 from certs.names import DistinguishedName
 from certs.profiles import DIGEST, Issuer, Purpose, Validity, authority, leaf
+from foundation.files import PRIVATE, PUBLIC, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,6 @@ synced before the commit that names it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import os
 import secrets
@@ -40,6 +39,7 @@ from sqlalchemy import (
 
 from foundation import vault_format
 from foundation.database import identity, metadata
+from foundation.files import sync_folder
 from foundation.log import get_logger
 from foundation.vault_format import BlobDamaged
 
@@ -153,7 +153,7 @@ def write_master_key(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def read_master_key(path: Path) -> bytes:
@@ -194,7 +194,7 @@ class Vault:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for shelf in range(256):
                 (folder / f"{shelf:02x}").mkdir(exist_ok=True, mode=0o700)
-            _sync_folder(folder)
+            sync_folder(folder)
         except OSError as error:
             raise VaultUnavailable(f"vault.url: {folder} cannot be written ({error.strerror})") from error
         return cls(database, folder, master_key)
@@ -259,7 +259,7 @@ class Vault:
             raise
         finally:
             os.close(descriptor)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         return SealedBlob(sealed.address, sealed.size, sealed.key, None, name)
 
     def store(self, uow: UnitOfWork, sealed: SealedBlob, owners: Iterable[int]) -> int:
@@ -476,12 +476,3 @@ def _unwrap(cipher: AESGCM, wrapped: bytes, purpose: bytes) -> bytes:
         return cipher.decrypt(wrapped[:12], wrapped[12:], purpose)
     except InvalidTag as error:
         raise BlobDamaged("a key does not open: another master key?") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # some file systems refuse to sync a folder
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

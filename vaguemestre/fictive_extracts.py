@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from directory.bals import BalType
 from directory.extracts import ExtractKind
+from foundation.files import PUBLIC, write_atomically
 from vaguemestre.fictive import BALS, PROFESSIONALS
-from vaguemestre.home import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -116,17 +116,15 @@ def write_extracts(folder: Path) -> list[Path]:
     mailboxes = folder / f"{ExtractKind.MAILBOXES}_FICTIF.txt"
     activities = folder / f"{ExtractKind.ACTIVITIES}_FICTIF.txt"
     published = [bal for bal in BALS if bal.type in _PUBLISHED and not bal.red_list]
-    write_atomically(mailboxes, _text(MAILBOX_COLUMNS, map(_mailbox, published), ending="\n"), mode=0o644)
+    write_atomically(mailboxes, _text(MAILBOX_COLUMNS, map(_mailbox, published), ending="\n"), PUBLIC)
     # the PS files end each line with one more bar
-    write_atomically(
-        activities, _text(ACTIVITY_COLUMNS, map(_activity, PROFESSIONALS), ending="|\n"), mode=0o644
-    )
+    write_atomically(activities, _text(ACTIVITY_COLUMNS, map(_activity, PROFESSIONALS), ending="|\n"), PUBLIC)
     return [mailboxes, activities]
 
 
-def _text(columns: tuple[str, ...], rows: Iterable[Mapping[str, str]], *, ending: str) -> str:
+def _text(columns: tuple[str, ...], rows: Iterable[Mapping[str, str]], *, ending: str) -> bytes:
     lines = ["|".join(columns), *("|".join(row.get(column, "") for column in columns) for row in rows)]
-    return "".join(line + ending for line in lines)
+    return "".join(line + ending for line in lines).encode()
 
 
 def _mailbox(bal: FictiveBal) -> Mapping[str, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from foundation.files import PRIVATE, write_atomically
 from foundation.settings import FILE_NAME, SettingsError, from_values
 from foundation.vault import write_master_key
 
@@ -31,19 +31,6 @@ def alone_in(home: Path) -> Iterator[None]:
         yield
 
 
-def write_atomically(path: Path, text: str, *, mode: int) -> None:
-    """Replaces a file in one step; after a crash it holds the old text or the new."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        os.write(descriptor, text.encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.chmod(mode)
-    temporary.replace(path)
-
-
 def to_toml(values: Mapping[str, Any]) -> str:
     """Settings as TOML: plain keys first, then a table for each section."""
     lines = [f"{key} = {_toml(value)}" for key, value in values.items() if not isinstance(value, dict)]
@@ -51,6 +38,11 @@ def to_toml(values: Mapping[str, Any]) -> str:
         if isinstance(value, dict):
             lines += ["", f"[{key}]", *(f"{name} = {_toml(inner)}" for name, inner in value.items())]
     return "\n".join(lines) + "\n"
+
+
+def write_settings_file(file: Path, values: Mapping[str, Any]) -> None:
+    """Writes `vaguemestre.toml`, readable by its owner alone."""
+    write_atomically(file, ("# vaguemestre doctor explains every key.\n" + to_toml(values)).encode(), PRIVATE)
 
 
 def _toml(value: Any) -> str:
@@ -77,5 +69,5 @@ def prepare_operator(home: Path, *, hostname: str, domains: Sequence[str]) -> li
     key = home / "keys" / "master.key"
     if not key.exists():
         write_master_key(key)
-    write_atomically(file, "# vaguemestre doctor explains every key.\n" + to_toml(values), mode=0o600)
+    write_settings_file(file, values)
     return [file, key]

@@ -7,9 +7,10 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from foundation.files import PRIVATE, write_atomically
 from vaguemestre import ports
 from vaguemestre.app import CannotListen, PlainAddresses
-from vaguemestre.home import alone_in, write_atomically
+from vaguemestre.home import alone_in
 from vaguemestre.memory import bound_allocator
 from vaguemestre.running import serve_until_told
 from vaguemestre.sandbox_file import FILE, describe, print_summary
@@ -58,7 +59,9 @@ def _serve(settings: Settings, chosen: ports.Ports, *, plain: bool) -> None:
 
     async def ready(operator: Operator) -> None:
         description = await describe(operator)
-        write_atomically(file, json.dumps(description, ensure_ascii=False, indent=2) + "\n", mode=0o600)
+        write_atomically(
+            file, (json.dumps(description, ensure_ascii=False, indent=2) + "\n").encode(), PRIVATE
+        )
         print_summary(description, sys.stdout)
 
     try:

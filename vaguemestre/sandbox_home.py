@@ -15,11 +15,12 @@ from directory.bals import BalType, find_bal
 from directory.importer import Importer, ImportPolicy, Switched
 from foundation.clock import SystemClock
 from foundation.database import Database
+from foundation.files import PRIVATE, write_atomically
 from foundation.settings import FILE_NAME, Settings, load
 from foundation.vault import Vault, write_master_key
 from vaguemestre import fictive, migrate, ports
 from vaguemestre.fictive_extracts import write_extracts
-from vaguemestre.home import to_toml, write_atomically
+from vaguemestre.home import to_toml, write_settings_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +99,7 @@ def seed(home: Path) -> bytes:
     """The secret from which the sandbox's passwords come, so that every start tells the same ones."""
     path = home / "keys" / "sandbox.seed"
     if not path.exists():
-        write_atomically(path, secrets.token_hex(32) + "\n", mode=0o600)
+        write_atomically(path, f"{secrets.token_hex(32)}\n".encode(), PRIVATE)
     return bytes.fromhex(path.read_text(encoding="ascii").strip())
 
 
@@ -145,8 +146,8 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
         known = values.get(section)
         addresses = {key: chosen.address(name) for key, name in listeners.items()}
         values[section] = (known if isinstance(known, dict) else {}) | addresses
-    write_atomically(file, "# vaguemestre doctor explains every key.\n" + to_toml(values), mode=0o600)
-    write_atomically(home / "ports.toml", to_toml(chosen.numbers), mode=0o600)
+    write_settings_file(file, values)
+    write_atomically(home / "ports.toml", to_toml(chosen.numbers).encode(), PRIVATE)
     return load(home)
 
 

@@ -1,7 +1,8 @@
-"""Writes certificates and keys so that a reader sees the old file or the new one, never a half."""
+"""Writes files so that a reader sees the old one or the new one, never a half, and a crash loses neither."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,14 @@ def write_atomically(path: Path, data: bytes, mode: int) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Puts the names in a folder on disk: a synced file is found after a crash only when its name is there too."""
+    with contextlib.suppress(OSError):  # some file systems refuse to sync a folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
