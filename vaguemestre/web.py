@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from foundation.crowd import Crowd
 
 if TYPE_CHECKING:
     import ssl
@@ -23,31 +24,6 @@ _GRACE_SECONDS = 3
 _BACKLOG = 1024
 _SHUTDOWN_SECONDS = 5.0
 _ACCEPT_PAUSE_SECONDS = 0.1
-
-
-class _Crowd:
-    """Counts the connections, in total and of each network address."""
-
-    def __init__(self, total: int, per_address: int) -> None:
-        self._total = total
-        self._per_address = per_address
-        self._open: Counter[str] = Counter()
-        self._all = 0
-
-    def enter(self, address: str) -> bool:
-        """Counts a connection; False when there is no room for it."""
-        if self._all >= self._total or self._open[address] >= self._per_address:
-            return False
-        self._open[address] += 1
-        self._all += 1
-        return True
-
-    def leave(self, address: str) -> None:
-        """A counted connection is over."""
-        self._all -= 1
-        self._open[address] -= 1
-        if not self._open[address]:
-            del self._open[address]
 
 
 class _Connection(HttpToolsProtocol):
@@ -92,8 +68,8 @@ class _Leave:
 
     __slots__ = ("_address", "_crowd")
 
-    def __init__(self, crowd: _Crowd, address: str) -> None:
-        self._crowd: _Crowd | None = crowd
+    def __init__(self, crowd: Crowd, address: str) -> None:
+        self._crowd: Crowd | None = crowd
         self._address = address
 
     def __call__(self) -> None:
@@ -106,7 +82,7 @@ class _Server(uvicorn.Server):
     """Stops when its owner says so; the process's signals belong to the operator as a whole."""
 
     def __init__(
-        self, config: uvicorn.Config, tls: ssl.SSLContext, crowd: _Crowd, head_seconds: float
+        self, config: uvicorn.Config, tls: ssl.SSLContext, crowd: Crowd, head_seconds: float
     ) -> None:
         super().__init__(config)
         self.crowd = crowd
@@ -215,7 +191,7 @@ class WebServer:
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         config.load()
-        self._server = _Server(config, tls, _Crowd(connections, connections_per_address), head_seconds)
+        self._server = _Server(config, tls, Crowd(connections, connections_per_address), head_seconds)
         self._task: asyncio.Task[None] | None = None
 
     @property

@@ -13,10 +13,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
+from foundation.crowd import Crowd
 from foundation.log import get_logger
 from mailserver.imap.commands.table import handlers
 from mailserver.imap.connection import Connection, Disconnected, Security
@@ -42,7 +42,7 @@ class ImapServer:
         self._shared = Shared(context, handlers(), asyncio.Semaphore(context.limits.body_searches))
         self._servers: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
-        self._peers: Counter[str] = Counter()
+        self._crowd = Crowd(context.limits.connections, context.limits.connections_per_peer)
 
     async def listen(self, host: str, port: int, security: Security) -> int:
         """Opens a listener and returns its port (0 asks for a free one)."""
@@ -66,16 +66,11 @@ class ImapServer:
         return len(self._connections)
 
     async def _serve(self, connection: Connection) -> None:
-        limits = self.context.limits
+        if not self._crowd.enter(connection.peer):
+            connection.write(bye("Too many connections"))
+            return
         self._connections.add(connection)
-        self._peers[connection.peer] += 1
         try:
-            if (
-                len(self._connections) > limits.connections
-                or self._peers[connection.peer] > limits.connections_per_peer
-            ):
-                connection.write(bye("Too many connections"))
-                return
             await Session(self._shared, connection).run()
         except Disconnected:
             return
@@ -84,9 +79,7 @@ class ImapServer:
             connection.write(bye("Internal error"))
         finally:
             self._connections.discard(connection)
-            self._peers[connection.peer] -= 1
-            if not self._peers[connection.peer]:
-                del self._peers[connection.peer]
+            self._crowd.leave(connection.peer)
 
     async def close(self) -> None:
         """Stops listening, lets every command in progress finish, says BYE to everybody."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING, Protocol
+
+from foundation.crowd import Crowd
 
 if TYPE_CHECKING:
     from mailserver.smtp.policy import Limits
@@ -26,9 +27,8 @@ class Census:
     """The conversations of one listener, in total and by network address."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self._crowd = Crowd(limits.connections, limits.connections_per_peer)
         self._guests: set[Guest] = set()
-        self._by_peer: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
         self._is_closing = False
@@ -38,14 +38,9 @@ class Census:
 
     def enter(self, guest: Guest, peer: str) -> bool:
         """Count a conversation in; False when the listener or this peer has enough."""
-        if (
-            self._is_closing
-            or len(self._guests) >= self._limits.connections
-            or self._by_peer[peer] >= self._limits.connections_per_peer
-        ):
+        if self._is_closing or not self._crowd.enter(peer):
             return False
         self._guests.add(guest)
-        self._by_peer[peer] += 1
         self._empty.clear()
         return True
 
@@ -54,9 +49,7 @@ class Census:
         if guest not in self._guests:
             return
         self._guests.discard(guest)
-        self._by_peer[peer] -= 1
-        if not self._by_peer[peer]:
-            del self._by_peer[peer]
+        self._crowd.leave(peer)
         if not self._guests:
             self._empty.set()
 
