@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
+from typing import Final
 
 MAX_FIELDS: Final = 5_000
 """Fields of one header beyond this number are not looked at."""
 
 _FIELD_END: Final = re.compile(rb"\r?\n(?![ \t])")
-_FIELD_START: Final = re.compile(rb"(?<=\n)(?![ \t\r\n])")
 _FOLD: Final = re.compile(rb"\r?\n")
 
 
@@ -36,23 +32,3 @@ def unfold(value: bytes) -> bytes:
     if b"\n" in value:
         value = _FOLD.sub(b"", value)
     return value.strip(b" \t\r\n")
-
-
-def only_fields(block: bytes, names: Collection[bytes]) -> bytes:
-    """The fields of these names (lower-case), as written, and the empty line (RFC 9051 §6.4.5, HEADER.FIELDS)."""
-    return b"".join(field for name, field in _whole_fields(block) if name in names) + b"\r\n"
-
-
-def other_fields(block: bytes, names: Collection[bytes]) -> bytes:
-    """The fields of all names but these (lower-case), and the empty line (RFC 9051 §6.4.5, HEADER.FIELDS.NOT)."""
-    return b"".join(field for name, field in _whole_fields(block) if name not in names) + b"\r\n"
-
-
-def _whole_fields(block: bytes) -> list[tuple[bytes, bytes]]:
-    block = block.rstrip(b"\r\n") + b"\r\n" if block.endswith(b"\n") else block
-    whole = []
-    for field in _FIELD_START.split(block):
-        name, colon, _ = field.partition(b":")
-        if colon:
-            whole.append((name.rstrip().lower(), field if field.endswith(b"\n") else field + b"\r\n"))
-    return whole

@@ -19,7 +19,8 @@ def keep_fields(header: bytes, names: Iterable[bytes], *, invert: bool) -> bytes
                 break
             keeps = (line.partition(b":")[0].rstrip(b" \t\r\n").lower() in wanted) is not invert
         if keeps:
-            kept.append(line)
+            # A header that the message ends with may lack its last line end.
+            kept.append(line if line.endswith(b"\n") else line + b"\r\n")
     return b"".join(kept) + b"\r\n"
 
 
