@@ -12,7 +12,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, delete, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    String,
+    Table,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from foundation import trail
 from foundation.database import UnitOfWork, identity, metadata
@@ -76,11 +89,9 @@ def enqueue(uow: UnitOfWork, kind: str, payload: Mapping[str, Any], *, run_at: i
 
 def waiting(connection: Connection) -> int:
     """How many jobs are not done yet."""
-    return len(
-        connection.execute(
-            select(job.c.id).where(or_(job.c.claimed_by.is_(None), job.c.claimed_by != GIVEN_UP))
-        ).all()
-    )
+    given_up = job.c.claimed_by == GIVEN_UP
+    undone = select(func.count()).select_from(job).where(or_(job.c.claimed_by.is_(None), ~given_up))
+    return connection.execute(undone).scalar_one()
 
 
 class Worker:

@@ -23,11 +23,6 @@ async def hash_password(plain: str) -> str:
     return await asyncio.to_thread(_HASHER.hash, plain)
 
 
-async def verify_password(stored: str | None, plain: str) -> bool:
-    """Whether `plain` is the password; `None` (no such account) takes as long as a wrong password."""
-    return await asyncio.to_thread(_verify, stored, plain)
-
-
 def _verify(stored: str | None, plain: str) -> bool:
     if len(plain.encode(errors="surrogatepass")) > _MAX_PASSWORD_BYTES:
         return False
@@ -56,7 +51,10 @@ class PasswordMemory:
         return "PasswordMemory(...)"
 
     async def verify(self, stored: str | None, plain: str) -> bool:
-        """As `verify_password`, but quick for a password that was right before."""
+        """Whether `plain` is the password; quick for one that was right before.
+
+        `None` (no such account) takes as long as a wrong password.
+        """
         digest = hmac.digest(self._key, plain.encode(errors="surrogatepass"), hashlib.sha256)
         if stored is not None:
             known = self._known.get(stored)

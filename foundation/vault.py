@@ -14,8 +14,8 @@ import hashlib
 import os
 import secrets
 import time
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -228,11 +228,10 @@ class Vault:
 
     async def seal(self, data: bytes) -> SealedBlob:
         """Compresses and encrypts `data`; a large result is written to a file and synced before this returns."""
-        if len(data) <= _OFF_LOOP_BYTES:
-            sealed = self._seal(data)
-            if sealed.data is None or len(sealed.data) <= IN_DATABASE_BYTES:
-                return sealed
-        return await asyncio.to_thread(self._seal_to_file, data)
+        if len(data) > _OFF_LOOP_BYTES:
+            return await asyncio.to_thread(lambda: self._placed(self._seal(data)))
+        sealed = self._seal(data)
+        return sealed if _fits(sealed) else await asyncio.to_thread(self._placed, sealed)
 
     def _seal(self, data: bytes) -> SealedBlob:
         key = secrets.token_bytes(32)
@@ -240,11 +239,11 @@ class Vault:
             self._address(data), len(data), key, b"".join(vault_format.seal_chunks(key, data)), None
         )
 
-    def _seal_to_file(self, data: bytes) -> SealedBlob:
-        sealed = self._seal(data)
-        assert sealed.data is not None
-        if len(sealed.data) <= IN_DATABASE_BYTES:
+    def _placed(self, sealed: SealedBlob) -> SealedBlob:
+        """The blob as it will be stored: what does not fit into the database is in a file, synced."""
+        if _fits(sealed):
             return sealed
+        assert sealed.data is not None
         name = secrets.token_hex(16)
         path = self._path(name)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -260,7 +259,7 @@ class Vault:
         finally:
             os.close(descriptor)
         sync_folder(path.parent)
-        return SealedBlob(sealed.address, sealed.size, sealed.key, None, name)
+        return replace(sealed, data=None, file=name)
 
     def store(self, uow: UnitOfWork, sealed: SealedBlob, owners: Iterable[int]) -> int:
         """Names a sealed blob in the transaction, one grant per owner in `owners`; returns the blob's id.
@@ -279,26 +278,19 @@ class Vault:
             _INSERT_BLOB,
             {"address": sealed.address, "size": sealed.size, "data": sealed.data, "file": sealed.file},
         ).inserted_id
-        grants: dict[int, dict[str, object]] = {}
-        for owner_id in owners:
-            if owner_id in grants:
-                grants[owner_id]["uses"] = int(str(grants[owner_id]["uses"])) + 1
-                continue
-            cipher = self._owner(uow.connection, owner_id)
-            grants[owner_id] = {
-                "owner_id": owner_id,
-                "blob_id": blob_id,
-                "wrapped_key": _wrap(cipher, sealed.key, sealed.address),
-                "uses": 1,
-            }
-        uow.run_each(_INSERT_GRANT, list(grants.values()))
+        uow.run_each(
+            _INSERT_GRANT,
+            [
+                {
+                    "owner_id": owner_id,
+                    "blob_id": blob_id,
+                    "wrapped_key": _wrap(self._owner(uow.connection, owner_id), sealed.key, sealed.address),
+                    "uses": uses,
+                }
+                for owner_id, uses in Counter(owners).items()
+            ],
+        )
         return blob_id
-
-    def grant(self, uow: UnitOfWork, blob_id: int, *, holder: int, to: int) -> None:
-        """Gives `to` one more use of a blob that `holder` may read (the same owner for one more row of its own)."""
-        if uow.execute(_GRANT, {"owner": holder, "blob": blob_id}).first() is None:
-            raise BlobNotFound(blob_id)
-        self._grant_from_any(uow, blob_id, to)
 
     def _grant_from_any(self, uow: UnitOfWork, blob_id: int, owner_id: int) -> None:
         if uow.execute(_ONE_MORE, {"owner": owner_id, "blob": blob_id}).rowcount:
@@ -445,6 +437,10 @@ class Vault:
 
     def _path(self, file: str) -> Path:
         return self._folder / file[:2] / file
+
+
+def _fits(sealed: SealedBlob) -> bool:
+    return sealed.data is not None and len(sealed.data) <= IN_DATABASE_BYTES
 
 
 def _plaintext(opened: _Opened, stored: bytes) -> bytes:

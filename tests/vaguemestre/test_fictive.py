@@ -14,7 +14,7 @@ from directory.patients import PatientState, find_patient, list_patients, repres
 from directory.search import search
 from directory.tables import directory_activity, directory_entry
 from foundation.identifiers import OID_TEST, Address, Finess, Ins, Rpps, Siret
-from foundation.passwords import verify_password
+from foundation.passwords import PasswordMemory
 from tests.shared_data import shared
 from vaguemestre.fictive import BALS, DOMAINS, PATIENTS, PROFESSIONALS, create_people
 from vaguemestre.fictive_extracts import ACTIVITY_COLUMNS, MAILBOX_COLUMNS, write_extracts
@@ -119,8 +119,9 @@ async def test_everybody_is_made_with_a_password_of_their_own(
     bal = await database.read(lambda c: find_bal(c, last.bal.address))
     assert bal is not None
     assert bal.owner_id == last.owner_id
-    assert await verify_password(bal.password_hash, last.password)
-    assert not await verify_password(bal.password_hash, people.bals[0].password)
+    memory = PasswordMemory()
+    assert await memory.verify(bal.password_hash, last.password)
+    assert not await memory.verify(bal.password_hash, people.bals[0].password)
     thomas = await database.read(lambda c: find_patient(c, PATIENTS[0].ins))
     parent = await database.read(lambda c: find_patient(c, PATIENTS[1].ins))
     assert thomas is not None
