@@ -29,6 +29,7 @@ from mailserver.smtp.submission import AnySenderGate, SubmissionGate
 from portal.app import PortalContext, application
 from vaguemestre import migrate
 from vaguemestre.bridging import handlers
+from vaguemestre.errors import CannotListen
 from vaguemestre.web import WebServer
 
 if TYPE_CHECKING:
@@ -41,10 +42,6 @@ if TYPE_CHECKING:
     from foundation.settings import Settings
 
 _log = get_logger(__name__)
-
-
-class CannotListen(Exception):
-    """An address cannot be bound; the text is one sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 from foundation.files import PRIVATE, write_atomically
 from foundation.settings import FILE_NAME, SettingsError, from_values
 from foundation.vault import write_master_key
+from vaguemestre.errors import HomeBusy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-
-
-class HomeBusy(Exception):
-    """Another process serves this home; the text is one sentence."""
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from foundation.files import PRIVATE, write_atomically
 from vaguemestre import ports
-from vaguemestre.app import CannotListen, PlainAddresses
+from vaguemestre.app import PlainAddresses
+from vaguemestre.errors import CannotListen
 from vaguemestre.home import alone_in
 from vaguemestre.memory import bound_allocator
 from vaguemestre.running import serve_until_told

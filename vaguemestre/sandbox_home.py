@@ -19,6 +19,7 @@ from foundation.files import PRIVATE, write_atomically
 from foundation.settings import FILE_NAME, Settings, load
 from foundation.vault import Vault, write_master_key
 from vaguemestre import fictive, migrate, ports
+from vaguemestre.errors import SandboxBroken
 from vaguemestre.fictive_extracts import write_extracts
 from vaguemestre.home import to_toml, write_settings_file
 
@@ -40,10 +41,6 @@ PEER_CASES: dict[str, tuple[str, Case]] = {
 }
 """The audit cases of the espace de confiance: the domain of each peer and how its certificate is made."""
 _SYLLABLES = tuple(consonant + vowel for consonant in "bdfgjklmnprstvz" for vowel in "aeiou")
-
-
-class SandboxBroken(Exception):
-    """The sandbox cannot be made; the text is one sentence."""
 
 
 def server_name(domain: str) -> str:

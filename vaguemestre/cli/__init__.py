@@ -19,6 +19,7 @@ from foundation.settings import SettingsError
 from foundation.vault import BlobDamaged, VaultUnavailable
 from vaguemestre.cli import audit, bridge, directory, operating, people, trust
 from vaguemestre.cli.output import Failed
+from vaguemestre.errors import CannotListen, HomeBusy, SandboxBroken
 from vaguemestre.migrate import SchemaTooNew
 
 app = typer.Typer(
@@ -40,11 +41,14 @@ app.add_typer(audit.app, name="trail")
 _EXPECTED = (
     BalRefused,
     BlobDamaged,
+    CannotListen,
     DatabaseUnavailable,
     Failed,
+    HomeBusy,
     NameMalformed,
     PatientRefused,
     PkiUnusable,
+    SandboxBroken,
     SchemaTooNew,
     SettingsError,
     TlsUnusable,

@@ -13,7 +13,7 @@ import typer
 from certs.tls import Identity, TlsUnusable, check_identity
 from foundation.database import Database, DatabaseUnavailable
 from foundation.log import configure
-from foundation.settings import SettingsError, explain, load
+from foundation.settings import explain, load
 from foundation.vault import Vault, VaultUnavailable
 from vaguemestre import migrate as migrations
 from vaguemestre.cli.output import Failed, Home, Json, show, show_one
@@ -46,16 +46,10 @@ def sandbox(
 
     DIR/sandbox.json holds ports, addresses and passwords once every listener answers.
     """
-    from vaguemestre.app import CannotListen
-    from vaguemestre.home import HomeBusy
     from vaguemestre.sandbox import run_sandbox
-    from vaguemestre.sandbox_home import SandboxBroken
 
     configure()
-    try:
-        run_sandbox(home, port_base=port_base, empty=empty, plain=plain)
-    except (CannotListen, HomeBusy, SandboxBroken) as error:
-        raise Failed(str(error)) from error
+    run_sandbox(home, port_base=port_base, empty=empty, plain=plain)
 
 
 def init(
@@ -77,17 +71,13 @@ def init(
 
 def serve(home: Home) -> None:
     """Serves an operator until SIGTERM; refuses to start, with the reason, when something is missing."""
-    from vaguemestre.app import CannotListen
-    from vaguemestre.home import HomeBusy, alone_in
+    from vaguemestre.home import alone_in
     from vaguemestre.running import serve_until_told
 
     configure()
     settings = load(home)
-    try:
-        with alone_in(settings.home):
-            serve_until_told(settings)
-    except (CannotListen, HomeBusy) as error:
-        raise Failed(str(error)) from error
+    with alone_in(settings.home):
+        serve_until_told(settings)
 
 
 def demo(
@@ -142,8 +132,5 @@ def doctor(home: Home, as_json: Json = False) -> None:
 def migrate(home: Home, as_json: Json = False) -> None:
     """Brings the database to this version; done at every start as well."""
     settings = load(home)
-    try:
-        before, after = migrations.upgrade(settings.database_url)
-    except migrations.SchemaTooNew as error:
-        raise SettingsError(str(error)) from error
+    before, after = migrations.upgrade(settings.database_url)
     show_one({"before": before, "after": after}, as_json=as_json)

@@ -42,12 +42,7 @@ def issue(
     if taken:
         raise Failed(f"{taken[0]} exists: choose another prefix, a key is not replaced")
     now = datetime.now(UTC)
-    name = DistinguishedName.parse(
-        ",".join(
-            f"{key}={_escaped(value)}"
-            for key, value in (("CN", cn), ("OU", ou), ("O", o), ("ST", st), ("C", "FR"))
-        )
-    )
+    name = DistinguishedName.of(cn=cn, ou=ou, o=o, st=st)
     issued = Pki.open(settings.home / "pki", now).issue(
         name, now, purpose=Purpose.SERVER, case=case, hosts=(cn,)
     )
@@ -75,7 +70,3 @@ def show(
         },
         as_json=as_json,
     )
-
-
-def _escaped(value: str) -> str:
-    return "".join("\\" + character if character in ',+"\\<>;=' else character for character in value)
