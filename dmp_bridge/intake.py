@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from directory.patients import find_patient, patient_of
 from dmp_bridge import record
@@ -12,6 +12,7 @@ from dmp_bridge.filing import Arrival, Structured, Traits, Verdict, document_val
 from dmp_bridge.offer import OfferAccepted, OfferDesk, OfferRefused
 from dmp_bridge.record import State
 from dmp_bridge.report import REPORT_JOB, Report, compose
+from dmp_bridge.shelf import Shelf
 from foundation import jobs, trail
 from foundation.vault import BlobNotFound
 
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from dmp_bridge.codes import ErrorCode
     from dmp_bridge.findings import Finding
     from dmp_bridge.record import Filing
+    from dmp_bridge.shelf import Sealed
     from foundation.clock import Clock
     from foundation.database import Database, UnitOfWork
     from foundation.jobs import Job
     from foundation.settings import Settings
-    from foundation.vault import SealedBlob, Vault
+    from foundation.vault import Vault
 
-__all__ = ["Bridge", "Mail", "OfferAccepted", "OfferRefused", "Outcome", "Sealed"]
+__all__ = ["Bridge", "Mail", "OfferAccepted", "OfferRefused", "Outcome"]
 
 
 _NAMES_NOBODY = "Ce fichier ne nomme aucun patient : il n'est pas classé."
@@ -52,14 +54,6 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """The encrypted bytes of a document about to be filed: the original, and what is shown in its place."""
-
-    original: SealedBlob
-    display: SealedBlob | None
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one attachment; ``sentence`` is French."""
 
@@ -70,6 +64,18 @@ class Outcome:
     code: ErrorCode | None
     sentence: str
     document_id: int | None
+
+    @classmethod
+    def of(cls, finding: Finding, verdict: Verdict, document_id: int | None) -> Self:
+        return cls(
+            finding.part,
+            finding.item,
+            finding.filename,
+            verdict.state,
+            verdict.code,
+            verdict.sentence,
+            document_id,
+        )
 
 
 class _Hidden:
@@ -105,7 +111,8 @@ class Bridge:
         self._examiner = Examiner(settings.bridge)
         # A patient who clicks does not wait behind the mails that are being examined.
         self._clicks = Examiner(settings.bridge)
-        self._offers = OfferDesk(database, vault, clock, self._clicks, self._traits)
+        self._shelf = Shelf(vault, clock)
+        self._offers = OfferDesk(database, vault, clock, self._clicks, self._shelf, self._traits)
         self._patient_domain = settings.patient_domain
 
     async def close(self) -> None:
@@ -158,17 +165,7 @@ class Bridge:
             hidden.note(finding, verdict)
             if finding.clinical is not None and document_id is not None:
                 by_unique_id[finding.clinical.unique_id] = document_id
-            outcomes.append(
-                Outcome(
-                    finding.part,
-                    finding.item,
-                    finding.filename,
-                    verdict.state,
-                    verdict.code,
-                    verdict.sentence,
-                    document_id,
-                )
-            )
+            outcomes.append(Outcome.of(finding, verdict, document_id))
         rows = [
             self._row(mail, finding, outcome, by_unique_id, hidden)
             for finding, outcome in zip(findings, outcomes, strict=True)
@@ -214,21 +211,18 @@ class Bridge:
 
         A plain file names nobody and is left alone. One unit of work for all of them.
         """
-        sealed: dict[tuple[str, int], Sealed] = {}
-        for finding in findings:
-            if finding.clinical is not None:
-                display = (
-                    await self._vault.seal(finding.display.data) if finding.display is not None else None
-                )
-                sealed[finding.part, finding.item] = Sealed(await self._vault.seal(finding.data), display)
+        sealed = {
+            (finding.part, finding.item): await self._shelf.seal(finding)
+            for finding in findings
+            if finding.clinical is not None
+        }
         outcomes = await self._database.write(
             lambda uow: tuple(self._deposit(uow, finding, sealed) for finding in findings)
         )
         for finding, outcome in zip(findings, outcomes, strict=True):
             unused = sealed.get((finding.part, finding.item))
             if unused is not None and outcome.state is not State.FILED:
-                for blob in filter(None, (unused.original, unused.display)):
-                    await self._vault.discard(blob)
+                await self._shelf.discard(unused)
         return outcomes
 
     def _deposit(
@@ -254,15 +248,7 @@ class Bridge:
             detail={"document": document_id},
             clock=self._clock,
         )
-        return Outcome(
-            finding.part,
-            finding.item,
-            finding.filename,
-            verdict.state,
-            verdict.code,
-            verdict.sentence,
-            document_id,
-        )
+        return Outcome.of(finding, verdict, document_id)
 
     def _arrival(self, connection: Connection, mail: Mail) -> Arrival:
         return Arrival(
@@ -281,28 +267,18 @@ class Bridge:
                 and verdict.document_id is None
             ]
 
-        sealed: dict[tuple[str, int], Sealed] = {}
-        for finding in await self._database.read(expected):
-            original = await self._vault.seal(finding.data)
-            display = await self._vault.seal(finding.display.data) if finding.display is not None else None
-            sealed[finding.part, finding.item] = Sealed(original, display)
-        return sealed
+        return {
+            (finding.part, finding.item): await self._shelf.seal(finding)
+            for finding in await self._database.read(expected)
+        }
 
     def _store(self, uow: UnitOfWork, mail: Mail, finding: Finding, verdict: Verdict, sealed: Sealed) -> int:
         assert finding.clinical is not None
-        owners = (mail.owner_id,)
-        values = document_values(finding, finding.clinical, verdict) | {
-            "owner_id": mail.owner_id,
-            "mail_id": mail.mail_id,
-            "sender": mail.sender[:320],
-            "blob_id": self._vault.store(uow, sealed.original, owners),
-            "display_blob_id": None
-            if sealed.display is None
-            else self._vault.store(uow, sealed.display, owners),
-            "filed_at": self._clock.millis(),
-        }
         record.deprecate(uow, verdict.supersedes)
-        return record.add_document(uow, values)
+        values = document_values(finding, finding.clinical, verdict)
+        return self._shelf.put(
+            uow, sealed, values, owner_id=mail.owner_id, mail_id=mail.mail_id, sender=mail.sender
+        )
 
     def _row(
         self,

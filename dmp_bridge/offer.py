@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date as calendar_date
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from directory.patients import patient_of
 from dmp_bridge import codes, record
@@ -15,16 +14,16 @@ from dmp_bridge.filing import Arrival, Structured, Traits, Verdict, admit, docum
 from dmp_bridge.findings import OFFER_BYTES, Clinical, Finding, Kind
 from dmp_bridge.record import Filing, Origin, State, Status
 from foundation import trail
-from foundation.clock import to_millis, to_paris
+from foundation.clock import PARIS, to_millis, to_paris
 from foundation.vault import BlobNotFound
 
 if TYPE_CHECKING:
     from dmp_bridge.examiner import Examiner
+    from dmp_bridge.shelf import Sealed, Shelf
     from foundation.clock import Clock
     from foundation.database import Database, UnitOfWork
-    from foundation.vault import SealedBlob, Vault
+    from foundation.vault import Vault
 
-_PARIS = ZoneInfo("Europe/Paris")
 _TITLE_LENGTH = 128
 
 _FILED = "Document ajouté à votre dossier par vous-même."
@@ -75,20 +74,26 @@ class _Material:
     """The bytes to file, sealed, and the finding they come from."""
 
     finding: Finding
-    original: SealedBlob
-    display: SealedBlob | None
+    sealed: Sealed
 
 
 class OfferDesk:
     """Accepts offers. A second acceptance of the same offer gives the same document."""
 
     def __init__(
-        self, database: Database, vault: Vault, clock: Clock, examiner: Examiner, traits: Traits
+        self,
+        database: Database,
+        vault: Vault,
+        clock: Clock,
+        examiner: Examiner,
+        shelf: Shelf,
+        traits: Traits,
     ) -> None:
         self._database = database
         self._vault = vault
         self._clock = clock
         self._examiner = examiner
+        self._shelf = shelf
         self._traits = traits
 
     async def accept(
@@ -113,8 +118,7 @@ class OfferDesk:
             return material
         answer, unused = await self._database.write(lambda uow: self._file(uow, row, wish, material))
         if unused is not None:
-            for blob in filter(None, (unused.original, unused.display)):
-                await self._vault.discard(blob)
+            await self._shelf.discard(unused.sealed)
         return answer
 
     def _check(self, title: str, category: str, date: str) -> _Wish | OfferRefused:
@@ -130,7 +134,7 @@ class OfferDesk:
             return OfferRefused(_NO_DATE)
         if day > to_paris(self._clock.now()).date() or day.year < 1900:
             return OfferRefused(_NO_DATE)
-        at = to_millis(datetime.combine(day, time(), _PARIS))
+        at = to_millis(datetime.combine(day, time(), PARIS))
         return _Wish(title, category, kind.code, kind.class_code, at)
 
     async def _material(self, row: Filing) -> _Material | OfferRefused:
@@ -150,8 +154,7 @@ class OfferDesk:
             return OfferRefused(_GONE)
         if finding.clinical is None and len(finding.data) > OFFER_BYTES:
             return OfferRefused(_TOO_LARGE)
-        display = await self._vault.seal(finding.display.data) if finding.display is not None else None
-        return _Material(finding, await self._vault.seal(finding.data), display)
+        return _Material(finding, await self._shelf.seal(finding))
 
     def _file(
         self, uow: UnitOfWork, row: Filing, wish: _Wish | _Words, material: _Material
@@ -212,20 +215,8 @@ class OfferDesk:
         }
 
     def _store(self, uow: UnitOfWork, row: Filing, material: _Material, values: dict[str, Any]) -> int:
-        owners = (row.owner_id,)
-        return record.add_document(
-            uow,
-            values
-            | {
-                "owner_id": row.owner_id,
-                "mail_id": row.mail_id,
-                "sender": row.sender,
-                "blob_id": self._vault.store(uow, material.original, owners),
-                "display_blob_id": None
-                if material.display is None
-                else self._vault.store(uow, material.display, owners),
-                "filed_at": self._clock.millis(),
-            },
+        return self._shelf.put(
+            uow, material.sealed, values, owner_id=row.owner_id, mail_id=row.mail_id, sender=row.sender
         )
 
     def _accepted(self, uow: UnitOfWork, row: Filing, document_id: int) -> OfferAccepted:
