@@ -47,12 +47,59 @@ class TlsSettings(_Section):
 
 
 class SmtpSettings(_Section):
+    mx: Listener = Field(
+        "127.0.0.1:1025",
+        description="mail of other operators, mutual TLS required (port 25 in production): host:port, empty: not served",
+    )
     submission: Listener = Field(
         "127.0.0.1:1587", description="submission with STARTTLS (RFC 6409): host:port, empty: not served"
     )
     submissions: Listener = Field(
         "127.0.0.1:1465", description="submission over implicit TLS (RFC 8314): host:port, empty: not served"
     )
+
+
+class TrustSettings(_Section):
+    white_list_url: str = Field(
+        "https://espacedeconfiance.mssante.fr/listeblanchemssante.xml",
+        description="where the liste blanche is fetched from: https://… (certificate of tls.ca_file) or file:///…",
+    )
+    signature: Literal["require", "if-present"] = Field(
+        "require", description="whether a liste blanche without a signature is refused"
+    )
+    signer: str = Field(
+        "CN=alb.mssante.fr", description="attributes that the name of the list's signer must have"
+    )
+    fetch_minutes: int = Field(60, ge=1, le=10_080, description="minutes between two fetches of the list")
+    alarm_hours: int = Field(
+        48, ge=1, description="age of the list's generation from which /health and the log raise an alarm"
+    )
+    largest_loss_percent: int = Field(
+        10, ge=0, le=100, description="a list that loses more of its domains at once is refused unless forced"
+    )
+    crl_urls: list[str] = Field(
+        default_factory=lambda: ["http://igc-sante.esante.gouv.fr/CRL/ACI-EL-ORG.crl"],
+        description="revocation lists (http://, https:// or file:///): one for each authority that issues",
+    )
+    crl_minutes: int = Field(60, ge=1, le=10_080, description="minutes between two fetches of the CRLs")
+    crl_grace_days: int = Field(
+        3, ge=0, le=30, description="days a revocation list still serves past its end; then peers are refused"
+    )
+
+
+class OutboundSettings(_Section):
+    untrusted: Literal["bounce", "retry"] = Field(
+        "bounce",
+        description="destination without TLS or with a wrong certificate: returned at once, or tried until it expires",
+    )
+    first_retry_seconds: int = Field(60, ge=1, description="wait after the first failed attempt; doubles")
+    longest_retry_seconds: int = Field(3600, ge=1, description="longest wait between two attempts")
+    warning_minutes: int = Field(
+        60, ge=1, description="the sender is told of the delay once a message waits that long"
+    )
+    expiry_hours: int = Field(48, ge=1, description="a message that waits longer is returned to its sender")
+    connections_per_domain: int = Field(4, ge=1, le=50, description="connections to one domain at once")
+    connections: int = Field(100, ge=1, le=5000, description="connections to all domains at once")
 
 
 class ImapSettings(_Section):
@@ -77,6 +124,12 @@ class LimitSettings(_Section):
     connections: int = Field(2000, ge=10, description="connections to one listener")
     connections_per_address: int = Field(
         600, ge=2, description="connections of one network address to one listener"
+    )
+    messages_per_minute_per_peer: int = Field(
+        30_000, ge=0, description="messages of one operator's certificate in a minute; 0: no limit"
+    )
+    messages_per_minute_per_bal: int = Field(
+        600, ge=0, description="messages submitted by one box in a minute; 0: no limit"
     )
     message_memory_bytes: int = Field(
         96 * 1024 * 1024,
@@ -135,12 +188,25 @@ class Settings(BaseSettings):
     sandbox: bool = Field(
         default=False, description="fictive data: shows the banner and allows the sandbox commands"
     )
+    auto_answer: bool = Field(
+        default=True, description="whether reponse.automatique-test@ of each hosted domain answers"
+    )
+    routes: dict[str, str] = Field(
+        default_factory=dict,
+        description="domain = host:port of its mail server, instead of its MX in the DNS",
+    )
+    metrics_from: list[str] = Field(
+        default_factory=lambda: ["127.0.0.0/8", "::1/128"],
+        description="networks that may read /metrics",
+    )
     http: Listener = Field("127.0.0.1:1443", description="web pages over HTTPS: host:port, empty: not served")
     database: DatabaseSettings = DatabaseSettings()
     vault: VaultSettings = VaultSettings()
     tls: TlsSettings = TlsSettings()
     smtp: SmtpSettings = SmtpSettings()
     imap: ImapSettings = ImapSettings()
+    trust: TrustSettings = TrustSettings()
+    outbound: OutboundSettings = OutboundSettings()
     limits: LimitSettings = LimitSettings()
     patients: PatientSettings = PatientSettings()
     bridge: BridgeSettings = BridgeSettings()

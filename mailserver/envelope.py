@@ -3,10 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mailserver.refusals import Refusal
+
+
+class Origin(StrEnum):
+    """Where a message comes from, which decides whether it may leave again."""
+
+    SUBMISSION = "submission"
+    """A box that signed in: to anybody in the espace de confiance."""
+    PEER = "peer"
+    """Another operator: to boxes of this one alone, never relayed."""
+    HOUSE = "house"
+    """Written here: a patient's answer, a report, an automatic answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientDsn:
+    """What the sender asked for one recipient (RFC 3461 §4). `notify` is empty where nothing was asked."""
+
+    notify: frozenset[str] = frozenset()
+    orcpt: str | None = None
+
+
+NOTHING_ASKED = RecipientDsn()
+
+
+@dataclass(frozen=True, slots=True)
+class DsnRequest:
+    """What the sender wants to be told (RFC 3461): RET ("FULL", "HDRS"), ENVID (xtext as received), by recipient."""
+
+    ret: str | None = None
+    envid: str | None = None
+    by_recipient: Mapping[str, RecipientDsn] = MappingProxyType({})
+
+    def of(self, recipient: str) -> RecipientDsn:
+        """The request for one recipient, as it stood in RCPT."""
+        return self.by_recipient.get(recipient, NOTHING_ASKED)
+
+
+NO_DSN = DsnRequest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +72,8 @@ class Envelope:
     """One message on its way: RFC 5321 §2.3.1 envelope and content.
 
     `sender` is "" for the null reverse-path; `content` has CRLF line ends and no dot-stuffing; `protocol` is
-    the RFC 3848 word that goes into Received.
+    the RFC 3848 word that goes into Received. `speaks_for` are the domains that a peer's certificate is listed
+    for, and `peer_host` the common name of that certificate; None where no certificate was asked for.
     """
 
     sender: str
@@ -40,6 +83,11 @@ class Envelope:
     peer: str
     helo: str
     protocol: str
+    origin: Origin = Origin.PEER
+    dsn: DsnRequest = NO_DSN
+    utf8: bool = False
+    speaks_for: frozenset[str] | None = field(default=None, repr=False)
+    peer_host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

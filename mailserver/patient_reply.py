@@ -21,7 +21,7 @@ from foundation.identifiers import Address
 from mailserver.answers import TakenBefore, form_hash, take, was_taken
 from mailserver.conversations import Basis, Received, add_sent, basis_of, may_reply
 from mailserver.delivery.local import Rejected, SentCopy
-from mailserver.envelope import Accepted, Envelope, Refused
+from mailserver.envelope import Accepted, Envelope, Origin, Refused
 from mailserver.refusals import (
     ATTACHMENTS_TOO_BIG,
     EMPTY_ANSWER,
@@ -135,6 +135,7 @@ class PatientDesk:
             peer="",
             helo="",
             protocol="HTTPS",
+            origin=Origin.HOUSE,
         )
         try:
             answer = await self._router.deliver(envelope, SentCopy(patient.owner_id, record))

@@ -90,6 +90,14 @@ TOO_MANY_CONNECTIONS = Refusal(
     "Réessayez dans quelques minutes.",
 )
 
+TOO_MANY_MESSAGES = Refusal(
+    "MSS-107",
+    450,
+    "4.7.1",
+    "Trop de messages envoyés en peu de temps.",
+    "Réessayez dans une minute ; pour un envoi régulier en nombre, voyez votre opérateur de messagerie.",
+)
+
 # Recipients -------------------------------------------------------------------------------------------------
 
 UNKNOWN_MAILBOX = Refusal(
@@ -310,6 +318,150 @@ EMPTY_ANSWER = Refusal(
     "5.6.0",
     "Votre réponse est vide.",
     "Écrivez un texte ou joignez un document.",
+)
+
+# Between operators ------------------------------------------------------------------------------------------
+# Of a peer that comes to us, and of the server we bring mail to: the sentences hold for both.
+
+NO_CERTIFICATE = Refusal(
+    "MSS-150",
+    530,
+    "5.7.0",
+    "L'autre opérateur n'a présenté aucun certificat.",
+    "Entre opérateurs, présentez le certificat IGC-Santé inscrit en liste blanche pour votre domaine.",
+)
+CERTIFICATE_UNTRUSTED = Refusal(
+    "MSS-151",
+    554,
+    "5.7.5",
+    "Le certificat de l'autre opérateur ne vient pas d'une autorité reconnue.",
+    "Utilisez un certificat IGC-Santé Élémentaire Organisations avec sa chaîne complète.",
+)
+CERTIFICATE_EXPIRED = Refusal(
+    "MSS-152",
+    554,
+    "5.7.5",
+    "Le certificat de l'autre opérateur a expiré ou n'est pas encore valable.",
+    "L'opérateur concerné doit renouveler son certificat IGC-Santé.",
+)
+CERTIFICATE_REVOKED = Refusal(
+    "MSS-153",
+    554,
+    "5.7.5",
+    "Le certificat de l'autre opérateur est révoqué.",
+    "L'opérateur concerné doit obtenir un nouveau certificat IGC-Santé.",
+)
+REVOCATION_UNKNOWN = Refusal(
+    "MSS-154",
+    454,
+    "4.7.5",
+    "La révocation des certificats ne peut pas être vérifiée, la liste de révocation est trop ancienne.",
+    "Réessayez plus tard ; votre opérateur doit rétablir la récupération de la liste de révocation (CRL).",
+)
+CERTIFICATE_USAGE = Refusal(
+    "MSS-155",
+    554,
+    "5.7.5",
+    "Le certificat de l'autre opérateur n'est pas fait pour cet usage.",
+    "Utilisez un certificat IGC-Santé de serveur, valable aussi comme client TLS.",
+)
+CERTIFICATE_NOT_LISTED = Refusal(
+    "MSS-156",
+    554,
+    "5.7.1",
+    "Le nom (DN) du certificat de l'autre opérateur n'est pas en liste blanche.",
+    "L'opérateur concerné doit faire inscrire ce certificat en liste blanche, à l'identique.",
+)
+DOMAIN_NOT_OF_PEER = Refusal(
+    "MSS-157",
+    550,
+    "5.7.1",
+    "Le certificat présenté n'est pas inscrit en liste blanche pour ce domaine.",
+    "L'opérateur concerné doit faire inscrire ce certificat pour ce domaine, ou présenter le bon.",
+)
+SENDER_DOMAIN_NOT_LISTED = Refusal(
+    "MSS-158",
+    550,
+    "5.7.1",
+    "Le domaine de l'expéditeur n'est pas en liste blanche.",
+    "Seuls les domaines de l'espace de confiance MSSanté peuvent écrire ici.",
+)
+AUTHOR_NOT_OF_PEER = Refusal(
+    "MSS-159",
+    550,
+    "5.7.1",
+    "Le champ From nomme un domaine pour lequel le certificat présenté n'est pas inscrit.",
+    "L'auteur du message doit appartenir à un domaine de l'opérateur qui l'envoie.",
+)
+NO_MAIL_SERVER = Refusal(
+    "MSS-160",
+    550,
+    "5.4.4",
+    "Aucun serveur de messagerie n'est déclaré pour le domaine du destinataire.",
+    "Vérifiez l'adresse dans l'Annuaire Santé ; sinon prévenez l'opérateur du destinataire.",
+)
+UNREACHABLE = Refusal(
+    "MSS-161",
+    450,
+    "4.4.1",
+    "Le serveur du destinataire ne répond pas.",
+    "L'envoi sera réessayé ; en cas d'urgence, joignez le destinataire par un autre moyen.",
+)
+PEER_WITHOUT_TLS = Refusal(
+    "MSS-162",
+    554,
+    "5.7.10",
+    "Le serveur du destinataire ne propose pas de connexion chiffrée, rien ne lui a été envoyé.",
+    "Joignez le destinataire par un autre moyen et signalez-le à son opérateur.",
+)
+PEER_REFUSED = Refusal(
+    "MSS-163",
+    550,
+    "5.0.0",
+    "Le serveur du destinataire a refusé le message.",
+    "La réponse de ce serveur en dit la cause : vérifiez l'adresse et le message, puis renvoyez-le.",
+)
+PEER_DEFERRED = Refusal(
+    "MSS-164",
+    450,
+    "4.0.0",
+    "Le serveur du destinataire ne prend pas le message pour l'instant.",
+    "L'envoi sera réessayé ; en cas d'urgence, joignez le destinataire par un autre moyen.",
+)
+QUEUE_EXPIRED = Refusal(
+    "MSS-165",
+    550,
+    "5.4.7",
+    "Le message n'a pas pu être remis dans le délai, il n'est plus réessayé.",
+    "Joignez le destinataire par un autre moyen, ou renvoyez le message plus tard.",
+)
+PEER_GARBLED = Refusal(
+    "MSS-166",
+    451,
+    "4.5.0",
+    "Le serveur du destinataire ne suit pas le protocole SMTP.",
+    "L'envoi sera réessayé ; signalez-le à l'opérateur du destinataire si cela dure.",
+)
+DROPPED_BY_OPERATOR = Refusal(
+    "MSS-167",
+    550,
+    "5.7.0",
+    "L'opérateur a retiré ce message de la file d'envoi.",
+    "Demandez-en la raison à votre opérateur de messagerie.",
+)
+PEER_LACKS_UTF8 = Refusal(
+    "MSS-168",
+    550,
+    "5.6.7",
+    "Le serveur du destinataire n'accepte pas les adresses écrites hors de l'ASCII.",
+    "Écrivez à une adresse sans lettre accentuée.",
+)
+TRUST_UNAVAILABLE = Refusal(
+    "MSS-169",
+    451,
+    "4.7.0",
+    "La liste blanche n'est pas disponible, aucun échange entre opérateurs n'est possible.",
+    "Réessayez plus tard ; votre opérateur doit rétablir la liste blanche.",
 )
 
 # The server -------------------------------------------------------------------------------------------------

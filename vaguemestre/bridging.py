@@ -8,7 +8,7 @@ from dmp_bridge.report import REPORT_JOB
 from foundation.clock import from_millis
 from foundation.log import get_logger
 from mailserver.delivery.local import BRIDGE_JOB
-from mailserver.envelope import Envelope, Refused
+from mailserver.envelope import Envelope, Origin, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +38,9 @@ def handlers(bridge: Bridge, router: Router, settings: Settings, clock: Clock) -
             identifier=f"ko.{job.payload['owner_id']}.{job.payload['mail_id']}",
             at=from_millis(job.payload.get("at") or clock.millis()),
         )
-        envelope = Envelope("", (told.to,), content, None, "127.0.0.1", settings.hostname, "LMTP")
+        envelope = Envelope(
+            "", (told.to,), content, None, "127.0.0.1", settings.hostname, "LMTP", origin=Origin.HOUSE
+        )
         outcome = await router.deliver(envelope)
         if isinstance(outcome, Refused):
             # The sender's box may be gone by now; the filing row and the trail keep the outcome.

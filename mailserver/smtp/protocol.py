@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mailserver import refusals
-from mailserver.envelope import Accepted, Envelope, Principal
+from mailserver.envelope import NO_DSN, Accepted, DsnRequest, Envelope, Origin, Principal, RecipientDsn
 from mailserver.smtp import grammar, replies
 from mailserver.smtp.auth import (
     EMPTY_CHALLENGE,
@@ -60,6 +60,17 @@ class Transaction:
     reservation: Reservation  # memory for the content
     recipients: dict[str, grammar.RcptCommand] = field(default_factory=dict)  # in the order of RCPT
     chunks: ChunkReader | None = None  # of BDAT, once the first came
+
+    def dsn(self) -> DsnRequest:
+        """What MAIL and RCPT asked for (RFC 3461)."""
+        asked = {
+            address: RecipientDsn(rcpt.notify, rcpt.orcpt)
+            for address, rcpt in self.recipients.items()
+            if rcpt.notify or rcpt.orcpt is not None
+        }
+        if not asked and self.mail.ret is None and self.mail.envid is None:
+            return NO_DSN
+        return DsnRequest(self.mail.ret, self.mail.envid, asked)
 
 
 class SmtpProtocol(ReceivingConversation):
@@ -383,6 +394,9 @@ class SmtpProtocol(ReceivingConversation):
             peer=client.peer,
             helo=client.helo,
             protocol=client.protocol_word(utf8=transaction.mail.utf8),
+            origin=Origin.SUBMISSION if client.principal is not None else Origin.PEER,
+            dsn=transaction.dsn(),
+            utf8=transaction.mail.utf8,
         )
         self._is_delivering = True
         try:
