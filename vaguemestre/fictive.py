@@ -9,7 +9,7 @@ documents of the ANS bear.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from directory.bals import BalType, set_red_list
@@ -96,6 +96,15 @@ class FictiveBal:
     @property
     def idnat(self) -> str:
         return self.professional.idnat if self.professional else self.structure.idnat
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who has a place in one sandbox: the domains it hosts, its boxes, its patients (none without their domain)."""
+
+    domains: tuple[str, ...]
+    bals: tuple[FictiveBal, ...]
+    patients: tuple[FictivePatient, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,26 +366,46 @@ PATIENTS = (
     FictivePatient("190099999900689", "LE GALL", "YANN", "1990-09-30", "M", PatientState.CLOSED),
 )
 
+CAST = Cast(DOMAINS, BALS, PATIENTS)
+"""The people of a sandbox that stands alone."""
+
+
+def colleagues(suffix: str) -> Cast:
+    """The same people at a second operator, whose domains are told apart by a suffix; the patients stay with the first.
+
+    `b` makes hopital-demo-b.mssante.fr of hopital-demo.mssante.fr.
+    """
+
+    def renamed(domain: str) -> str:
+        label, _, rest = domain.partition(".")
+        return f"{label}-{suffix}.{rest}"
+
+    def moved(bal: FictiveBal) -> FictiveBal:
+        local, _, domain = bal.address.partition("@")
+        return replace(bal, address=f"{local}@{renamed(domain)}")
+
+    return Cast(tuple(map(renamed, DOMAINS)), tuple(map(moved, BALS)), ())
+
 
 async def create_people(
-    database: Database, vault: Vault, clock: Clock, new_password: Callable[[], str]
+    database: Database, vault: Vault, clock: Clock, cast: Cast, new_password: Callable[[], str]
 ) -> People:
     """Makes every mailbox and patient with its folders, all or none; takes a second or two.
 
     `new_password` gives each its own password. Raises BalRefused or PatientRefused where one exists already.
     """
-    passwords = [new_password() for _ in range(len(BALS) + len(PATIENTS))]
+    passwords = [new_password() for _ in range(len(cast.bals) + len(cast.patients))]
     hashes = await asyncio.gather(*(hash_password(password) for password in passwords))
 
     def unit(uow: UnitOfWork) -> People:
         secrets = list(zip(passwords, hashes, strict=True))
         bals = tuple(
             MadeBal(bal, _make_bal(uow, vault, clock, bal, hashed), password)
-            for bal, (password, hashed) in zip(BALS, secrets[: len(BALS)], strict=True)
+            for bal, (password, hashed) in zip(cast.bals, secrets[: len(cast.bals)], strict=True)
         )
         patients = tuple(
             MadePatient(patient, _make_patient(uow, vault, clock, patient, hashed), password)
-            for patient, (password, hashed) in zip(PATIENTS, secrets[len(BALS) :], strict=True)
+            for patient, (password, hashed) in zip(cast.patients, secrets[len(cast.bals) :], strict=True)
         )
         owners = {made.patient.ins: made.owner_id for made in patients}
         for made in patients:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from directory.bals import BalType
 from directory.extracts import ExtractKind
 from foundation.files import PUBLIC, write_atomically
-from vaguemestre.fictive import BALS, PROFESSIONALS
+from vaguemestre.fictive import PROFESSIONALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -110,12 +110,12 @@ _PUBLISHED = frozenset({BalType.PER, BalType.ORG})  # the real file of 2026 hold
 _CIVILITIES: Mapping[str, str] = {"M": "Monsieur", "MME": "Madame", "DR": "Docteur"}
 
 
-def write_extracts(folder: Path) -> list[Path]:
-    """Writes both extracts into `folder` and gives their paths, mailboxes first."""
+def write_extracts(folder: Path, bals: Iterable[FictiveBal]) -> list[Path]:
+    """Writes both extracts, the boxes being `bals`, into `folder` and gives their paths, mailboxes first."""
     folder.mkdir(parents=True, exist_ok=True)
     mailboxes = folder / f"{ExtractKind.MAILBOXES}_FICTIF.txt"
     activities = folder / f"{ExtractKind.ACTIVITIES}_FICTIF.txt"
-    published = [bal for bal in BALS if bal.type in _PUBLISHED and not bal.red_list]
+    published = [bal for bal in bals if bal.type in _PUBLISHED and not bal.red_list]
     write_atomically(mailboxes, _text(MAILBOX_COLUMNS, map(_mailbox, published), ending="\n"), PUBLIC)
     # the PS files end each line with one more bar
     write_atomically(activities, _text(ACTIVITY_COLUMNS, map(_activity, PROFESSIONALS), ending="|\n"), PUBLIC)

@@ -20,7 +20,7 @@ NAMES = (
     "mx_plain",
 )
 """In the order in which `--port-base` counts them."""
-NOT_SERVED = frozenset({"mx", "ldap", "ldaps"})
+NOT_SERVED = frozenset({"ldap", "ldaps"})
 """Names of the contract whose listeners this version does not have: port 0."""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from foundation.files import PRIVATE, write_atomically
 from vaguemestre import ports
 from vaguemestre.app import PlainAddresses
+from vaguemestre.companions import join
 from vaguemestre.errors import CannotListen
 from vaguemestre.home import alone_in
 from vaguemestre.memory import bound_allocator
@@ -26,8 +27,18 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 
 
-def run_sandbox(home: Path, *, port_base: int | None, empty: bool, plain: bool) -> None:
+def run_sandbox(
+    home: Path,
+    *,
+    port_base: int | None,
+    empty: bool,
+    plain: bool,
+    first: Path | None = None,
+    suffix: str = "b",
+) -> None:
     """Makes what is missing in `home`, serves it until told to stop, then returns.
+
+    `first` is another sandbox to join: its authority and list are shared, and the two know each other's routes.
 
     Raises HomeBusy, CannotListen, and the sentence-bearing errors of what an operator opens.
     """
@@ -36,6 +47,8 @@ def run_sandbox(home: Path, *, port_base: int | None, empty: bool, plain: bool) 
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with alone_in(home):
         (home / FILE).unlink(missing_ok=True)  # until every listener answers, nobody shall read old ports
+        if first is not None:
+            join(home, first, suffix)
         prepare(home)
         chosen = ports.from_base(port_base) if port_base is not None else kept_ports(home) or ports.free()
         asyncio.run(populate(write_settings(home, chosen), empty=empty))

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from directory.bals import find_bals
 from directory.patients import find_patients
-from vaguemestre import fictive, ports
-from vaguemestre.sandbox_home import HOSTNAME, PATIENT_DOMAIN, PEER_CASES, password_for, seed
+from vaguemestre import ports
+from vaguemestre.companions import authority_of, cast_of
+from vaguemestre.sandbox_home import HOSTNAME, PATIENT_DOMAIN, password_for, seed
+from vaguemestre.sandbox_peers import PEERS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from directory.bals import Bal
     from directory.patients import Patient
+    from vaguemestre import fictive
     from vaguemestre.app import Operator
 
 FILE = "sandbox.json"
@@ -26,10 +29,12 @@ async def describe(operator: Operator) -> dict[str, Any]:
     settings = operator.settings
     home = settings.home
     secret = seed(home)
+    cast = cast_of(home)
+    peers = authority_of(home) / "peers"
     bals, patients = await operator.database.read(
         lambda connection: (
-            find_bals(connection, (bal.address for bal in fictive.BALS)),
-            find_patients(connection, (patient.ins for patient in fictive.PATIENTS)),
+            find_bals(connection, (bal.address for bal in cast.bals)),
+            find_patients(connection, (patient.ins for patient in cast.patients)),
         )
     )
     numbers = {name: operator.ports.get(name, 0) for name in ports.NAMES if not name.endswith("_plain")}
@@ -44,20 +49,20 @@ async def describe(operator: Operator) -> dict[str, Any]:
         "http": f"https://{ports.HOST}:{operator.ports['https']}",
         "domains": list(settings.domains),
         "patient_domain": settings.patient_domain,
-        "bals": [_bal(home, bals[bal.address], secret) for bal in fictive.BALS if bal.address in bals],
+        "bals": [_bal(home, bals[bal.address], secret) for bal in cast.bals if bal.address in bals],
         "patients": [
             _patient(patient, patients[patient.ins], secret)
-            for patient in fictive.PATIENTS
+            for patient in cast.patients
             if patient.ins in patients
         ],
         "peers": [
             {
-                "case": case,
-                "domain": domain,
-                "certificate": str(home / "pki" / "peers" / f"{case}.pem"),
-                "key": str(home / "pki" / "peers" / f"{case}.key"),
+                "case": peer.case,
+                "domain": peer.domain,
+                "certificate": str(peers / f"{peer.case}.pem"),
+                "key": str(peers / f"{peer.case}.key"),
             }
-            for case, (domain, _) in PEER_CASES.items()
+            for peer in PEERS
         ],
         "psc": {"issuer": None, "discovery": None, "client_id": None, "client_secret": None, "users": []},
         "directory": {"ldap_base": "dc=mssante,dc=fr", "fhir": None},
@@ -101,6 +106,7 @@ def print_summary(description: dict[str, Any], out: TextIO) -> None:
         "",
         f"  pages des patients   {description['http']}",
         f"  envoi (submission)   {host}:{numbers['submission']} STARTTLS, {host}:{numbers['submissions']} TLS",
+        f"  autres opérateurs    {host}:{numbers['mx']} STARTTLS, certificat exigé",
         f"  lecture (IMAP)       {host}:{numbers['imap']} STARTTLS, {host}:{numbers['imaps']} TLS",
         f"  autorité (CA)        {description['ca_file']}",
         f"  tout le reste        {description['home']}/{FILE}",

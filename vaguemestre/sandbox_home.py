@@ -8,8 +8,7 @@ import secrets
 import tomllib
 from typing import TYPE_CHECKING
 
-from certs.names import DistinguishedName
-from certs.pki import Case, Pki
+from certs.pki import Pki
 from certs.profiles import Purpose
 from directory.bals import BalType, find_bal
 from directory.importer import Importer, ImportPolicy, Switched
@@ -19,33 +18,19 @@ from foundation.files import PRIVATE, write_atomically
 from foundation.settings import FILE_NAME, Settings, load
 from foundation.vault import Vault, write_master_key
 from vaguemestre import fictive, migrate, ports
+from vaguemestre.companions import authority_of, cast_of
 from vaguemestre.errors import SandboxBroken
 from vaguemestre.fictive_extracts import write_extracts
 from vaguemestre.home import to_toml, write_settings_file
+from vaguemestre.sandbox_peers import certificate_name, prepare_peers, server_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
     from pathlib import Path
 
 PATIENT_DOMAIN = "patient.mssante.fr"
 HOSTNAME = "localhost"
-PEER_CASES: dict[str, tuple[str, Case]] = {
-    "valid": ("pair-valide.mssante.fr", Case.VALID),
-    "expired": ("pair-expire.mssante.fr", Case.EXPIRED),
-    "revoked": ("pair-revoque.mssante.fr", Case.REVOKED),
-    "foreign-ca": ("pair-non-igc.mssante.fr", Case.FOREIGN_CA),
-    "unlisted-dn": ("pair-inconnu.mssante.fr", Case.VALID),
-    "wrong-domain": ("pair-autre-domaine.mssante.fr", Case.VALID),
-    "cn-differs": ("pair-cn-different.mssante.fr", Case.VALID),
-}
-"""The audit cases of the espace de confiance: the domain of each peer and how its certificate is made."""
 _SYLLABLES = tuple(consonant + vowel for consonant in "bdfgjklmnprstvz" for vowel in "aeiou")
-
-
-def server_name(domain: str) -> str:
-    """The host name a domain's mail server would have."""
-    return f"mail.{domain}"
 
 
 def prepare(home: Path) -> None:
@@ -56,40 +41,20 @@ def prepare(home: Path) -> None:
     seed(home)
     now = SystemClock().now()
     folder = home / "pki"
-    pki = Pki.open_or_create(folder, now)
+    cast = cast_of(home)
+    pki = Pki.open_or_create(authority_of(home), now)
     if not (folder / "server.pem").exists():
-        names = (server_name(domain) for domain in (*fictive.DOMAINS, PATIENT_DOMAIN))
+        hosted = (*cast.domains, PATIENT_DOMAIN) if cast.patients else cast.domains
+        names = (server_name(domain) for domain in hosted)
         hosts = (HOSTNAME, "127.0.0.1", "::1", *names)
-        _issue(pki, now, "server", fictive.HOSPITAL, server_name(fictive.DOMAINS[0]), hosts=hosts)
-    for case, (domain, how) in PEER_CASES.items():
-        if not (folder / "peers" / f"{case}.pem").exists():
-            _issue(pki, now, f"peers/{case}", fictive.HOSPITAL, server_name(domain), case=how)
-    for bal in fictive.BALS:
+        name = certificate_name(server_name(cast.domains[0]), fictive.HOSPITAL)
+        pki.issue(name, now, hosts=hosts).write(folder / "server")
+    prepare_peers(pki, now)
+    for bal in cast.bals:
         if bal.type is BalType.APP and not (folder / "boxes" / f"{bal.address}.pem").exists():
             local, _, domain = bal.address.partition("@")
-            _issue(
-                pki,
-                now,
-                f"boxes/{bal.address}",
-                bal.structure,
-                f"{local}.{domain}",
-                purpose=Purpose.ORGANISATION,
-            )
-
-
-def _issue(
-    pki: Pki,
-    now: datetime,
-    prefix: str,
-    structure: fictive.Structure,
-    common_name: str,
-    *,
-    purpose: Purpose = Purpose.SERVER,
-    case: Case = Case.VALID,
-    hosts: tuple[str, ...] = (),
-) -> None:
-    name = DistinguishedName.of(cn=common_name, ou=structure.idnat, o=structure.name, st="Sarthe (72)")
-    pki.issue(name, now, purpose=purpose, case=case, hosts=hosts).write(pki.directory / prefix)
+            name = certificate_name(f"{local}.{domain}", bal.structure)
+            pki.issue(name, now, purpose=Purpose.ORGANISATION).write(folder / "boxes" / bal.address)
 
 
 def seed(home: Path) -> bytes:
@@ -123,21 +88,37 @@ def kept_ports(home: Path) -> ports.Ports | None:
 def write_settings(home: Path, chosen: ports.Ports) -> Settings:
     """The settings of a sandbox on these ports; whatever else the file says is kept."""
     file = home / FILE_NAME
+    cast = cast_of(home)
+    authority = authority_of(home)
     values: dict[str, object] = {
         "hostname": HOSTNAME,
-        "domains": list(fictive.DOMAINS),
+        "domains": list(cast.domains),
         "patient_domain": PATIENT_DOMAIN,
-        "serves_patients": True,
+        "serves_patients": bool(cast.patients),
         "sandbox": True,
         # Example documents carry the INS of a test patient more often than the other traits.
         "bridge": {"traits": "tell"},
+        # Who tries something wants to see the second attempt, and may send a thousand messages from one box.
+        "outbound": {"first_retry_seconds": 5, "longest_retry_seconds": 60},
+        "limits": {"messages_per_minute_per_peer": 0, "messages_per_minute_per_bal": 0},
     }
     if file.exists():
         with file.open("rb") as stream:
             values |= tomllib.load(stream)
+    tls = values.get("tls")
+    # Another home's authority is named by its whole path.
+    values["tls"] = (tls if isinstance(tls, dict) else {}) | {
+        "ca_file": str(authority / "ca.pem") if authority.parent != home else "pki/ca.pem"
+    }
+    trust = values.get("trust")
+    values["trust"] = (trust if isinstance(trust, dict) else {}) | {
+        "white_list_url": (authority.parent / "trust" / "published.xml").as_uri(),
+        "signer": "CN=liste-blanche.vaguemestre.test",
+        "crl_urls": [(authority / "organisations.crl.pem").as_uri()],
+    }
     values["http"] = chosen.address("https")
     for section, listeners in (
-        ("smtp", {"submission": "submission", "submissions": "submissions"}),
+        ("smtp", {"mx": "mx", "submission": "submission", "submissions": "submissions"}),
         ("imap", {"starttls": "imap", "tls": "imaps"}),
     ):
         known = values.get(section)
@@ -154,24 +135,25 @@ async def populate(settings: Settings, *, empty: bool) -> None:
     if empty:
         return
     clock = SystemClock()
+    cast = cast_of(settings.home)
     database = await Database.open(settings.database_url)
     try:
         vault = Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
-        if await database.read(lambda connection: find_bal(connection, fictive.BALS[0].address)) is not None:
+        if await database.read(lambda connection: find_bal(connection, cast.bals[0].address)) is not None:
             return
         importer = Importer(database, clock, ImportPolicy(smallest_share=0.0))
-        for path in write_extracts(settings.home / "directory"):
+        for path in write_extracts(settings.home / "directory", cast.bals):
             for outcome in await importer.load(path):
                 if not isinstance(outcome, Switched):
                     raise SandboxBroken(f"the fictive directory cannot be imported: {outcome}")
-        names = _account_names()
+        names = _account_names(cast)
         secret = seed(settings.home)
-        await fictive.create_people(database, vault, clock, lambda: password_for(secret, next(names)))
+        await fictive.create_people(database, vault, clock, cast, lambda: password_for(secret, next(names)))
     finally:
         await database.close()
 
 
-def _account_names() -> Iterator[str]:
+def _account_names(cast: fictive.Cast) -> Iterator[str]:
     """In the order in which `create_people` asks for passwords."""
-    yield from (bal.address for bal in fictive.BALS)
-    yield from (patient.ins for patient in fictive.PATIENTS)
+    yield from (bal.address for bal in cast.bals)
+    yield from (patient.ins for patient in cast.patients)

@@ -16,7 +16,7 @@ from directory.tables import directory_activity, directory_entry
 from foundation.identifiers import OID_TEST, Address, Finess, Ins, Rpps, Siret
 from foundation.passwords import PasswordMemory
 from tests.shared_data import shared
-from vaguemestre.fictive import BALS, DOMAINS, PATIENTS, PROFESSIONALS, create_people
+from vaguemestre.fictive import BALS, CAST, DOMAINS, PATIENTS, PROFESSIONALS, create_people
 from vaguemestre.fictive_extracts import ACTIVITY_COLUMNS, MAILBOX_COLUMNS, write_extracts
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ async def test_the_extracts_go_through_the_importer_without_a_bad_line(
     database: Database, clock: FixedClock, tmp_path: Path
 ) -> None:
     for path, table in zip(
-        write_extracts(tmp_path / "directory"), (directory_entry, directory_activity), strict=True
+        write_extracts(tmp_path / "directory", BALS), (directory_entry, directory_activity), strict=True
     ):
         (outcome,) = await Importer(database, clock).load(path)
         assert isinstance(outcome, Switched), outcome
@@ -108,7 +108,7 @@ async def test_everybody_is_made_with_a_password_of_their_own(
     database: Database, vault: Vault, clock: FixedClock
 ) -> None:
     numbers = itertools.count()
-    people = await create_people(database, vault, clock, lambda: f"mot-{next(numbers)}")
+    people = await create_people(database, vault, clock, CAST, lambda: f"mot-{next(numbers)}")
     assert [made.bal for made in people.bals] == list(BALS)
     assert [made.patient for made in people.patients] == list(PATIENTS)
     bals = await database.read(lambda c: list_bals(c))
@@ -133,7 +133,7 @@ async def test_everybody_is_made_with_a_password_of_their_own(
 
 
 async def test_people_are_made_all_or_none(database: Database, vault: Vault, clock: FixedClock) -> None:
-    await create_people(database, vault, clock, lambda: "mot")
+    await create_people(database, vault, clock, CAST, lambda: "mot")
     with pytest.raises(BalRefused, match="exists already"):
-        await create_people(database, vault, clock, lambda: "mot")
+        await create_people(database, vault, clock, CAST, lambda: "mot")
     assert len(await database.read(lambda c: list_bals(c))) == len(BALS)

@@ -41,6 +41,13 @@ def sandbox(
     plain: Annotated[
         bool, typer.Option("--plain", help="Also listeners without TLS, on loopback, for load tools.")
     ] = False,
+    join: Annotated[
+        Path | None,
+        typer.Option(help="Home of another sandbox to be the second operator of: both exchange mail."),
+    ] = None,
+    suffix: Annotated[
+        str, typer.Option(help="With --join: what tells the domains apart (hopital-demo-b.mssante.fr).")
+    ] = "b",
 ) -> None:
     """Makes a complete test place where there is none, and serves it until Ctrl-C or SIGTERM.
 
@@ -48,8 +55,10 @@ def sandbox(
     """
     from vaguemestre.sandbox import run_sandbox
 
+    if not suffix.isascii() or not suffix.isalnum() or not 1 <= len(suffix) <= 20:
+        raise typer.BadParameter("letters and digits only, 20 at most", param_hint="--suffix")
     configure()
-    run_sandbox(home, port_base=port_base, empty=empty, plain=plain)
+    run_sandbox(home, port_base=port_base, empty=empty, plain=plain, first=join, suffix=suffix.lower())
 
 
 def init(
