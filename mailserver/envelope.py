@@ -41,7 +41,7 @@ class DsnRequest:
 
     ret: str | None = None
     envid: str | None = None
-    by_recipient: Mapping[str, RecipientDsn] = MappingProxyType({})
+    by_recipient: Mapping[str, RecipientDsn] = field(default_factory=lambda: MappingProxyType({}))
 
     def of(self, recipient: str) -> RecipientDsn:
         """The request for one recipient, as it stood in RCPT."""
