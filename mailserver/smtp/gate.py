@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import ssl
+
+    from certs.trust import Peer, PeerFault
     from mailserver.envelope import Accepted, Envelope, Principal, Refused
     from mailserver.refusals import Refusal
 
@@ -21,6 +24,11 @@ class Client:
     is_secured: bool = False
     certificate: bytes | None = field(default=None, repr=False)  # DER, of a TLS client that showed one
     principal: Principal | None = None
+    judged: Peer | PeerFault | None = field(
+        default=None, repr=False
+    )  # what the gate found about the certificate
+    speaks_for: frozenset[str] | None = field(default=None, repr=False)  # domains it is listed for, at MAIL
+    host: str | None = None  # common name of the certificate
 
     def protocol_word(self, *, utf8: bool) -> str:
         """The `with` word of Received (RFC 3848, RFC 6531 §4.3)."""
@@ -38,6 +46,10 @@ class Gate(Protocol):
     """Decides and delivers. Whatever it raises becomes `451 4.3.0` with a reference."""
 
     async def sign_in(self, client: Client, login: str, password: str) -> Principal | Refused: ...
+
+    async def handshake_failed(self, client: Client, error: ssl.SSLError) -> None:
+        """TLS did not come about; the client has had its alert and the connection is over."""
+        ...
 
     async def sender(self, client: Client, sender: str) -> Refusal | None: ...
 

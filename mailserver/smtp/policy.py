@@ -67,6 +67,13 @@ def submission_plain(hostname: str, limits: Limits | None = None) -> ListenerPol
     return ListenerPolicy("submission_plain", hostname, allows_plain_sign_in=True, limits=limits or Limits())
 
 
+def mx(hostname: str, limits: Limits | None = None) -> ListenerPolicy:
+    """Mail of other operators, which show a certificate instead of signing in."""
+    return ListenerPolicy(
+        "mx", hostname, requires_sign_in=False, offers_sign_in=False, limits=limits or Limits()
+    )
+
+
 def mx_plain(hostname: str, limits: Limits | None = None) -> ListenerPolicy:
     """Sandbox: as if every client were a listed peer with any sender domain."""
     return ListenerPolicy(

@@ -95,6 +95,7 @@ class SmtpProtocol(ReceivingConversation):
             "PIPELINING",
             "ENHANCEDSTATUSCODES",
             "CHUNKING",
+            "DSN",
             f"LIMITS MAILMAX={self._limits.messages} RCPTMAX={self._limits.recipients}",
         ]
         if self.tls_context is not None and not self._client.is_secured:
@@ -397,10 +398,12 @@ class SmtpProtocol(ReceivingConversation):
             origin=Origin.SUBMISSION if client.principal is not None else Origin.PEER,
             dsn=transaction.dsn(),
             utf8=transaction.mail.utf8,
+            speaks_for=client.speaks_for,
+            peer_host=client.host,
         )
         self._is_delivering = True
         try:
-            outcome = await self._gate.deliver(envelope)
+            outcome = await self._gate.deliver(client, envelope)
             if isinstance(outcome, Accepted):
                 self._messages += 1
                 self._junk = self._errors = 0

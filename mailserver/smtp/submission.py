@@ -1,45 +1,83 @@
-"""The gates that stand between SMTP conversations and this operator: sign-in, rules, delivery."""
+"""The gates of those who sign in: rules, rates, delivery."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailserver.envelope import Refused
+from mailserver.refusals import TOO_MANY_MESSAGES
+
 if TYPE_CHECKING:
+    import ssl
+
+    from foundation.metrics import Metrics
     from mailserver.delivery.router import Router
-    from mailserver.envelope import Accepted, Envelope, Principal, Refused
+    from mailserver.envelope import Accepted, Envelope, Principal
     from mailserver.refusals import Refusal
     from mailserver.rules import Rules
     from mailserver.signin import SignIn
     from mailserver.smtp.gate import Client
+    from mailserver.smtp.rates import Rates
 
 
 class SubmissionGate:
     """For people and software that sign in with a box of this operator (RFC 6409)."""
 
-    def __init__(self, sign_in: SignIn, rules: Rules, router: Router) -> None:
+    def __init__(
+        self,
+        sign_in: SignIn,
+        rules: Rules,
+        router: Router,
+        *,
+        rates: Rates | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._sign_in = sign_in
         self._rules = rules
         self._router = router
+        self._rates = rates
+        self._metrics = metrics
 
     async def sign_in(self, client: Client, login: str, password: str) -> Principal | Refused:
         """Check a password; slow, and counted, when it is wrong."""
-        return await self._sign_in.check(login, password, peer=client.peer)
+        answer = await self._sign_in.check(login, password, peer=client.peer)
+        if isinstance(answer, Refused):
+            self._count(client.listener, answer.refusal)
+        return answer
+
+    async def handshake_failed(self, client: Client, error: ssl.SSLError) -> None:
+        """Of no consequence: whoever signs in shows no certificate."""
 
     async def sender(self, client: Client, sender: str) -> Refusal | None:
-        """Whether this client may use the reverse-path."""
-        return self._rules.sender(client.principal, sender)
+        """Whether this client may use the reverse-path, and send one more message in this minute."""
+        principal = client.principal
+        refusal = self._rules.sender(principal, sender)
+        if refusal is None and principal is not None and self._rates is not None:
+            refusal = None if self._rates.take(principal.address) else TOO_MANY_MESSAGES
+        return self._count(client.listener, refusal)
 
     async def recipient(self, client: Client, sender: str, recipient: str) -> Refusal | None:
         """Whether this sender may write to the recipient."""
-        return await self._rules.recipient(client.principal, sender, recipient)
+        refusal = await self._rules.recipient(client.principal, sender, recipient)
+        return self._count(client.listener, refusal)
 
-    async def deliver(self, envelope: Envelope) -> Accepted | Refused:
+    async def deliver(self, client: Client, envelope: Envelope) -> Accepted | Refused:
         """One durable transaction for all recipients."""
-        return await self._router.deliver(envelope)
+        answer = await self._router.deliver(envelope)
+        if isinstance(answer, Refused):
+            self._count(client.listener, answer.refusal)
+        elif self._metrics is not None:
+            self._metrics.accepted(client.listener)
+        return answer
 
     async def acknowledged(self, accepted: Accepted) -> None:
         """The 250 went out."""
         await self._router.acknowledged(accepted)
+
+    def _count(self, listener: str, refusal: Refusal | None) -> Refusal | None:
+        if refusal is not None and self._metrics is not None:
+            self._metrics.refused(listener, refusal.code)
+        return refusal
 
 
 class AnySenderGate(SubmissionGate):

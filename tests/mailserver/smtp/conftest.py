@@ -35,6 +35,7 @@ class RecordingGate:
     delivered: list[Envelope] = field(default_factory=list)
     acknowledgements: list[str] = field(default_factory=list)
     logins: list[tuple[str, str]] = field(default_factory=list)
+    handshakes: list[ssl.SSLError] = field(default_factory=list)
     error: Exception | None = None
     refusal: Refusal | None = None
     acknowledgement_error: Exception | None = None
@@ -59,7 +60,10 @@ class RecordingGate:
     async def recipient(self, client: Client, sender: str, recipient: str) -> Refusal | None:
         return UNKNOWN_MAILBOX if recipient.startswith("nobody") else None
 
-    async def deliver(self, envelope: Envelope) -> Accepted | Refused:
+    async def handshake_failed(self, client: Client, error: ssl.SSLError) -> None:
+        self.handshakes.append(error)
+
+    async def deliver(self, client: Client, envelope: Envelope) -> Accepted | Refused:
         self.started.set()
         await self.may_finish.wait()
         if self.error is not None:

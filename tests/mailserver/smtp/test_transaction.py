@@ -51,6 +51,7 @@ async def test_ehlo_offers_what_is_done_and_no_more(talk: Talk) -> None:
         "PIPELINING",
         "ENHANCEDSTATUSCODES",
         "CHUNKING",
+        "DSN",
         "LIMITS MAILMAX=10000 RCPTMAX=1000",
     ]
 
