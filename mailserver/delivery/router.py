@@ -1,6 +1,6 @@
 """Takes a message from the edge to the disk, and answers only when it is there.
 
-Outbound delivery to other operators does not exist yet, so a domain that is not hosted is refused.
+On the disk it lies in boxes of this operator, in the queue for others, or both: one transaction takes it all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mailserver.delivery.receipts import AlreadyDelivered, Receipts
 from mailserver.delivery.recipients import PATIENT_CAUSES, Hosting, Resolution, canonical
 from mailserver.delivery.report import Report, render_report
 from mailserver.delivery.trace import check_author, is_safe_path
-from mailserver.envelope import Accepted, Refused
+from mailserver.envelope import Accepted, Origin, Refused
 from mailserver.imap.structure import render
 from mailserver.refusals import (
     FROM_NOT_OWNED,
@@ -35,29 +35,37 @@ if TYPE_CHECKING:
     from foundation.clock import Clock
     from foundation.database import Database
     from foundation.settings import Settings
-    from foundation.vault import SealedBlob, Vault
+    from foundation.vault import Vault
     from mailserver.delivery.local import SentCopy
     from mailserver.delivery.receipts import Claim
+    from mailserver.delivery.recipients import TrustedSpace
     from mailserver.envelope import Envelope
 
 _LIGHT_BYTES = 32 * 1024
 _LIGHT_HEADER_BYTES = 8 * 1024
 _LIGHT_DASH_LINES = 24
 _ATTEMPTS = 3
-_REPORTED = PATIENT_CAUSES | {TOO_BIG}
 
 
 class Router:
-    """Delivers to the boxes of one operator."""
+    """Delivers to the boxes of one operator, and queues for the others that `trust` lists."""
 
-    def __init__(self, database: Database, vault: Vault, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        clock: Clock,
+        settings: Settings,
+        trust: TrustedSpace | None = None,
+    ) -> None:
         self._database = database
         self._vault = vault
         self._clock = clock
         self._settings = settings
         self._hosting = Hosting(settings)
         self._receipts = Receipts(database, clock)
-        self._local = LocalDelivery(self._hosting, vault, self._receipts, clock)
+        self._reporter = Reporter(vault, clock, settings, trust)
+        self._local = LocalDelivery(settings, vault, self._receipts, self._reporter, clock, trust)
 
     async def deliver(self, envelope: Envelope, sent: SentCopy | None = None) -> Accepted | Refused:
         """Delivers to every recipient, or to none; what is accepted is on disk.
@@ -68,7 +76,7 @@ class Router:
         refusal = self._limits(envelope)
         if refusal is not None:
             return Refused(refusal)
-        queue_id = f"{self._clock.millis():011X}{secrets.token_hex(3).upper()}"
+        queue_id = new_queue_id(self._clock.millis())
         arguments = (envelope, queue_id, self._clock.now(), self._settings.hostname)
         if _is_light(envelope.content):
             prepared = prepare(*arguments)
@@ -123,14 +131,23 @@ class Router:
     def _author(self, envelope: Envelope, prepared: Prepared) -> Refusal | None:
         principal = envelope.principal
         if principal is None:
-            return prepared.author_refusal or self._patient_author(envelope, prepared)
+            return (
+                prepared.author_refusal
+                or self._patient_author(envelope, prepared)
+                or _peer_author(envelope, prepared)
+            )
         if prepared.author_refusal is not FROM_NOT_OWNED:
             return prepared.author_refusal
         owned = self._database.read_now(lambda connection: owned_addresses(connection, principal))
         return check_author(prepared.header, prepared.authors, owned)
 
     def _patient_author(self, envelope: Envelope, prepared: Prepared) -> Refusal | None:
-        """Nobody but the patient of the reverse-path writes as a patient: RCPT has judged that one alone."""
+        """Nobody but the patient of the reverse-path writes as a patient: RCPT has judged that one alone.
+
+        What the house writes itself on a patient's behalf, a notification, has the null reverse-path (RFC 8098 §3).
+        """
+        if envelope.origin is Origin.HOUSE:
+            return None
         ending = f"@{self._hosting.patient_domain}"
         patients = {author for author in prepared.authors if author.endswith(ending)}
         return FROM_NOT_OWNED if patients - {canonical(envelope.sender)} else None
@@ -139,20 +156,21 @@ class Router:
         self, envelope: Envelope, prepared: Prepared, claim: Claim, sent: SentCopy | None
     ) -> tuple[int, ...]:
         sealed = await self._vault.seal(prepared.content)
-        delivery = Delivery(envelope, prepared, claim, sealed, sent, report=None)
+        delivery = Delivery(envelope, prepared, claim, sealed, sent)
         try:
             for _ in range(_ATTEMPTS):
                 try:
                     return await self._attempt(delivery)
-                except Undeliverable as undeliverable:
-                    await self._discard(delivery.report)
-                    report = await self._report(envelope, prepared, undeliverable.resolution)
-                    delivery = Delivery(envelope, prepared, claim, sealed, sent, report)
+                except Untold as untold:
+                    await self._discard(delivery)
+                    delivery = replace(delivery, notices=())
+                    notices = [await self._reporter.prepare(notice) for notice in untold.notices]
+                    delivery = replace(delivery, notices=tuple(notices))
             raise Rejected(INTERNAL)
         except Exception:
             # Not for a cancellation: the writer may have committed rows that name these files.
             await self._vault.discard(sealed)
-            await self._discard(delivery.report)
+            await self._discard(delivery)
             raise
 
     async def _attempt(self, delivery: Delivery) -> tuple[int, ...]:
@@ -165,39 +183,20 @@ class Router:
         self._receipts.gone(freed)
         return owners
 
-    async def _discard(self, report: ReportMail | None) -> None:
-        if report is not None:
-            await self._vault.discard(report.sealed)
+    async def _discard(self, delivery: Delivery) -> None:
+        for prepared in delivery.notices:
+            await self._reporter.discard(prepared)
 
-    async def _report(
-        self, envelope: Envelope, prepared: Prepared, resolution: Resolution
-    ) -> ReportMail | None:
-        """The report for what cannot be delivered; raises Rejected where nobody could read one.
 
-        A null reverse-path has no box, so a report is never answered by a report (RFC 5321 §6.1).
-        """
-        if not resolution.undelivered:
-            return None
-        first = resolution.undelivered[0]
-        box = resolution.boxes.get(canonical(envelope.sender) or "")
-        by_rule = self._settings.patients.undeliverable == "report" and all(
-            one.refusal in _REPORTED for one in resolution.undelivered
-        )
-        if box is None or box.state is BalState.CLOSED or not (resolution.targets or by_rule):
-            raise Rejected(first.refusal, first.recipient)
-        content = render_report(
-            Report(
-                to=envelope.sender,
-                domain=(self._hosting.patient_domain if by_rule else None) or self._settings.hostname,
-                hostname=self._settings.hostname,
-                queue_id=f"{prepared.queue_id}R",
-                arrived=from_millis(prepared.at),
-                undelivered=resolution.undelivered,
-                header=prepared.header.kept,
-            )
-        )
-        sealed: SealedBlob = await self._vault.seal(content)
-        return ReportMail(box.owner_id, resolution.undelivered, sealed, render(content, scan(content)))
+def _peer_author(envelope: Envelope, prepared: Prepared) -> Refusal | None:
+    """Whether a peer writes in the name of its own domains alone; its server itself may sign reports."""
+    if envelope.speaks_for is None:
+        return None
+    allowed = envelope.speaks_for
+    if not envelope.sender and envelope.peer_host is not None:
+        allowed = allowed | {envelope.peer_host.lower()}
+    domains = {author.rpartition("@")[2] for author in prepared.authors}
+    return None if domains <= allowed else AUTHOR_NOT_OF_PEER
 
 
 def _is_light(content: bytes) -> bool:
