@@ -268,8 +268,7 @@ class Vault:
         """
         row = uow.run(_BY_ADDRESS, {"address": sealed.address}).first()
         if row is not None:
-            if sealed.file is not None:
-                self._unlink_after_commit(uow, sealed.file)
+            self.drop(uow, sealed)
             for owner_id in owners:
                 self._grant_from_any(uow, row.id, owner_id)
             known: int = row.id
@@ -328,6 +327,11 @@ class Vault:
         """Removes the file of a sealed blob that no transaction will name."""
         if sealed.file is not None:
             await asyncio.to_thread(self._path(sealed.file).unlink, missing_ok=True)
+
+    def drop(self, uow: UnitOfWork, sealed: SealedBlob) -> None:
+        """As `discard`, once the transaction that decided it is on disk."""
+        if sealed.file is not None:
+            self._unlink_after_commit(uow, sealed.file)
 
     def _unlink_after_commit(self, uow: UnitOfWork, file: str) -> None:
         path = self._path(file)

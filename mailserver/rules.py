@@ -8,14 +8,13 @@ from directory.bals import BalState, BalType, bals_of
 from directory.patients import find_patient
 from foundation.identifiers import Address, patient_address_ins
 from mailserver.conversations import may_write_to
-from mailserver.delivery.recipients import PATIENT_CAUSES, Hosting, canonical, resolve
+from mailserver.delivery.recipients import PATIENT_CAUSES, Hosting, canonical, reach, resolve
+from mailserver.envelope import Origin
 from mailserver.refusals import (
-    DOMAIN_NOT_REACHABLE,
     FOREIGN_SENDER_EXPECTED,
     INVALID_ADDRESS,
     PATIENT_MAY_NOT_BEGIN,
     PATIENT_TO_PATIENT,
-    RELAY_DENIED,
     SENDER_NOT_OWNED,
     Refusal,
 )
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from foundation.database import Database
     from foundation.settings import Settings
+    from mailserver.delivery.recipients import Resolution, TrustedSpace
     from mailserver.envelope import Principal
 
 
@@ -45,11 +45,13 @@ def owned_addresses(connection: Connection, principal: Principal) -> frozenset[s
 
 
 class Rules:
-    """The rules of one operator, over the accounts as they are now."""
+    """The rules of one operator, over the accounts and the white list as they are now."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, trust: TrustedSpace | None = None) -> None:
         self._database = database
+        self._trust = trust
         self._hosting = Hosting(settings)
+        self._patient_domain = settings.patient_domain.lower()
         self._reports = settings.patients.undeliverable == "report"
 
     def sender(self, principal: Principal | None, sender: str) -> Refusal | None:
@@ -84,17 +86,33 @@ class Rules:
                 refusal = self._from_patient(connection, ins, recipient)
                 if refusal is not None:
                     return refusal
-        reverse_path = canonical(sender)
-        resolution = resolve(connection, self._hosting, (recipient,), also=(reverse_path,))
+        origin = Origin.PEER if principal is None else Origin.SUBMISSION
+        resolution = resolve(
+            connection,
+            self._hosting,
+            (recipient,),
+            beyond=reach(origin, self._trust),
+            also=(canonical(sender),),
+        )
+        if resolution.robots and sender.lower().endswith(f"@{self._patient_domain}"):
+            # As with any professional; a patient's operator may not have asked.
+            return PATIENT_MAY_NOT_BEGIN
         if not resolution.undelivered:
             return None
         refusal = resolution.undelivered[0].refusal
-        if refusal is DOMAIN_NOT_REACHABLE:
-            return DOMAIN_NOT_REACHABLE if principal is not None else RELAY_DENIED
-        if self._reports and refusal in PATIENT_CAUSES and reverse_path in resolution.boxes:
+        if self._reports and refusal in PATIENT_CAUSES and self._gets_reports(sender, resolution):
             # The cause reaches the sender as « Message non distribué ».
             return None
         return refusal
+
+    def _gets_reports(self, sender: str, resolution: Resolution) -> bool:
+        address = Address.parse(sender)
+        if address is None:
+            return False
+        if self._hosting.holds(address.domain):
+            return str(address) in resolution.boxes
+        listed = reach(Origin.HOUSE, self._trust)
+        return not isinstance(listed, Refusal) and address.domain in listed
 
     def _from_patient(self, connection: Connection, ins: str, recipient: str) -> Refusal | None:
         address = Address.parse(recipient)

@@ -7,10 +7,24 @@ from typing import TYPE_CHECKING
 
 from directory.bals import BalState
 from foundation import jobs, trail
+from foundation.identifiers import Address
 from mailserver import conversations
 from mailserver.conversations import Received
-from mailserver.delivery.recipients import Hosting, Resolution, Target, canonical, resolve
+from mailserver.delivery import robot
+from mailserver.delivery.notify import Action, Notice, Reported
+from mailserver.delivery.recipients import (
+    PATIENT_CAUSES,
+    Hosting,
+    Resolution,
+    Robot,
+    Target,
+    canonical,
+    reach,
+    resolve,
+)
 from mailserver.delivery.report import Undelivered
+from mailserver.envelope import Origin
+from mailserver.outbound.queue import OutboundMail, enqueue, queue_owner
 from mailserver.refusals import ACCOUNT_SUSPENDED, TOO_BIG, Refusal
 from mailserver.store.append import INBOX, Appended, NewMail, append
 from mailserver.store.tables import Flag
@@ -20,16 +34,19 @@ if TYPE_CHECKING:
 
     from foundation.clock import Clock
     from foundation.database import UnitOfWork
+    from foundation.settings import Settings
     from foundation.vault import SealedBlob, Vault
+    from mailserver.delivery.notify import PreparedNotice, Reporter
     from mailserver.delivery.prepare import Prepared
     from mailserver.delivery.receipts import Claim, Receipts
-    from mailserver.envelope import Envelope
-    from mailserver.imap.structure import Rendering
+    from mailserver.delivery.recipients import TrustedSpace
+    from mailserver.envelope import Envelope, RecipientDsn
 
 BRIDGE_JOB = "bridge"
 SENT = "Sent"
 PATIENT_MESSAGE_BYTES = 25 * 1024 * 1024
 """What Mon espace santé takes, whatever this operator's own limit is (ENS v1.3 §6)."""
+_REPORTED = PATIENT_CAUSES | {TOO_BIG}
 
 
 class Rejected(Exception):
@@ -41,12 +58,12 @@ class Rejected(Exception):
         self.recipient = recipient
 
 
-class Undeliverable(Exception):
-    """Some recipients are not as the attempt expected; nothing was written."""
+class Untold(Exception):
+    """The sender is to be told something else than the attempt expected; nothing was written."""
 
-    def __init__(self, resolution: Resolution) -> None:
+    def __init__(self, notices: tuple[Notice, ...]) -> None:
         super().__init__()
-        self.resolution = resolution
+        self.notices = notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,63 +78,78 @@ class SentCopy:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportMail:
-    """A report ready to be stored in the sender's INBOX."""
-
-    owner_id: int
-    undelivered: tuple[Undelivered, ...]
-    sealed: SealedBlob = field(repr=False)
-    rendering: Rendering = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Delivery:
-    """One attempt to deliver one message; `report` is for the recipients known to be out of reach."""
+    """One attempt to deliver one message; `notices` is what its sender is told in the same transaction."""
 
     envelope: Envelope
     prepared: Prepared
     claim: Claim
     sealed: SealedBlob = field(repr=False)
     sent: SentCopy | None
-    report: ReportMail | None
+    notices: tuple[PreparedNotice, ...] = ()
 
     @property
     def actor(self) -> str:
         """Who is named in the trail."""
         if self.envelope.principal is not None:
             return f"bal:{self.envelope.principal.owner_id}"
-        return f"patient:{self.sent.owner_id}" if self.sent is not None else "peer"
+        if self.sent is not None:
+            return f"patient:{self.sent.owner_id}"
+        return "system" if self.envelope.origin is Origin.HOUSE else "peer"
 
 
 class LocalDelivery:
     """Writes deliveries. Its methods run inside transactions and touch nothing of the event loop's."""
 
-    def __init__(self, hosting: Hosting, vault: Vault, receipts: Receipts, clock: Clock) -> None:
-        self._hosting = hosting
+    def __init__(
+        self,
+        settings: Settings,
+        vault: Vault,
+        receipts: Receipts,
+        reporter: Reporter,
+        clock: Clock,
+        trust: TrustedSpace | None,
+    ) -> None:
+        self._hosting = Hosting(settings)
+        self._reports = settings.patients.undeliverable == "report"
         self._vault = vault
         self._receipts = receipts
+        self._reporter = reporter
         self._clock = clock
+        self._trust = trust
 
     def run(self, uow: UnitOfWork, delivery: Delivery, freed: list[bytes]) -> tuple[int, ...]:
-        """Delivers; returns the owners who got a copy. Raises Rejected, Undeliverable or AlreadyDelivered."""
+        """Delivers; returns the owners who got a copy. Raises Rejected, Untold or AlreadyDelivered."""
         resolution = self._resolve(uow, delivery)
-        report = delivery.report
-        if resolution.undelivered != (report.undelivered if report is not None else ()):
-            raise Undeliverable(resolution)
+        notices = self._notices(delivery, resolution)
+        if notices != tuple(prepared.notice for prepared in delivery.notices):
+            raise Untold(notices)
         self._receipts.write(uow, delivery.claim, freed)
         owners = tuple(target.owner_id for target in resolution.targets)
         holders = owners if delivery.sent is None else (*owners, delivery.sent.owner_id)
+        if resolution.remote:
+            holders = (*holders, queue_owner(uow, self._vault))
         if holders:
             prepared = delivery.prepared
             blob_id = self._vault.store(uow, delivery.sealed, holders)
             new = NewMail(blob_id, len(prepared.content), prepared.rendering, prepared.at)
             for target in resolution.targets:
                 self._deliver(uow, delivery, target, new, resolution)
+            if resolution.remote:
+                self._enqueue(uow, delivery, blob_id, resolution)
             if delivery.sent is not None:
                 kept = append(uow, delivery.sent.owner_id, SENT, replace(new, flags=int(Flag.SEEN)))
                 delivery.sent.record(uow, kept)
-        if report is not None:
-            self._tell(uow, delivery, report)
+        else:
+            self._vault.drop(uow, delivery.sealed)
+        if resolution.robots:
+            taken = robot.take(uow, delivery.envelope, delivery.prepared, resolution.robots[0])
+            self._trace_queued(uow, delivery, "message.taken", "to-answer" if taken else "no-answer")
+        for notice in delivery.notices:
+            self._reporter.put(uow, notice, actor=delivery.actor)
+        for one in resolution.undelivered:
+            if not _wants(one.asked, "FAILURE"):
+                self._trace_queued(uow, delivery, "message.dropped", one.refusal.code)
         return owners
 
     def _resolve(self, uow: UnitOfWork, delivery: Delivery) -> Resolution:
@@ -128,7 +160,9 @@ class LocalDelivery:
             uow.connection,
             self._hosting,
             envelope.recipients,
+            beyond=reach(envelope.origin, self._trust),
             also=(own, canonical(envelope.sender), delivery.prepared.reply_to),
+            dsn=envelope.dsn,
         )
         if own is not None:
             box = resolution.boxes.get(own)
@@ -136,14 +170,83 @@ class LocalDelivery:
                 raise Rejected(ACCOUNT_SUSPENDED)
         if len(envelope.content) > PATIENT_MESSAGE_BYTES:
             too_big = tuple(
-                Undelivered(target.address, TOO_BIG) for target in resolution.targets if target.is_patient
+                Undelivered(target.address, TOO_BIG, target.asked)
+                for target in resolution.targets
+                if target.is_patient
             )
             resolution = replace(
                 resolution,
                 targets=tuple(target for target in resolution.targets if not target.is_patient),
                 undelivered=resolution.undelivered + too_big,
             )
+        if resolution.undelivered:
+            self._check_undelivered(envelope, resolution)
         return resolution
+
+    def _check_undelivered(self, envelope: Envelope, resolution: Resolution) -> None:
+        """Refuses the whole where nobody gets it, or where its sender could not be told who does not."""
+        by_rule = self._reports and all(one.refusal in _REPORTED for one in resolution.undelivered)
+        if not (resolution.reaches_somebody or by_rule) or not self._can_be_told(envelope.sender, resolution):
+            first = resolution.undelivered[0]
+            raise Rejected(first.refusal, first.recipient)
+
+    def _can_be_told(self, sender: str, resolution: Resolution) -> bool:
+        """Whether a report finds its way: never to the null reverse-path (RFC 5321 §6.1)."""
+        address = Address.parse(sender)
+        if address is None:
+            return False
+        if self._hosting.holds(address.domain):
+            box = resolution.boxes.get(str(address))
+            return box is not None and box.state is not BalState.CLOSED
+        listed = reach(Origin.HOUSE, self._trust)
+        return not isinstance(listed, Refusal) and address.domain in listed
+
+    def _notices(self, delivery: Delivery, resolution: Resolution) -> tuple[Notice, ...]:
+        """What the sender is told at once: who does not get the message, and who got it where that was asked."""
+        envelope = delivery.envelope
+        if not (resolution.undelivered or envelope.dsn.by_recipient) or not envelope.sender:
+            return ()
+        failed = tuple(
+            Reported(one.recipient, one.refusal, one.asked.orcpt)
+            for one in resolution.undelivered
+            if _wants(one.asked, "FAILURE")
+        )
+        takers: tuple[Target | Robot, ...] = (*resolution.targets, *resolution.robots)
+        delivered = tuple(
+            Reported(one.address, orcpt=one.asked.orcpt) for one in takers if "SUCCESS" in one.asked.notify
+        )
+        return tuple(
+            Notice(
+                envelope.sender,
+                action,
+                recipients,
+                delivery.prepared.queue_id,
+                delivery.prepared.at,
+                delivery.prepared.content,
+                envelope.dsn.envid,
+                envelope.dsn.ret,
+            )
+            for action, recipients in ((Action.FAILED, failed), (Action.DELIVERED, delivered))
+            if recipients
+        )
+
+    def _enqueue(self, uow: UnitOfWork, delivery: Delivery, blob_id: int, resolution: Resolution) -> None:
+        envelope, prepared = delivery.envelope, delivery.prepared
+        sender = Address.parse(envelope.sender)
+        reverse_path = f"{sender.local}@{sender.domain}" if sender is not None else envelope.sender
+        mail = OutboundMail(
+            prepared.queue_id,
+            reverse_path,
+            blob_id,
+            len(prepared.content),
+            prepared.at,
+            envelope.dsn.ret,
+            envelope.dsn.envid,
+            # Asked for by programs that do not need it: what is plain ASCII goes to every peer (RFC 6531 §3.3).
+            envelope.utf8 and not (reverse_path.isascii() and prepared.header.kept.isascii()),
+        )
+        enqueue(uow, mail, resolution.remote)
+        self._trace_queued(uow, delivery, "message.queued", "queued")
 
     def _deliver(
         self, uow: UnitOfWork, delivery: Delivery, target: Target, new: NewMail, resolution: Resolution
@@ -191,15 +294,11 @@ class LocalDelivery:
             return None
         if reply_to is None:
             return author
-        is_here = self._hosting.holds(reply_to.rpartition("@")[2])
-        return reply_to if reply_to in resolution.boxes or not is_here else author
-
-    def _tell(self, uow: UnitOfWork, delivery: Delivery, report: ReportMail) -> None:
-        blob_id = self._vault.store(uow, report.sealed, (report.owner_id,))
-        new = NewMail(blob_id, report.sealed.size, report.rendering, delivery.prepared.at)
-        appended = append(uow, report.owner_id, INBOX, new)
-        for one in report.undelivered:
-            self._trace(uow, delivery, "message.reported", appended, one.refusal.code)
+        domain = reply_to.rpartition("@")[2]
+        if self._hosting.holds(domain):
+            return reply_to if reply_to in resolution.boxes else author
+        listed = reach(Origin.HOUSE, self._trust)
+        return reply_to if isinstance(listed, Refusal) or domain in listed else author
 
     def _trace(
         self, uow: UnitOfWork, delivery: Delivery, action: str, appended: Appended, outcome: str
@@ -213,3 +312,20 @@ class LocalDelivery:
             detail={"queue": delivery.prepared.queue_id, "bytes": len(delivery.prepared.content)},
             clock=self._clock,
         )
+
+    def _trace_queued(self, uow: UnitOfWork, delivery: Delivery, action: str, outcome: str) -> None:
+        queue_id = delivery.prepared.queue_id
+        trail.append(
+            uow,
+            action,
+            actor=delivery.actor,
+            subject=f"queue:{queue_id}",
+            outcome=outcome,
+            detail={"queue": queue_id, "bytes": len(delivery.prepared.content)},
+            clock=self._clock,
+        )
+
+
+def _wants(asked: RecipientDsn, what: str) -> bool:
+    """Whether a report of this kind is due; failures are told to whoever asked for nothing (RFC 3461 §4.1)."""
+    return not asked.notify or what in asked.notify

@@ -1,17 +1,19 @@
-"""Who a message can reach here: addresses judged against boxes and patients, in one query of each kind."""
+"""Who a message can reach: addresses judged against boxes, patients and the white list, in one query of each kind."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import bindparam, select
 
 from directory.bals import BalState, bal
 from directory.patients import PatientState, patient
-from foundation.identifiers import Address, patient_address_ins
+from foundation.identifiers import Address, host_name, patient_address_ins
 from foundation.prepared import run
 from mailserver.delivery.report import Undelivered
+from mailserver.envelope import NO_DSN, NOTHING_ASKED, DsnRequest, Origin, RecipientDsn
+from mailserver.outbound.queue import RemoteRecipient
 from mailserver.refusals import (
     DOMAIN_NOT_REACHABLE,
     INVALID_ADDRESS,
@@ -19,6 +21,8 @@ from mailserver.refusals import (
     MAILBOX_CLOSED,
     MAILBOX_SUSPENDED,
     PATIENT_BOX_CLOSED,
+    RELAY_DENIED,
+    TRUST_UNAVAILABLE,
     UNKNOWN_MAILBOX,
     UNKNOWN_PATIENT,
     Refusal,
@@ -50,12 +54,44 @@ PATIENT_CAUSES = frozenset({UNKNOWN_PATIENT, PATIENT_BOX_CLOSED, INVALID_PATIENT
 """What Mon espace santé tells by a report where `patients.undeliverable` says so (ENS v1.3 §6)."""
 
 
+ROBOT = "reponse.automatique-test"
+"""The local part that answers by itself in each hosted domain; the list advertises it for the patients' domain."""
+
+
+class Listed(Protocol):
+    """The domains of a white list, in lower-case A-labels."""
+
+    def __contains__(self, domain: str, /) -> bool: ...
+
+
+class TrustedSpace(Protocol):
+    """The espace de confiance as delivery sees it. Read from any thread."""
+
+    @property
+    def white_list(self) -> Listed | None:
+        """The list in force, as an immutable snapshot."""
+        ...
+
+
+def reach(origin: Origin, trust: TrustedSpace | None) -> Listed | Refusal:
+    """The domains a message may leave for, or why it may leave for none."""
+    if origin is Origin.PEER:
+        return RELAY_DENIED
+    if trust is None:
+        return DOMAIN_NOT_REACHABLE
+    listed = trust.white_list
+    return listed if listed is not None else TRUST_UNAVAILABLE
+
+
 class Hosting:
     """What is served here, read once from the settings."""
 
     def __init__(self, settings: Settings) -> None:
-        self.patient_domain = settings.patient_domain.lower() if settings.serves_patients else None
-        self.bal_domains = frozenset(settings.domains) - {self.patient_domain}
+        self.patient_domain = _a_label(settings.patient_domain) if settings.serves_patients else None
+        domains = tuple(map(_a_label, settings.domains))
+        self.bal_domains = frozenset(domains) - {self.patient_domain}
+        self._first_domain = next((domain for domain in domains if domain in self.bal_domains), None)
+        self._answers = settings.auto_answer
         waits = settings.patients.not_activated == "wait"
         self._patient_refusals: Mapping[PatientState, Refusal | None] = {
             PatientState.ACTIVATED: None,
@@ -67,6 +103,17 @@ class Hosting:
     def holds(self, domain: str) -> bool:
         """Whether addresses of this domain are kept here, patients or professionals."""
         return domain in self.bal_domains or domain == self.patient_domain
+
+    def is_robot(self, address: str) -> bool:
+        """Whether a canonical address of a hosted domain is the one that answers by itself."""
+        return self._answers and address.startswith(f"{ROBOT}@")
+
+    def daemon_domain(self, recipients: Iterable[str]) -> str | None:
+        """The domain that a report on these recipients comes from: hosted, for peers check it; None: there is none."""
+        if self.patient_domain is None or self._first_domain is None:
+            return self._first_domain or self.patient_domain
+        of_patients = all(address.lower().endswith(f"@{self.patient_domain}") for address in recipients)
+        return self.patient_domain if of_patients else self._first_domain
 
     def patient_refusal(self, state: PatientState) -> Refusal | None:
         """Why a patient in this state gets no mail; None when the box takes it."""
@@ -88,15 +135,31 @@ class Target:
     owner_id: int
     address: str
     is_patient: bool
+    asked: RecipientDsn = NOTHING_ASKED
+
+
+@dataclass(frozen=True, slots=True)
+class Robot:
+    """The address that answers by itself."""
+
+    address: str
+    asked: RecipientDsn
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What became of each recipient, and the boxes that were looked up on the way."""
+    """What becomes of each recipient, and the boxes that were looked up on the way."""
 
     targets: tuple[Target, ...]
     undelivered: tuple[Undelivered, ...]
     boxes: Mapping[str, Box] = field(repr=False)
+    remote: tuple[RemoteRecipient, ...] = ()
+    robots: tuple[Robot, ...] = ()
+
+    @property
+    def reaches_somebody(self) -> bool:
+        """Whether anybody at all gets the message."""
+        return bool(self.targets or self.remote or self.robots)
 
 
 def canonical(address: str) -> str | None:
@@ -106,46 +169,72 @@ def canonical(address: str) -> str | None:
 
 
 def resolve(
-    connection: Connection, hosting: Hosting, recipients: Iterable[str], *, also: Iterable[str | None] = ()
+    connection: Connection,
+    hosting: Hosting,
+    recipients: Iterable[str],
+    *,
+    beyond: Listed | Refusal,
+    also: Iterable[str | None] = (),
+    dsn: DsnRequest = NO_DSN,
 ) -> Resolution:
-    """Judges each recipient once, in the order given. `also` are canonical addresses whose boxes the caller wants to see.
+    """Judges each recipient once, in the order given; `beyond` is what `reach` says of domains that are not here.
 
-    Accounts may change under another process at any moment, so nothing here outlives the transaction.
+    `also` are canonical addresses whose boxes the caller wants to see. Accounts may change under another process
+    at any moment, so nothing here outlives the transaction.
     """
     wanted = {address for address in also if address}
     numbers: dict[str, str] = {}
-    refused: dict[str, Refusal] = {}
-    addresses: dict[str, None] = {}
+    known: dict[str, Refusal | RemoteRecipient | Robot] = {}
+    asked: dict[str, RecipientDsn] = {}
     for recipient in recipients:
         parsed = Address.parse(recipient)
         key = str(parsed) if parsed is not None else recipient
-        if key in addresses:
+        if parsed is not None and not hosting.holds(parsed.domain):
+            # Only its own operator knows whether capitals matter (RFC 5321 §2.4).
+            key = f"{parsed.local}@{parsed.domain}"
+        if key in asked:
             continue
-        addresses[key] = None
+        asked[key] = dsn.of(recipient)
         if parsed is None:
-            refused[key] = _malformed(recipient, hosting)
+            known[key] = _malformed(recipient, hosting)
         elif parsed.domain == hosting.patient_domain:
             # The key of the number is no reason to refuse: unknown is all that can be said (ECO.3.1.5).
             ins = patient_address_ins(key, hosting.patient_domain)
-            if ins is None:
-                refused[key] = INVALID_PATIENT_ADDRESS
-            else:
+            if ins is not None:
                 numbers[ins] = key
+            elif hosting.is_robot(key):
+                known[key] = Robot(key, asked[key])
+            else:
+                known[key] = INVALID_PATIENT_ADDRESS
         elif parsed.domain in hosting.bal_domains:
             wanted.add(key)
+        elif isinstance(beyond, Refusal):
+            known[key] = beyond
+        elif parsed.domain in beyond:
+            known[key] = RemoteRecipient(key, parsed.domain, asked[key])
         else:
-            refused[key] = DOMAIN_NOT_REACHABLE
+            known[key] = DOMAIN_NOT_REACHABLE
     boxes = _boxes(connection, wanted)
     patients = _patients(connection, numbers)
     targets: dict[int, Target] = {}
-    undelivered = []
-    for address in addresses:
-        found = refused.get(address) or _judge(address, hosting, boxes, patients)
+    undelivered: list[Undelivered] = []
+    remote: list[RemoteRecipient] = []
+    robots: list[Robot] = []
+    for address, request in asked.items():
+        found = known.get(address) or _judge(address, request, hosting, boxes, patients)
         if isinstance(found, Target):
-            targets[found.owner_id] = found
+            targets.setdefault(found.owner_id, found)
+        elif isinstance(found, Refusal):
+            undelivered.append(Undelivered(address, found, request))
+        elif isinstance(found, RemoteRecipient):
+            remote.append(found)
         else:
-            undelivered.append(Undelivered(address, found))
-    return Resolution(tuple(targets.values()), tuple(undelivered), boxes)
+            robots.append(found)
+    return Resolution(tuple(targets.values()), tuple(undelivered), boxes, tuple(remote), tuple(robots))
+
+
+def _a_label(domain: str) -> str:
+    return host_name(domain) or domain.lower()
 
 
 def _malformed(recipient: str, hosting: Hosting) -> Refusal:
@@ -174,17 +263,18 @@ def _patients(connection: Connection, numbers: Mapping[str, str]) -> dict[str, t
 
 def _judge(
     address: str,
+    asked: RecipientDsn,
     hosting: Hosting,
     boxes: Mapping[str, Box],
     patients: Mapping[str, tuple[int, PatientState]],
-) -> Target | Refusal:
+) -> Target | Robot | Refusal:
     if address.endswith(f"@{hosting.patient_domain}"):
         known = patients.get(address)
         if known is None:
             return UNKNOWN_PATIENT
         owner_id, state = known
-        return hosting.patient_refusal(state) or Target(owner_id, address, is_patient=True)
+        return hosting.patient_refusal(state) or Target(owner_id, address, is_patient=True, asked=asked)
     box = boxes.get(address)
     if box is None:
-        return UNKNOWN_MAILBOX
-    return _BAL_REFUSALS[box.state] or Target(box.owner_id, address, is_patient=False)
+        return Robot(address, asked) if hosting.is_robot(address) else UNKNOWN_MAILBOX
+    return _BAL_REFUSALS[box.state] or Target(box.owner_id, address, is_patient=False, asked=asked)

@@ -1,4 +1,4 @@
-"""Writes « Message non distribué »: the report a sender finds in the INBOX (RFC 3464, RFC 6522)."""
+"""Writes what a sender is told of a message: not delivered, late, delivered or passed on (RFC 3464, RFC 6522)."""
 
 from __future__ import annotations
 
@@ -6,54 +6,87 @@ from dataclasses import dataclass, field
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
-from foundation.clock import to_paris
+from foundation.clock import from_millis, to_paris
+from foundation.mime.folding import fold
+from foundation.mime.words import decode_words
+from mailserver.delivery.status import Action, Reported, plain, status_part
+from mailserver.envelope import NOTHING_ASKED, RecipientDsn
 from mailserver.refusals import TOO_BIG
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mailserver.refusals import Refusal
 
-_SUBJECT = "=?utf-8?q?Message_non_distribu=C3=A9?="
+RETURNED_HEADER_BYTES = 64 * 1024
+RETURNED_MESSAGE_BYTES = 1024 * 1024
+"""A message above this comes back as its header, whatever RET asked for (RFC 3461 §4.3 allows it)."""
+__all__ = ["Action", "Report", "Reported", "Undelivered", "render_report"]
+
 _SUBJECT_TOO_BIG = "Undelivered Mail Returned to Sender"
-_RETURNED_HEADER_BYTES = 64 * 1024
+_MAX_SUBJECT = 200
+_MAX_ID = 250
+
+
+_SUBJECTS: Mapping[Action, str] = {
+    Action.FAILED: "Message non distribué",
+    Action.DELAYED: "Message retardé",
+    Action.DELIVERED: "Message remis",
+    Action.RELAYED: "Message transmis",
+}
+_SUCCESSES: Mapping[Action, str] = {
+    Action.DELIVERED: "il est dans la boîte aux lettres du destinataire.",
+    Action.RELAYED: "le serveur du destinataire l'a pris, mais ne confirme pas la remise.",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """One recipient that did not get the message, and why."""
+    """One recipient that did not get the message, why, and what its sender asked to be told."""
 
     recipient: str
     refusal: Refusal
+    asked: RecipientDsn = NOTHING_ASKED
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a report tells. `arrived` is aware; `header` is the returned header section, each field ended by CRLF."""
+    """What a report tells. Times are epoch ms; `content` is the message with CRLF line ends.
+
+    `identifier` is random: it makes the boundary, which no returned message may hold.
+    """
 
     to: str
     domain: str
     hostname: str
-    queue_id: str
-    arrived: datetime
-    undelivered: Sequence[Undelivered]
-    header: bytes = field(repr=False)
+    identifier: str
+    at: int
+    action: Action
+    recipients: Sequence[Reported]
+    arrived_at: int
+    content: bytes = field(repr=False)
+    envid: str | None = None
+    ret: str | None = None
+    retried_until: int | None = None
 
 
 def render_report(report: Report) -> bytes:
     """The whole message, ready to store; its reverse path is null, so no report can ever answer it."""
-    date = format_datetime(to_paris(report.arrived))
-    # The queue id is random: no returned header can hold the boundary.
-    boundary = f"rapport-{report.queue_id.lower()}"
-    too_big = all(one.refusal is TOO_BIG for one in report.undelivered)
+    boundary = f"rapport-{report.identifier.lower()}"
+    header = _header(report.content)
+    status_type, fields = status_part(report)
+    returned_type, returned = _returned(report, header)
+    subject = _SUBJECTS[report.action]
+    if report.action is Action.FAILED and all(one.refusal is TOO_BIG for one in report.recipients):
+        subject = _SUBJECT_TOO_BIG
     head = (
         "Return-Path: <>\r\n"
         f"From: Mail Delivery System <MAILER-DAEMON@{report.domain}>\r\n"
         f"To: {report.to}\r\n"
-        f"Subject: {_SUBJECT_TOO_BIG if too_big else _SUBJECT}\r\n"
-        f"Date: {date}\r\n"
-        f"Message-ID: <rapport-{report.queue_id.lower()}@{report.hostname}>\r\n"
+        f"{fold('Subject', subject).decode()}"
+        f"Date: {format_datetime(to_paris(from_millis(report.at)))}\r\n"
+        f"Message-ID: <rapport-{report.identifier.lower()}@{report.hostname}>\r\n"
+        f"{_reference(header)}"
         "Auto-Submitted: auto-replied\r\n"
         "MIME-Version: 1.0\r\n"
         "Content-Type: multipart/report; report-type=delivery-status;\r\n"
@@ -64,50 +97,88 @@ def render_report(report: Report) -> bytes:
         "Content-Type: text/plain; charset=utf-8\r\n"
         "Content-Transfer-Encoding: 8bit\r\n"
         "\r\n"
-        f"{_text(report.undelivered)}"
+        f"{_text(report, header)}"
         f"--{boundary}\r\n"
-        "Content-Type: message/delivery-status\r\n"
-        "\r\n"
-        f"Reporting-MTA: dns; {report.hostname}\r\n"
-        f"Arrival-Date: {date}\r\n"
-        f"{_fields(report.undelivered)}"
-        f"--{boundary}\r\n"
-        "Content-Type: text/rfc822-headers\r\n"
-        "Content-Transfer-Encoding: 8bit\r\n"
+        f"Content-Type: message/{status_type}\r\n"
         "\r\n"
     )
-    return head.encode() + _whole_fields(report.header) + f"\r\n--{boundary}--\r\n".encode()
+    third = (
+        f"\r\n--{boundary}\r\nContent-Type: {returned_type}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    ).encode()
+    return b"".join((head.encode(), fields, third, returned, f"\r\n--{boundary}--\r\n".encode()))
 
 
-def _text(undelivered: Sequence[Undelivered]) -> str:
-    lines = []
-    for one in undelivered:
-        cause = one.refusal.sentence
-        lines += [
-            f"Message non distribué : {cause[:1].lower()}{cause[1:]}",
-            f"Destinataire : {one.recipient}",
-            f"Que faire : {one.refusal.advice}",
-            f"Code : {one.refusal.code}",
-            "",
-        ]
+def _header(content: bytes) -> bytes:
+    """The header section of a message with its last CRLF, without the Return-Path that we wrote over it."""
+    start = content.find(b"\r\n") + 2 if content[:12].lower() == b"return-path:" else 0
+    end = content.find(b"\r\n\r\n", start)
+    return content[start : end + 2] if end >= 0 else content[start:]
+
+
+def _returned(report: Report, header: bytes) -> tuple[str, bytes]:
+    """What comes back: the header, or the whole where that was asked of a failure (RFC 3461 §4.3)."""
+    is_global = not header.isascii()
+    if (
+        report.ret == "FULL"
+        and report.action is Action.FAILED
+        and len(report.content) <= RETURNED_MESSAGE_BYTES
+    ):
+        start = report.content.find(header)
+        return "message/global" if is_global else "message/rfc822", report.content[start:]
+    kept = header
+    if len(header) > RETURNED_HEADER_BYTES:
+        kept = header[: header.rfind(b"\r\n", 0, RETURNED_HEADER_BYTES) + 2]
+    return "message/global-headers" if is_global else "text/rfc822-headers", kept
+
+
+def _field(header: bytes, name: bytes) -> str:
+    """The first field of a name, decoded; the header was judged when the message came in."""
+    lowered = b"\n" + header[:RETURNED_HEADER_BYTES].lower()
+    at = lowered.find(b"\n" + name + b":")
+    if at < 0:
+        return ""
+    start = end = at + len(name) + 1
+    while (end := header.find(b"\r\n", end)) >= 0:
+        if header[end + 2 : end + 3] not in (b" ", b"\t"):
+            break
+        end += 2
+    return decode_words(header[start : end if end >= 0 else len(header)])
+
+
+def _reference(header: bytes) -> str:
+    """In-Reply-To and References, so that mail programs show the report beside the message."""
+    found = _field(header, b"message-id")
+    if not found.isascii() or not found.isprintable() or " " in found or not 3 <= len(found) <= _MAX_ID:
+        return ""
+    return f"In-Reply-To: {found}\r\nReferences: {found}\r\n"
+
+
+def _text(report: Report, header: bytes) -> str:
+    subject = _field(header, b"subject")[:_MAX_SUBJECT]
+    lines = [
+        f"Votre message du {_moment(report.arrived_at)} (heure de Paris)",
+        *([f"Objet : {subject}"] if subject else []),
+        "",
+    ]
+    for one in report.recipients:
+        lines += [*_paragraph(report, one), ""]
     lines += ["Ce rapport est automatique, une réponse ne serait lue par personne.", ""]
     return "\r\n".join(lines) + "\r\n"
 
 
-def _fields(undelivered: Sequence[Undelivered]) -> str:
-    blocks = [
-        "\r\n"
-        f"Final-Recipient: rfc822; {one.recipient}\r\n"
-        "Action: failed\r\n"
-        f"Status: {one.refusal.enhanced}\r\n"
-        f"Diagnostic-Code: smtp; {one.refusal.reply} {one.refusal.smtp_text}\r\n"
-        for one in undelivered
-    ]
-    return "".join(blocks) + "\r\n"
+def _paragraph(report: Report, one: Reported) -> Iterator[str]:
+    cause = one.refusal.sentence if one.refusal is not None else _SUCCESSES.get(report.action, "")
+    yield f"{_SUBJECTS[report.action]} : {cause[:1].lower()}{cause[1:]}"
+    yield f"Destinataire : {one.address}"
+    if one.reply is not None:
+        server = f" ({plain(one.server)})" if one.server is not None else ""
+        yield f"Réponse de l'autre serveur{server} : {plain(one.reply)}"
+    if report.action is Action.DELAYED and report.retried_until is not None:
+        yield f"Nouveaux essais jusqu'au {_moment(report.retried_until)} (heure de Paris)"
+    if one.refusal is not None:
+        yield f"Que faire : {one.refusal.advice}"
+        yield f"Code : {one.refusal.code}"
 
 
-def _whole_fields(header: bytes) -> bytes:
-    if len(header) <= _RETURNED_HEADER_BYTES:
-        return header
-    end = header.rfind(b"\r\n", 0, _RETURNED_HEADER_BYTES)
-    return header[: end + 2] if end >= 0 else b""
+def _moment(at: int) -> str:
+    return to_paris(from_millis(at)).strftime("%d/%m/%Y à %H:%M")

@@ -6,21 +6,18 @@ On the disk it lies in boxes of this operator, in the queue for others, or both:
 from __future__ import annotations
 
 import asyncio
-import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from directory.bals import BalState
-from foundation.clock import from_millis
-from foundation.mime.scanner import scan
-from mailserver.delivery.local import Delivery, LocalDelivery, Rejected, ReportMail, Undeliverable
+from mailserver.delivery.local import Delivery, LocalDelivery, Rejected, Untold
+from mailserver.delivery.notify import Reporter
 from mailserver.delivery.prepare import Prepared, prepare
 from mailserver.delivery.receipts import AlreadyDelivered, Receipts
-from mailserver.delivery.recipients import PATIENT_CAUSES, Hosting, Resolution, canonical
-from mailserver.delivery.report import Report, render_report
-from mailserver.delivery.trace import check_author, is_safe_path
+from mailserver.delivery.recipients import Hosting, canonical
+from mailserver.delivery.trace import check_author, is_safe_path, new_queue_id
 from mailserver.envelope import Accepted, Origin, Refused
-from mailserver.imap.structure import render
 from mailserver.refusals import (
+    AUTHOR_NOT_OF_PEER,
     FROM_NOT_OWNED,
     INTERNAL,
     INVALID_ADDRESS,

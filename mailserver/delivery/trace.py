@@ -6,6 +6,7 @@ Bytes in, bytes out: the body is never looked at, let alone encoded again, so a 
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -115,6 +116,11 @@ class Stamp:
     queue_id: str
     recipient: str | None
     at: datetime
+
+
+def new_queue_id(at: int) -> str:
+    """A name for a message that comes in at `at` (epoch ms): in the order of time, and not to be guessed."""
+    return f"{at:011X}{secrets.token_hex(3).upper()}"
 
 
 def read_header(content: bytes) -> Header | Refusal:

@@ -13,7 +13,7 @@ from foundation.identifiers import OID_TEST, ins_key
 from foundation.settings import Settings
 from mailserver.conversations import Conversation, conversation, list_conversations
 from mailserver.delivery.router import Router
-from mailserver.envelope import Accepted, Envelope, Principal, Refused
+from mailserver.envelope import Accepted, Envelope, Origin, Principal, Refused
 from mailserver.rules import Rules
 from mailserver.store.append import create_folders
 from mailserver.store.tables import folder, mail, message
@@ -164,6 +164,7 @@ def envelope(sender: Bal | str, *to: str, content: bytes) -> Envelope:
         peer="192.0.2.7",
         helo="poste.example",
         protocol="ESMTPSA" if principal is not None else "ESMTPS",
+        origin=Origin.SUBMISSION if principal is not None else Origin.PEER,
     )
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from directory.patients import PatientState
+from foundation.clock import to_millis
 from foundation.mime.scanner import decode_text, scan
-from mailserver.delivery.report import Report, Undelivered, render_report
+from mailserver.delivery.report import Action, Report, Reported, render_report
 from mailserver.delivery.router import Router
 from mailserver.envelope import Accepted, Envelope, Refused
 from mailserver.refusals import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from foundation.vault import Vault
 
 MARIE = "marie@hopital-demo.mssante.fr"
+AT = to_millis(datetime(2026, 3, 13, 14, 54, 10, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -36,22 +38,24 @@ def place(database: Database, vault: Vault, clock: FixedClock, tmp_path: Path) -
     return Place(database, vault, clock, tmp_path, patients={"undeliverable": "report"})
 
 
-def report(*undelivered: Undelivered, header: bytes = b"Subject: x\r\n") -> bytes:
+def report(*recipients: Reported, header: bytes = b"Subject: x\r\n") -> bytes:
     return render_report(
         Report(
             to=MARIE,
             domain=PATIENTS,
             hostname="mail.example.fr",
-            queue_id="ABC",
-            arrived=datetime(2026, 3, 13, 14, 54, 10, tzinfo=UTC),
-            undelivered=undelivered,
-            header=header,
+            identifier="ABC",
+            at=AT,
+            action=Action.FAILED,
+            recipients=recipients,
+            arrived_at=AT,
+            content=header + b"\r\n",
         )
     )
 
 
 def test_a_report_has_the_three_parts_of_rfc_3464() -> None:
-    content = report(Undelivered(f"279035121518989@{PATIENTS}", UNKNOWN_PATIENT))
+    content = report(Reported(f"279035121518989@{PATIENTS}", UNKNOWN_PATIENT))
     root = scan(content)
     assert root.parameters["report-type"] == "delivery-status"
     assert [part.content_type for part in root.children] == [
@@ -76,7 +80,7 @@ def test_a_report_has_the_three_parts_of_rfc_3464() -> None:
     "refusal", [UNKNOWN_PATIENT, PATIENT_BOX_CLOSED, INVALID_PATIENT_ADDRESS], ids=lambda each: each.code
 )
 def test_a_report_says_in_french_what_happened_and_what_to_do(refusal: Refusal) -> None:
-    content = report(Undelivered(f"279035121518989@{PATIENTS}", refusal))
+    content = report(Reported(f"279035121518989@{PATIENTS}", refusal))
     text = decode_text(content, scan(content).children[0], 65_536)
     assert refusal.sentence[1:] in text
     assert refusal.advice in text
@@ -84,18 +88,18 @@ def test_a_report_says_in_french_what_happened_and_what_to_do(refusal: Refusal) 
 
 
 def test_every_line_of_a_report_is_short_enough_and_ends_in_crlf() -> None:
-    content = report(Undelivered(f"a@{PATIENTS}", UNKNOWN_PATIENT), Undelivered(f"b@{PATIENTS}", TOO_BIG))
+    content = report(Reported(f"a@{PATIENTS}", UNKNOWN_PATIENT), Reported(f"b@{PATIENTS}", TOO_BIG))
     assert content.count(b"\n") == content.count(b"\r\n") == content.count(b"\r")
     assert max(map(len, content.split(b"\r\n"))) <= 998
 
 
 def test_a_message_that_is_too_big_is_told_with_the_subject_people_know() -> None:
-    content = report(Undelivered(f"a@{PATIENTS}", TOO_BIG))
+    content = report(Reported(f"a@{PATIENTS}", TOO_BIG))
     assert b"Subject: Undelivered Mail Returned to Sender\r\n" in content
 
 
 def test_a_huge_header_is_returned_in_part_only() -> None:
-    content = report(Undelivered(f"a@{PATIENTS}", UNKNOWN_PATIENT), header=b"X: " + b"y\r\n z" * 100_000)
+    content = report(Reported(f"a@{PATIENTS}", UNKNOWN_PATIENT), header=b"X: " + b"y\r\n z" * 100_000)
     assert len(content) < 80_000
     assert scan(content).children[2].subtype == "rfc822-headers"
 
