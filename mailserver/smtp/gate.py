@@ -55,7 +55,7 @@ class Gate(Protocol):
 
     async def recipient(self, client: Client, sender: str, recipient: str) -> Refusal | None: ...
 
-    async def deliver(self, envelope: Envelope) -> Accepted | Refused:
+    async def deliver(self, client: Client, envelope: Envelope) -> Accepted | Refused:
         """Return only when the message is on disk for every recipient. Never cancelled by a lost client."""
         ...
 

@@ -84,13 +84,7 @@ async def _open(
     census = Census(policy.limits)
 
     def conversation() -> SmtpProtocol:
-        return SmtpProtocol(policy, gate, census, budget, starttls, loop)
+        return SmtpProtocol(policy, gate, census, budget, loop, starttls=starttls, implicit=implicit)
 
-    server = await loop.create_server(
-        conversation,
-        *address,
-        ssl=implicit,
-        ssl_handshake_timeout=policy.limits.handshake if implicit is not None else None,
-        backlog=BACKLOG,
-    )
+    server = await loop.create_server(conversation, *address, backlog=BACKLOG)
     return Listener(server, census)

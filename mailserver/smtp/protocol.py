@@ -22,7 +22,7 @@ from mailserver.smtp.auth import (
     parse_plain,
 )
 from mailserver.smtp.budget import Reservation
-from mailserver.smtp.conversation import Closing
+from mailserver.smtp.connection import Closing
 from mailserver.smtp.data import ChunkReader, Content, ContentFault, DataReader
 from mailserver.smtp.grammar import Fault
 from mailserver.smtp.receiving import ReceivingConversation
@@ -134,10 +134,11 @@ class SmtpProtocol(ReceivingConversation):
             self.reply(replies.COMMANDS_BEHIND_STARTTLS)
             raise Closing
         else:
+            self._abandon()
             self.reply(replies.READY_FOR_TLS)
             await self.flush()
-            self._abandon()
-            await self._start_tls(self.tls_context)
+            self._begin_tls(self.tls_context)
+            await self._secure()
 
     async def smtp_RSET(self, argument: str) -> None:
         """RFC 5321 §4.1.1.5."""
@@ -344,6 +345,10 @@ class SmtpProtocol(ReceivingConversation):
             self.reply(replies.NO_RECIPIENTS)
         elif transaction.chunks is not None:
             self.count_error(replies.BAD_SEQUENCE)
+        elif self._buffer:
+            # RFC 2920 §3.1. Whoever does not wait may as well be a page in a browser, or hide a message.
+            self.reply(replies.CONTENT_BEFORE_354)
+            raise Closing
         else:
             self.reply(replies.SEND_DATA)
             await self.flush()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailserver.smtp import replies
-from mailserver.smtp.conversation import Closing, Conversation
+from mailserver.smtp.connection import Closing
+from mailserver.smtp.conversation import Conversation
 from mailserver.smtp.data import ContentFault
 
 if TYPE_CHECKING:

@@ -72,6 +72,7 @@ TOO_BIG = refused(refusals.TOO_BIG)
 BAD_ADDRESS = refused(refusals.INVALID_ADDRESS)
 NEEDS_SMTPUTF8 = b"553 5.6.7 Such an address needs SMTPUTF8\r\n"
 NO_RECIPIENTS = refused(refusals.NO_RECIPIENT)
+CONTENT_BEFORE_354 = b"554 5.5.0 Nothing may follow DATA before its reply\r\n"
 COMMANDS_BEHIND_STARTTLS = b"554 5.5.1 Nothing may follow STARTTLS\r\n"
 UNKNOWN_PARAMETER = b"555 5.5.4 Parameter not recognized\r\n"
 

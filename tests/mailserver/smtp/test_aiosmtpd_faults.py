@@ -29,7 +29,7 @@ def test_the_version_is_the_one_whose_private_parts_we_know() -> None:
 async def test_our_initialiser_leaves_every_attribute_that_aiosmtpd_reads() -> None:
     loop = asyncio.get_running_loop()
     theirs = SMTP(object(), hostname=HOSTNAME, loop=loop)
-    ours = SmtpProtocol(mx_plain(HOSTNAME), RecordingGate(), Census(Limits()), MemoryBudget(), None, loop)
+    ours = SmtpProtocol(mx_plain(HOSTNAME), RecordingGate(), Census(Limits()), MemoryBudget(), loop)
     assert [name for name in vars(theirs) if not hasattr(ours, name)] == []
 
 

@@ -1,0 +1,290 @@
+"""One SMTP connection below its lines: admission, TLS, octets out, time, and the end.
+
+Built on `aiosmtpd.smtp.SMTP`, whose stream set-up, session objects and command naming are kept. What is
+replaced is tested, fault by fault, in tests/mailserver/smtp/test_aiosmtpd_faults.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from asyncio import StreamReader, StreamReaderProtocol
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from aiosmtpd.smtp import SMTP, Session
+
+from foundation.log import get_logger
+from mailserver.smtp import replies
+from mailserver.smtp.gate import Client
+from mailserver.smtp.tls import TlsLayer
+
+if TYPE_CHECKING:
+    from mailserver.smtp.budget import MemoryBudget
+    from mailserver.smtp.census import Census
+    from mailserver.smtp.gate import Gate
+    from mailserver.smtp.policy import ListenerPolicy
+
+_READ_LIMIT: Final = 16 * 1024  # what the stream buffers before it stops reading the socket, halved
+
+_log = get_logger(__name__)
+
+
+class Closing(Exception):
+    """The conversation ends here; what was replied before still goes out."""
+
+
+class Connection(SMTP):
+    """Feeds what the client sends, decrypted, to a reader, and `_handle_client` works on it.
+
+    `starttls` is the context that STARTTLS uses, `implicit` the one of a port that is TLS from the first octet.
+    """
+
+    # What aiosmtpd's own initialiser would set for each connection anew and which never differs here.
+    event_handler = None
+    data_size_limit = None
+    enable_SMTPUTF8 = True  # noqa: N815
+    require_starttls = False
+    _decode_data = False
+    _tls_handshake_okay = True
+    _tls_protocol = None
+    _original_transport = None
+    _auth_require_tls = True
+    _auth_required = False
+    _authenticator = None
+    _auth_callback = None
+    _ehlo_hook_ver = None
+    _proxy_timeout = None
+    _enforce_call_limit = False
+
+    _paused: bool  # asyncio: the client does not read what we write
+
+    def __init__(
+        self,
+        policy: ListenerPolicy,
+        gate: Gate,
+        census: Census,
+        budget: MemoryBudget,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        starttls: ssl.SSLContext | None = None,
+        implicit: ssl.SSLContext | None = None,
+    ) -> None:
+        # Not SMTP.__init__: it inspects every member of protocol and handler for each connection (0.16 ms)
+        # and clears a dictionary that all connections share. A test compares the attributes it would set.
+        self.loop = loop
+        reader = StreamReader(limit=_READ_LIMIT, loop=loop)
+        StreamReaderProtocol.__init__(self, reader, client_connected_cb=self._cb_client_connected, loop=loop)
+        self._buffer: bytearray = reader._buffer  # type: ignore[attr-defined]
+        self.__ident__ = "ESMTP"
+        self.hostname = policy.hostname
+        self.tls_context = starttls
+        self.session: Session | None = None
+        self.envelope: Any = None
+        self.transport: asyncio.Transport | None = None
+        self._timeout_duration = policy.limits.idle
+        self._timeout_handle: asyncio.TimerHandle | None = None
+        self._handler_coroutine: asyncio.Task[None] | None = None
+
+        self._auth_methods = {}
+        self._handle_hooks = {}
+        self._smtp_methods = {}
+        self.command_size_limits = {}  # aiosmtpd's is one for all connections and grows with each EHLO
+
+        self._policy = policy
+        self._limits = policy.limits
+        self._gate = gate
+        self._census = census
+        self._budget = budget
+        self._client = Client("", policy.name)
+        self._implicit = implicit
+        self._tls: TlsLayer | None = None
+        self._handshake: asyncio.Future[None] | None = None  # while it lasts
+        self._deadline = 0.0
+        self._is_listening = False  # waits for a command, with nothing under way
+        self._is_delivering = False  # must not be cancelled
+        self._has_said_all = False  # the client has closed its end
+        self._is_leaving = False  # was asked to end
+
+    # From the transport --------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Admit the client or turn it away; a handshake that is still to come is counted as well."""
+        transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
+        StreamReaderProtocol.connection_made(self, transport)
+        self.transport = transport
+        peername = transport.get_extra_info("peername")
+        peer = str(peername[0]) if isinstance(peername, tuple) else ""
+        self._client.peer = peer
+        self.session = Session(self.loop)
+        self.session.peer = peername
+        if not self._census.enter(self, peer):
+            _log.warning("smtp.too_many_connections", listener=self._policy.name)
+            if self._implicit is None:
+                transport.write(replies.TOO_MANY_CONNECTIONS)
+            transport.close()
+            return
+        self._deadline = self.loop.time() + self._limits.idle
+        self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
+        if self._implicit is not None:
+            self._begin_tls(self._implicit)
+        self._handler_coroutine = self.loop.create_task(self._handle_client())
+
+    def data_received(self, data: bytes) -> None:
+        """Octets of the wire."""
+        if self._handshake is not None:
+            self._shake_hands(data)
+        elif self._tls is not None:
+            self._decrypt(data)
+        else:
+            StreamReaderProtocol.data_received(self, data)
+
+    def eof_received(self) -> bool | None:
+        """The client will send no more; it may still read, so commands already here are answered."""
+        self._has_said_all = True
+        if self._handshake is not None and not self._handshake.done():
+            self._handshake.set_exception(ConnectionResetError())
+        return StreamReaderProtocol.eof_received(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The client is gone. A delivery that runs is let finish; everything else stops."""
+        self._stop_timer()
+        StreamReaderProtocol.connection_lost(self, error)
+        if self._handler_coroutine is not None and not self._is_delivering:
+            self._handler_coroutine.cancel()
+        self.transport = None
+
+    # From the listener ---------------------------------------------------------------------------------------
+
+    def shut_down(self) -> None:
+        """End with 421 as soon as nothing of a message is under way."""
+        self._is_leaving = True
+        if self._is_listening:
+            self._send(replies.SHUTTING_DOWN)
+            self._close()
+        elif self._handshake is not None:
+            self._close()
+
+    def abort(self) -> None:
+        """Drop the connection; a delivery that runs still finishes."""
+        self._is_leaving = True
+        if self.transport is not None:
+            self.transport.abort()
+
+    async def _handle_client(self) -> None:
+        raise NotImplementedError
+
+    # TLS -----------------------------------------------------------------------------------------------------
+
+    def _begin_tls(self, context: ssl.SSLContext) -> None:
+        """From here on the octets of the wire are TLS."""
+        self._tls = TlsLayer(context)
+        self._handshake = self.loop.create_future()
+        self._expect_by(self.loop.time() + self._limits.handshake)
+
+    async def _secure(self) -> None:
+        """Wait for the handshake, and forget all that was said before (RFC 3207 §4.2)."""
+        assert self._handshake is not None
+        try:
+            await self._handshake
+        except ssl.SSLError as error:
+            _log.info("smtp.tls_failed", listener=self._policy.name, kind=error.reason)
+            await self._gate.handshake_failed(self._client, error)
+            raise Closing from error
+        except ConnectionError as error:
+            raise Closing from error
+        assert self._tls is not None
+        self._client = Client(self._client.peer, self._policy.name)
+        self._client.is_secured = True
+        self._client.certificate = self._tls.certificate
+
+    def _shake_hands(self, octets: bytes) -> None:
+        tls, handshake = self._tls, self._handshake
+        assert tls is not None
+        assert handshake is not None
+        if handshake.done():
+            return  # it failed, and the connection is about to close
+        try:
+            is_done = tls.shake_hands(octets)
+        except ssl.SSLError as error:
+            handshake.set_exception(error)
+            is_done = False
+        if self.transport is not None and (answer := tls.pending()):
+            self.transport.write(answer)
+        if is_done:
+            self._handshake = None
+            handshake.set_result(None)
+            self._decrypt(b"")  # what came along with its last octets
+
+    def _decrypt(self, octets: bytes) -> None:
+        tls, transport = self._tls, self.transport
+        assert tls is not None
+        try:
+            content, is_over = tls.decrypt(octets)
+        except ssl.SSLError as error:
+            _log.info("smtp.tls_broken", listener=self._policy.name, kind=error.reason)
+            if transport is not None:
+                transport.write(tls.pending())
+                transport.abort()
+            return
+        if transport is not None and (answer := tls.pending()):
+            transport.write(answer)  # to a change of keys
+        if content:
+            StreamReaderProtocol.data_received(self, content)
+        if is_over and not self._has_said_all:
+            self.eof_received()
+            self._close()  # under TLS 1.2 it may wait for our word of the end, and reads nothing else
+
+    # Octets out ----------------------------------------------------------------------------------------------
+
+    def _send(self, data: bytes) -> None:
+        """Write to a client that is there and has finished its handshake; nothing otherwise."""
+        transport = self.transport
+        if transport is None or transport.is_closing() or self._handshake is not None:
+            return
+        transport.write(data if self._tls is None else self._tls.encrypt(data))
+
+    def _close(self) -> None:
+        """Close once all is written, under TLS with the word that nothing follows."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        if self._tls is not None and self._handshake is None:
+            transport.write(self._tls.close())
+        transport.close()
+
+    # Time ----------------------------------------------------------------------------------------------------
+
+    def _allow(self, seconds: float) -> None:
+        """The client has this long until something is due; the timer is set anew only when it fires."""
+        self._deadline = self.loop.time() + seconds
+
+    def _expect_by(self, deadline: float) -> None:
+        """As `_allow`, at a time that may be nearer than the one the timer is set to."""
+        self._deadline = deadline
+        timer = self._timeout_handle
+        if timer is not None and deadline < timer.when():
+            timer.cancel()
+            self._timeout_handle = self.loop.call_at(deadline, self._timeout_cb)
+
+    def _timeout_cb(self) -> None:
+        now = self.loop.time()
+        if self._is_delivering:
+            # Our own work takes the time, not the client.
+            self._deadline = now + self._limits.idle
+        if now < self._deadline:
+            self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
+            return
+        self._timeout_handle = None
+        transport = self.transport
+        if transport is None:
+            return
+        if self._handshake is not None or transport.get_write_buffer_size():
+            transport.abort()  # does not read what we say either
+            return
+        self._send(replies.TOO_SLOW)
+        self._close()
+
+    def _stop_timer(self) -> None:
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
+            self._timeout_handle = None
