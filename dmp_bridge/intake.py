@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from directory.patients import find_patient, patient_of
@@ -11,9 +12,10 @@ from dmp_bridge.examiner import Examiner
 from dmp_bridge.filing import Arrival, Structured, Traits, Verdict, document_values, judge
 from dmp_bridge.offer import OfferAccepted, OfferDesk, OfferRefused
 from dmp_bridge.record import State
-from dmp_bridge.report import REPORT_JOB, Report, compose
+from dmp_bridge.report import REPORT_JOB, Report, compose, settles
 from dmp_bridge.shelf import Shelf
 from foundation import jobs, trail
+from foundation.mime.notifications import Notification, is_report, notified
 from foundation.vault import BlobNotFound
 
 if TYPE_CHECKING:
@@ -44,13 +46,17 @@ class NotSealed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """The mail whose attachments are filed, as the job "bridge" names it."""
+    """The mail whose attachments are filed, as the job "bridge" names it.
+
+    ``notified`` is who asks to be told also of success, by an MDN.
+    """
 
     owner_id: int
     mail_id: int
     blob_id: int
     sender: str
     message_id: str | None
+    notified: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,9 @@ class Bridge:
             message = await self._vault.read(mail.owner_id, mail.blob_id)
         except BlobNotFound:
             return _nothing  # the mail was deleted before its turn came
+        if is_report(message):
+            return _nothing  # what a report gives back is no letter to the patient
+        mail = replace(mail, notified=notified(message, mail.sender))
         findings = await self.examine(message)
         sealed = await self._seal(mail, findings)
 
@@ -173,13 +182,17 @@ class Bridge:
         record.replace_filings(uow, mail.owner_id, mail.mail_id, rows)
         for outcome in outcomes:
             self._trace(uow, mail, outcome)
-        if mail.sender and any(outcome.state is State.REFUSED for outcome in outcomes):
+        results = [
+            (finding.kind.value, outcome.state) for finding, outcome in zip(findings, outcomes, strict=True)
+        ]
+        refused = any(state is State.REFUSED for _, state in results)
+        if (mail.sender and refused) or (mail.notified is not None and settles(results)):
             # The time makes a repeated report the same message, byte for byte.
             jobs.enqueue(uow, REPORT_JOB, _payload(mail) | {"at": self._clock.millis()})
         uow.publish(f"owner:{mail.owner_id}")
         return tuple(outcomes)
 
-    async def report(self, job: Job) -> Report | None:
+    async def report(self, job: Job) -> Report | Notification | None:
         """What the sender is told after a job "bridge-report"; None when there is nothing to send."""
         mail = _mail(job)
         try:
@@ -193,8 +206,14 @@ class Bridge:
 
         filings, patient = await self._database.read(query)
         recipients = () if patient is None else (f"{patient.ins}@{self._patient_domain}",)
-        return compose(
-            message, filings, sender=mail.sender, message_id=mail.message_id, recipients=recipients
+        # The attachments of a large message are looked for in all of it.
+        return await asyncio.to_thread(
+            compose,
+            message,
+            filings,
+            sender=mail.sender,
+            message_id=mail.message_id,
+            recipients=recipients,
         )
 
     async def accept_offer(

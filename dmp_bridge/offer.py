@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _TITLE_LENGTH = 128
 
-_FILED = "Document ajouté à votre dossier par vous-même."
+FILED_BY_PATIENT = "Document ajouté à votre dossier par vous-même."
 _NO_TITLE = "Donnez au document un titre de 128 caractères au plus."
 _NO_CATEGORY = "Choisissez une catégorie de la liste."
 _NO_DATE = "Donnez la date du document, au plus tard aujourd'hui."
@@ -220,7 +220,9 @@ class OfferDesk:
         )
 
     def _accepted(self, uow: UnitOfWork, row: Filing, document_id: int) -> OfferAccepted:
-        record.settle_filing(uow, row.id, state=State.FILED, sentence=_FILED, document_id=document_id)
+        record.settle_filing(
+            uow, row.id, state=State.FILED, sentence=FILED_BY_PATIENT, document_id=document_id
+        )
         trail.append(
             uow,
             "document.filed",

@@ -1,27 +1,42 @@
-"""Tells the sender that a document was not integrated, with its code, and nothing of the patient's record."""
+"""Tells the sender what became of the documents of a mail: by an MDN where one was asked for, else only a refusal.
+
+Neither tells anything of the patient's record (ANS, integration of documents received by MSSanté, dmp.md §4.6).
+"""
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 from dmp_bridge.codes import ErrorCode
+from dmp_bridge.findings import Kind
+from dmp_bridge.offer import FILED_BY_PATIENT
 from dmp_bridge.record import State
 from foundation.clock import to_paris
 from foundation.mime.headers import fold
-from foundation.mime.scanner import header, scan
+from foundation.mime.notifications import Action, Fate, Notification, is_automatic, notified, subject_of
+from foundation.mime.scanner import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from dmp_bridge.record import Filing
+    from foundation.mime.parts import Part
 
 REPORT_JOB = "bridge-report"
 """Payload: that of the job "bridge" (`owner_id`, `mail_id`, `blob_id`, `sender`, `message_id`) and `at`, epoch ms."""
 
 _PREFIX = "[KO Intégration système !]"
+_NOT_INTEGRATED = (
+    "Le message ci-dessous a bien été remis, mais il n'a pas pu être intégré automatiquement au dossier du patient"
+    " pour la raison suivante :"
+)
+_PLAIN: Mapping[str, str] = {"«": '"', "»": '"', "’": "'", "œ": "oe"}
+_DOCUMENTS = frozenset({Kind.XDM_DOCUMENT.value, Kind.CDA.value})
+_IN_RECORD = frozenset({State.FILED, State.DUPLICATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,24 @@ class Report:
         return header + b"\r\n" + self.text.replace("\n", "\r\n").encode()
 
 
+def settles(results: Iterable[tuple[str, State]]) -> bool:
+    """Whether the kinds and states of a mail's attachments answer a request for an MDN.
+
+    They do when a document was refused, or when every clinical document is in the record. What is only offered was
+    not processed: nobody is told « intégré » of what the patient may leave aside.
+    """
+    listed = list(results)
+    if any(state is State.REFUSED for _, state in listed):
+        return True
+    documents = [state for kind, state in listed if kind in _DOCUMENTS]
+    return bool(documents) and all(state in _IN_RECORD for state in documents)
+
+
+def is_answered(filings: Sequence[Filing]) -> bool:
+    """Whether the bridge answers a request for an MDN on these filings; one message gets one (RFC 8098 §2.1)."""
+    return settles((each.kind, _as_judged(each)) for each in filings)
+
+
 def compose(
     message: bytes,
     filings: Sequence[Filing],
@@ -58,16 +91,21 @@ def compose(
     sender: str,
     message_id: str | None,
     recipients: Sequence[str] = (),
-) -> Report | None:
-    """The report on the refused among ``filings``; None when there is nobody to tell or nothing to say.
+) -> Report | Notification | None:
+    """What the sender is told of ``filings``; None when there is nobody to tell or nothing to say.
 
-    The subject, the file names and the addresses of the recipients are the sender's own words; the rest are
-    fixed sentences.
+    An MDN where the message asks its own sender's address to be notified (RFC 8098 §2.1), else a report on what was
+    refused. ``recipients`` is the patient's address. The subject, the file names and the addresses are the sender's
+    own words; the rest are fixed sentences.
     """
     refused = [each for each in filings if each.state is State.REFUSED]
-    if not refused or not sender or _is_automatic(message):
+    if not sender or is_automatic(message):
         return None
-    subject = " ".join((header(message, scan(message), "Subject") or "").split())[:500]
+    to = notified(message, sender)
+    if to is not None and recipients:
+        return _notification(message, filings, refused, to, recipients[0]) if is_answered(filings) else None
+    if not refused:
+        return None
     lines = [
         "Bonjour,",
         "",
@@ -75,9 +113,55 @@ def compose(
         "Le message lui-même a bien été remis.",
         *(f"Destinataire : {address}" for address in recipients),
         "",
+        *_told(refused),
+        "Ce rapport est automatique, une réponse ne serait lue par personne.",
+        "",
     ]
+    return Report(
+        to=sender,
+        subject=_refusing(refused[0], subject_of(message)),
+        text="\n".join(lines),
+        message_id=message_id,
+    )
+
+
+def _notification(
+    message: bytes, filings: Sequence[Filing], refused: Sequence[Filing], to: str, patient: str
+) -> Notification:
+    integrated = [each for each in filings if each.kind in _DOCUMENTS and _as_judged(each) in _IN_RECORD]
+    subject = subject_of(message)
+    if not refused:
+        text = "Le document a été intégré."
+        if len(integrated) > 1:
+            text = f"Les {len(integrated)} documents ont été intégrés."
+        return Notification(
+            patient.lower(), to, subject, f"{text}\n", Action.AUTOMATIC, Fate.PROCESSED, original=message
+        )
+    code = _code(refused[0])
+    lines = [
+        f"{_NOT_INTEGRATED} {code.value} {code.label}.",
+        "",
+        *_told(refused),
+        *(f"Pièce jointe : {each.filename or '(sans nom)'} : intégrée." for each in integrated),
+        "",
+    ]
+    return Notification(
+        patient.lower(),
+        to,
+        _refusing(refused[0], subject),
+        "\n".join(lines),
+        Action.AUTOMATIC,
+        Fate.PROCESSED,
+        original=message,
+        error=f"{code.value}^{_ascii(code.label)}",
+        attached=_not_integrated(message, filings),
+    )
+
+
+def _told(refused: Iterable[Filing]) -> list[str]:
+    lines = []
     for each in refused:
-        code = ErrorCode(each.code or ErrorCode.OTHER)
+        code = _code(each)
         lines += [
             f"Pièce jointe : {each.filename or '(sans nom)'}",
             f"Erreur {code.value} : {code.label}",
@@ -85,17 +169,33 @@ def compose(
             f"Que faire : {code.advice}",
             "",
         ]
-    lines += ["Ce rapport est automatique, une réponse ne serait lue par personne.", ""]
-    return Report(
-        to=sender,
-        subject=f"{_PREFIX}[{refused[0].code or ErrorCode.OTHER.value}] {subject}".rstrip(),
-        text="\n".join(lines),
-        message_id=message_id,
-    )
+    return lines
 
 
-def _is_automatic(message: bytes) -> bool:
-    """Reports answer people, never programs (RFC 3834 §2)."""
-    root = scan(message)
-    submitted = (header(message, root, "Auto-Submitted") or "no").partition(";")[0].strip().lower()
-    return submitted != "no" or root.content_type == "multipart/report"
+def _refusing(first: Filing, subject: str) -> str:
+    return f"{_PREFIX}[{_code(first).value}] {subject}".rstrip()
+
+
+def _code(refused: Filing) -> ErrorCode:
+    return ErrorCode(refused.code or ErrorCode.OTHER)
+
+
+def _as_judged(filing: Filing) -> State:
+    """The state that the bridge gave: what the patient filed afterwards was offered, whenever this is asked."""
+    return State.OFFERED if filing.sentence == FILED_BY_PATIENT else filing.state
+
+
+def _not_integrated(message: bytes, filings: Sequence[Filing]) -> tuple[Part, ...]:
+    """The attachments that are not in the record as a whole, to be given again beside the original."""
+    wanted = {
+        each.part
+        for each in filings
+        if each.document_id is None or _as_judged(each) not in _IN_RECORD | {State.COPY}
+    }
+    return tuple(part for part in scan(message).walk() if part.number in wanted and not part.is_multipart)
+
+
+def _ascii(label: str) -> str:
+    """A label as the fields of a notification can hold it."""
+    plain = "".join(_PLAIN.get(character, character) for character in label)
+    return unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode("ascii")

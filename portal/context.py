@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from foundation.settings import Settings
     from foundation.vault import Vault
     from mailserver.patient_reply import PatientDesk
+    from mailserver.reading_receipt import ReceiptDesk
     from portal.sessions import Session
 
 
@@ -37,6 +38,7 @@ class PortalContext:
     clock: Clock
     passwords: PasswordMemory
     desk: PatientDesk
+    receipts: ReceiptDesk
     bridge: Bridge
     pause: Callable[[float], Awaitable[object]] = field(default=asyncio.sleep)
 

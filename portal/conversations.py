@@ -12,6 +12,7 @@ from starlette.routing import Route
 from dmp_bridge import codes
 from mailserver import conversations
 from mailserver.envelope import Refused
+from mailserver.reading_receipt import Choice
 from mailserver.refusals import EXCHANGE_ENDED
 from mailserver.uploads import ALLOWED, Upload
 from portal import forms
@@ -19,7 +20,7 @@ from portal.door import UploadDoor
 from portal.downloads import number, number_of_query
 from portal.pages import not_found
 from portal.reading import MailReader
-from portal.threads import read_messages
+from portal.threads import Receipt, read_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +59,14 @@ _PROBLEMS: Mapping[forms.Problem, _Problem] = {
 }
 
 
+_CHOICES: Mapping[str, Choice] = {choice.value: choice for choice in Choice}
+_NOTICES: Mapping[tuple[str, str], str] = {
+    ("envoi", "fait"): "Votre message est envoyé.",
+    ("accuse", "sent"): "L’accusé de lecture est envoyé.",
+    ("accuse", "withheld"): "Aucun accusé de lecture n’est envoyé.",
+}
+
+
 class ConversationPages:
     """`/patient/conversations` and below."""
 
@@ -81,6 +90,7 @@ class ConversationPages:
             Route(f"{one}/fragment", watching(self.fragment), methods=["GET"]),
             Route(f"{one}/events", watching(self.events), methods=["GET"]),
             Route(f"{one}/messages", signed_in(self.answer), methods=["POST"]),
+            Route(f"{one}/messages/{{mail}}/receipt", signed_in(self.receipt), methods=["POST"]),
         ]
 
     async def list(self, request: Request, visit: Visit) -> Response:
@@ -104,7 +114,14 @@ class ConversationPages:
 
     async def show(self, request: Request, visit: Visit) -> Response:
         """One conversation; looking at it marks it read."""
-        notice = "Votre message est envoyé." if request.query_params.get("envoi") == "fait" else None
+        notice = next(
+            (
+                sentence
+                for (name, value), sentence in _NOTICES.items()
+                if request.query_params.get(name) == value
+            ),
+            None,
+        )
         return await self._page(
             request, visit, await self._conversation(request, visit), {"notice": notice}, status=200
         )
@@ -139,6 +156,7 @@ class ConversationPages:
                 ),
                 "older": older,
                 "newer": before is not None,
+                "before": before,
                 "live": before is None,
                 "closed": closed,
                 "categories": codes.patient_categories(),
@@ -160,7 +178,13 @@ class ConversationPages:
         return HTMLResponse(
             self._pages.render(
                 "conversation_items.html",
-                {"messages": messages, "visit": visit, "categories": codes.patient_categories()},
+                {
+                    "messages": messages,
+                    "visit": visit,
+                    "conversation": conversation,
+                    "before": None,
+                    "categories": codes.patient_categories(),
+                },
             )
         )
 
@@ -193,6 +217,24 @@ class ConversationPages:
             },
             status=422,
         )
+
+    async def receipt(self, request: Request, visit: Visit) -> Response:
+        """Sends the reading receipt that a message asks for, or notes that it is not sent; the first choice stands."""
+        conversation = await self._conversation(request, visit)
+        mail_id = number(request, "mail")
+        form = await forms.read_own_form(request, visit)
+        wanted = _CHOICES.get(form.get("choice"))
+        items = tuple(item for item in conversation.items if item.mail_id == mail_id)
+        shown = await read_messages(self._context, self._reader, visit.owner_id, conversation, items)
+        if wanted is None or not shown or shown[0].receipt is Receipt.NONE:
+            raise not_found()
+        choice = await self._context.receipts.decide(visit.patient, mail_id, wanted)
+        if choice is None:
+            raise not_found()
+        before = number_of_query(request, "avant")
+        page = f"&avant={before}" if before is not None else ""
+        back = f"/patient/conversations/{conversation.id}?accuse={choice.value}{page}#message-{mail_id}"
+        return RedirectResponse(back, 303)
 
     async def _hand_in(
         self, visit: Visit, conversation: Conversation, text: str, form: Form

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from foundation.mime.headers import MailAddress, attachments, display_text, parse_addresses
 from foundation.mime.scanner import headers, scan
 from foundation.vault import BlobDamaged, BlobNotFound
+from mailserver.reading_receipt import receipt_address
 
 if TYPE_CHECKING:
     from foundation.mime.parts import Part
@@ -40,12 +41,13 @@ class AttachedFile:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What is shown of a mail, without its bytes."""
+    """What is shown of a mail, without its bytes, and whether it asks for a receipt that may be sent."""
 
     sender: str
     text: str = field(repr=False)
     quoted: str = field(repr=False)
     files: tuple[AttachedFile, ...]
+    asks_receipt: bool = False
 
     @property
     def weight(self) -> int:
@@ -114,6 +116,7 @@ def _open(data: bytes) -> Opened:
             AttachedFile(each.part.number or "1", each.filename, each.media_type, each.size)
             for each in attachments(data, root)
         ),
+        receipt_address(data) is not None,
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from directory.correspondents import correspondents
 from dmp_bridge import codes, record
 from dmp_bridge.record import Origin, State, Status
+from dmp_bridge.report import is_answered
 from mailserver.conversations import Direction, thread_key
+from mailserver.reading_receipt import Choice, choices
 from portal import shown
 from portal.downloads import kind_of
 
@@ -75,6 +78,18 @@ class Card:
         return "" if self.category in chosen_by_patients else codes.categories().get(self.category, "")
 
 
+class Receipt(StrEnum):
+    """How far a message and the receipt it asks for are; empty where there is nothing to say."""
+
+    NONE = ""
+    ASKED = "asked"
+    SENT = "sent"
+    WITHHELD = "withheld"
+
+
+_CHOSEN: Mapping[Choice, Receipt] = {Choice.SENT: Receipt.SENT, Choice.WITHHELD: Receipt.WITHHELD}
+
+
 @dataclass(frozen=True, slots=True)
 class MessageView:
     """One message of the thread as its page shows it."""
@@ -89,6 +104,7 @@ class MessageView:
     quoted: str = field(repr=False)
     unreadable: bool
     cards: tuple[Card, ...]
+    receipt: Receipt
 
 
 async def read_messages(
@@ -101,10 +117,9 @@ async def read_messages(
     """The views of some items of a conversation, in their order."""
     opened = [await reader.opened(owner_id, item.mail_id, item.blob_id) for item in items]
 
-    def query(
-        connection: Connection,
-    ) -> tuple[dict[int, list[Filing]], dict[int, Document], dict[str, Correspondent]]:
-        filings = record.filings_of(connection, owner_id, [item.mail_id for item in items])
+    def query(connection: Connection) -> _Known:
+        mails = [item.mail_id for item in items]
+        filings = record.filings_of(connection, owner_id, mails)
         documents: dict[int, Document] = {}
         wanted = {row.document_id for rows in filings.values() for row in rows}
         for document_id in wanted:
@@ -112,29 +127,35 @@ async def read_messages(
             if found is not None:
                 documents[found.id] = found
         senders = {message.sender for message in opened if message is not None and message.sender}
-        return filings, documents, correspondents(connection, senders)
+        return _Known(
+            filings, documents, correspondents(connection, senders), choices(connection, owner_id, mails)
+        )
 
-    filings, documents, people = await context.database.read(query)
+    known = await context.database.read(query)
     now = context.clock.millis()
     return [
-        _view(conversation, item, message, filings.get(item.mail_id, []), documents, people, now)
-        for item, message in zip(items, opened, strict=True)
+        _view(conversation, item, message, known, now) for item, message in zip(items, opened, strict=True)
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the tables know of the messages that are shown: by mail, by document, by address."""
+
+    filings: Mapping[int, Sequence[Filing]]
+    documents: Mapping[int, Document]
+    people: Mapping[str, Correspondent]
+    choices: Mapping[int, Choice]
+
+
 def _view(
-    conversation: Conversation,
-    item: Item,
-    opened: Opened | None,
-    filings: Sequence[Filing],
-    documents: Mapping[int, Document],
-    people: Mapping[str, Correspondent],
-    now: int,
+    conversation: Conversation, item: Item, opened: Opened | None, known: _Known, now: int
 ) -> MessageView:
     mine = item.direction is Direction.OUT
     who = conversation.counterpart
-    if opened is not None and opened.sender in people and people[opened.sender].type is not None:
-        who = people[opened.sender]
+    if opened is not None and opened.sender in known.people and known.people[opened.sender].type is not None:
+        who = known.people[opened.sender]
+    filings = known.filings.get(item.mail_id, ())
     waiting = not mine and not filings and now - item.at < _EXAMINED_WITHIN_MS
     other_subject = thread_key(item.subject) != thread_key(conversation.subject)
     return MessageView(
@@ -147,8 +168,20 @@ def _view(
         opened.text if opened is not None else "",
         opened.quoted if opened is not None else "",
         opened is None,
-        _cards(opened.files, filings, documents, waiting=waiting) if opened is not None else (),
+        _cards(opened.files, filings, known.documents, waiting=waiting) if opened is not None else (),
+        _receipt(opened, filings, known.choices.get(item.mail_id), waiting=waiting)
+        if opened is not None and not mine
+        else Receipt.NONE,
     )
+
+
+def _receipt(opened: Opened, filings: Sequence[Filing], choice: Choice | None, *, waiting: bool) -> Receipt:
+    """One message gets one notification (RFC 8098 §2.1): what the bridge answers for, the patient is not asked."""
+    if choice is not None:
+        return _CHOSEN[choice]
+    if not opened.asks_receipt or is_answered(filings) or (opened.files and waiting):
+        return Receipt.NONE
+    return Receipt.ASKED
 
 
 def _cards(

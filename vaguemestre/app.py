@@ -20,6 +20,7 @@ from mailserver.delivery.router import Router
 from mailserver.imap.context import ImapContext, ImapLimits
 from mailserver.imap.server import ImapServer, Security
 from mailserver.patient_reply import PatientDesk
+from mailserver.reading_receipt import ReceiptDesk
 from mailserver.rules import Rules
 from mailserver.signin import SignIn
 from mailserver.smtp import listener as smtp
@@ -105,7 +106,8 @@ class Operator:
         self._behind.push_async_callback(router.close)
         bridge = Bridge(database, vault, clock, settings)
         self._behind.push_async_callback(bridge.close)
-        worker = Worker(database, events, clock, handlers(bridge, router, settings, clock))
+        receipts = ReceiptDesk(router, database, vault, clock, settings)
+        worker = Worker(database, events, clock, handlers(bridge, router, receipts, settings, clock))
         working = asyncio.create_task(worker.run(), name="worker")
         self._behind.push_async_callback(_cancel, working)
 
@@ -129,6 +131,7 @@ class Operator:
                     clock=clock,
                     passwords=PasswordMemory(),
                     desk=PatientDesk(router, database, clock, settings),
+                    receipts=receipts,
                     bridge=bridge,
                 )
             )

@@ -16,8 +16,10 @@ from foundation.jobs import Worker
 from foundation.passwords import PasswordMemory, hash_password
 from mailserver.envelope import Accepted
 from mailserver.patient_reply import PatientDesk
+from mailserver.reading_receipt import ReceiptDesk
 from portal.app import PortalContext, application
 from tests.mailserver.place import PATIENTS, Place, envelope, letter, patient_address
+from vaguemestre.bridging import handlers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +59,7 @@ class House:
         self.pauses = Pauses()
         self.bridge = Bridge(place.database, vault, clock, place.settings)
         self.desk = PatientDesk(place.router, place.database, clock, place.settings)
+        self.receipts = ReceiptDesk(place.router, place.database, vault, clock, place.settings)
         self.context = PortalContext(
             settings=place.settings,
             database=place.database,
@@ -65,11 +68,13 @@ class House:
             clock=clock,
             passwords=PasswordMemory(),
             desk=self.desk,
+            receipts=self.receipts,
             bridge=self.bridge,
             pause=self.pauses,
         )
         self.app: Starlette = application(self.context)
-        self.worker = Worker(place.database, events, clock, {"bridge": self.bridge.handle})
+        jobs = handlers(self.bridge, place.router, self.receipts, place.settings, clock)
+        self.worker = Worker(place.database, events, clock, jobs)
 
     @classmethod
     def build(
