@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
-    from certs.trust import Peer, TrustSpace
+    from certs.trust import TrustSpace
     from foundation.clock import Clock
     from foundation.database import Database
     from foundation.metrics import Metrics
@@ -96,9 +96,7 @@ class MxGate:
         domain = sender.rpartition("@")[2]
         refusal = await self._judge(client, sender, domain)
         if refusal is not None:
-            judged = client.judged
-            name = "" if judged is None or isinstance(judged, PeerFault) else str(judged.name)
-            await self._trail.refused(client, refusal, domain=domain, name=name)
+            await self._trail.refused(client, refusal, domain=domain, name=_name(client))
         return refusal
 
     async def recipient(self, client: Client, sender: str, recipient: str) -> Refusal | None:
@@ -128,15 +126,13 @@ class MxGate:
         peer = client.judged = self._trust.judge_client(client.certificate)
         if isinstance(peer, PeerFault):
             return _FAULTS[peer]
-        listed = self._trust.white_list
-        domains = listed.domains_of(peer.name)
-        if not domains:
+        if not peer.domains:
             return CERTIFICATE_NOT_LISTED
-        if sender and domain not in domains:
+        if sender and domain not in peer.domains:
             return self._foreign(sender, domain)
         if not self._rates.take(str(peer.name)):
             return TOO_MANY_MESSAGES
-        client.speaks_for = domains
+        client.speaks_for = peer.domains
         client.host = domain_to_ascii(peer.common_name)
         return None
 
@@ -149,8 +145,12 @@ class MxGate:
 
     async def _note(self, client: Client, refusal: Refusal, sender: str) -> None:
         if refusal in _MATTERS_OF_TRUST:
-            judged: Peer | PeerFault | None = client.judged
-            name = str(judged.name) if judged is not None and not isinstance(judged, PeerFault) else ""
-            await self._trail.refused(client, refusal, domain=sender.rpartition("@")[2], name=name)
+            domain = sender.rpartition("@")[2]
+            await self._trail.refused(client, refusal, domain=domain, name=_name(client))
         else:
             self._trail.count(client, refusal)
+
+
+def _name(client: Client) -> str:
+    judged = client.judged
+    return "" if judged is None or isinstance(judged, PeerFault) else str(judged.name)
