@@ -123,6 +123,10 @@ class DistinguishedName:
         """The value of the most specific attribute of a type ("CN", "O"…), None where there is none."""
         return next((value for name, value in self.attributes if name == kind), None)
 
+    def has(self, attributes: DistinguishedName) -> bool:
+        """Whether each attribute of the other name is one of this one's, wherever it stands."""
+        return set(attributes._key) <= set(self._key)
+
     @property
     def common_name(self) -> str | None:
         return self.first("CN")
