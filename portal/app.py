@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import literal, select
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -18,6 +17,7 @@ from portal.context import PortalContext
 from portal.conversations import ConversationPages
 from portal.documents import DocumentPages
 from portal.guard import Guard
+from portal.health import HealthPages
 from portal.live import Live
 from portal.pages import Pages
 from portal.signin import HOME, SignInPages
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["PortalContext", "application"]
 
 _STATIC = Path(__file__).parent / "static"
-_ANYTHING = select(literal(1))
 _FORM_BYTES = 64 * 1024
 _ENVELOPE_BYTES = 512 * 1024  # the text and the borders of a form, beside its files
 
@@ -53,10 +52,6 @@ def application(context: PortalContext) -> Starlette:
         with_files = path.startswith("/patient/conversations/") and path.endswith("/messages")
         return context.settings.limits.message_bytes + _ENVELOPE_BYTES if with_files else _FORM_BYTES
 
-    async def health(request: Request) -> Response:
-        context.database.read_now(lambda connection: connection.execute(_ANYTHING).scalar())
-        return JSONResponse({"status": "ok"})
-
     app = Starlette(
         routes=[
             *SignInPages(context, pages).routes(),
@@ -65,7 +60,7 @@ def application(context: PortalContext) -> Starlette:
             *ConversationPages(context, pages, live).routes(),
             *AttachmentPages(context, pages).routes(),
             *DocumentPages(context, pages).routes(),
-            Route("/health", health, methods=["GET"]),
+            *HealthPages(context).routes(),
             Mount("/static", StaticFiles(directory=_STATIC), name="static"),
         ],
         middleware=[Middleware(Guard, limit=limit, failure=pages.error)],

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from certs.trust import TrustSpace
     from directory.patients import Patient
     from dmp_bridge.intake import Bridge
     from foundation.clock import Clock
     from foundation.database import Database
     from foundation.events import Events
+    from foundation.metrics import Metrics
     from foundation.passwords import PasswordMemory
     from foundation.settings import Settings
     from foundation.vault import Vault
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PortalContext:
-    """The parts of the house behind the pages. `pause` holds a refused sign-in back; tests replace it."""
+    """The parts of the house behind the pages. `pause` holds a refused sign-in back; tests replace it.
+
+    `/health` tells of the `trust` space and `/metrics` shows the `metrics` where there are any.
+    """
 
     settings: Settings
     database: Database
@@ -41,6 +46,8 @@ class PortalContext:
     receipts: ReceiptDesk
     bridge: Bridge
     pause: Callable[[float], Awaitable[object]] = field(default=asyncio.sleep)
+    trust: TrustSpace | None = None
+    metrics: Metrics | None = None
 
     def visit(self, token: str | None) -> Visit | None:
         """Who holds a session's token; None when the session has ended, or the person's box is closed."""
