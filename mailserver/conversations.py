@@ -134,6 +134,20 @@ _STATE = select(_c.ended_by, _c.ending).where(
 _STATES_WITH = select(_c.ending).where(
     _c.owner_id == bindparam("owner"), _c.counterpart == bindparam("counterpart_")
 )
+_SENT_AS = (
+    select(_i.conversation_id)
+    .where(
+        _i.owner_id == bindparam("owner"),
+        _i.message_id == bindparam("message_id_"),
+        _i.direction == "out",
+    )
+    .limit(1)
+)
+_NOTICED = (
+    update(conversation_table)
+    .where(_c.id == bindparam("conversation"))
+    .values(last_at=bindparam("at_"), unread=_c.unread + 1)
+)
 _MARK_READ = (
     update(conversation_table)
     .where(_c.id == bindparam("conversation"), _c.owner_id == bindparam("owner"), _c.unread > 0)
@@ -153,6 +167,8 @@ class Direction(StrEnum):
 
     IN = "in"
     OUT = "out"
+    NOTICE = "note"
+    """What the mail system says of a message that the patient sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +314,18 @@ def add_sent(uow: UnitOfWork, owner_id: int, conversation_id: int, sent: Receive
     """Adds the patient's own message to a conversation, in the transaction that delivers it."""
     uow.execute(_SENT, {"conversation": conversation_id, "at_": sent.at})
     _add_item(uow, owner_id, conversation_id, sent, Direction.OUT)
+
+
+def add_notice(uow: UnitOfWork, owner_id: int, mail_id: int, about: str, at: int) -> None:
+    """Shows a report in the conversation of the message it is about; who may answer stays as it was.
+
+    `about` is the message id. A report on what is in no conversation of this patient is shown in none.
+    """
+    found = uow.execute(_SENT_AS, {"owner": owner_id, "message_id_": about}).scalar()
+    if found is None:
+        return
+    uow.execute(_NOTICED, {"conversation": found, "at_": at})
+    _add_item(uow, owner_id, found, Received(mail_id, "", "", None, (), at), Direction.NOTICE)
 
 
 def may_reply(connection: Connection, owner_id: int, conversation_id: int) -> Refusal | None:

@@ -15,11 +15,10 @@ from directory.patients import patient_of
 from foundation import jobs, trail
 from foundation.clock import from_millis, to_paris
 from foundation.database import metadata
-from foundation.log import get_logger
 from foundation.mime.notifications import Action, Fate, Notification, notified, return_path, subject_of
 from foundation.vault import BlobDamaged, BlobNotFound
 from mailserver.conversations import Direction, conversation_item
-from mailserver.envelope import Envelope, Origin, Refused
+from mailserver.delivery.house import deliver_once
 from mailserver.store.tables import mail
 
 if TYPE_CHECKING:
@@ -63,7 +62,6 @@ _RECEIVED = (
     .limit(1)
 )
 _INSERT = insert(reading_receipt)
-_log = get_logger(__name__)
 
 
 class Choice(StrEnum):
@@ -170,14 +168,7 @@ class ReceiptDesk:
             at=at,
             largest=self._settings.limits.message_bytes,
         )
-        envelope = Envelope("", (to,), content, None, "", "", "HTTPS", origin=Origin.HOUSE)
-        outcome = await self._router.deliver(envelope)
-        if isinstance(outcome, Refused):
-            # The professional's box may be gone by now; the choice stands.
-            _log.info("receipt not deliverable", job=job.id, code=outcome.refusal.code)
-            return _nothing
-        accepted = outcome
-        return lambda uow: uow.after_commit(lambda: self._router.settled(accepted))
+        return await deliver_once(self._router, job, to, content, protocol="HTTPS")
 
     async def _read(self, owner_id: int, blob_id: int) -> bytes | None:
         try:

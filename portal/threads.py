@@ -151,6 +151,8 @@ class _Known:
 def _view(
     conversation: Conversation, item: Item, opened: Opened | None, known: _Known, now: int
 ) -> MessageView:
+    if item.direction is Direction.NOTICE:
+        return _notice(item, opened)
     mine = item.direction is Direction.OUT
     who = conversation.counterpart
     if opened is not None and opened.sender in known.people and known.people[opened.sender].type is not None:
@@ -172,6 +174,24 @@ def _view(
         _receipt(opened, filings, known.choices.get(item.mail_id), waiting=waiting)
         if opened is not None and not mine
         else Receipt.NONE,
+    )
+
+
+def _notice(item: Item, opened: Opened | None) -> MessageView:
+    """What the mail system tells of the patient's own message; its parts for programs are not shown."""
+    text = opened.text if opened is not None else ""
+    return MessageView(
+        item.mail_id,
+        False,  # noqa: FBT003 - not the patient's own
+        "Messagerie",
+        "",
+        item.at,
+        item.subject,
+        text,
+        "",
+        opened is None,
+        (),
+        Receipt.NONE,
     )
 
 

@@ -1,4 +1,4 @@
-"""Between mail and record: which handler takes a job that a delivery left."""
+"""Which handler takes a job that a delivery left: between mail and record, and for the answers of the house."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from dmp_bridge.report import REPORT_JOB
 from foundation.clock import from_millis
-from foundation.log import get_logger
 from foundation.mime.notifications import Notification
+from mailserver.delivery.answering import Answering
+from mailserver.delivery.house import deliver_once
 from mailserver.delivery.local import BRIDGE_JOB
-from mailserver.envelope import Envelope, Origin, Refused
+from mailserver.delivery.robot import ANSWER_JOB
 from mailserver.reading_receipt import RECEIPT_JOB
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from mailserver.delivery.router import Router
     from mailserver.reading_receipt import ReceiptDesk
 
-_log = get_logger(__name__)
-
 
 def handlers(
     bridge: Bridge, router: Router, receipts: ReceiptDesk, settings: Settings, clock: Clock
@@ -36,8 +35,7 @@ def handlers(
         told = await bridge.report(job)
         if told is None:
             return _nothing
-        # The same bytes at every attempt: should a crash fall between the delivery and the end of the job,
-        # the receipt of the delivery recognises them and no second report is stored.
+        # The same names and times at every attempt make the same bytes.
         names = f"{job.payload['owner_id']}.{job.payload['mail_id']}"
         at = from_millis(job.payload.get("at") or clock.millis())
         hostname = settings.hostname
@@ -53,22 +51,15 @@ def handlers(
             # Another operator takes a report only from a domain that is ours in the white list.
             author = f"MAILER-DAEMON@{settings.patient_domain}"
             content = told.render(author=author, hostname=hostname, identifier=f"ko.{names}", at=at)
-        envelope = Envelope(
-            "", (told.to,), content, None, "127.0.0.1", settings.hostname, "LMTP", origin=Origin.HOUSE
-        )
-        outcome = await router.deliver(envelope)
-        if isinstance(outcome, Refused):
-            # The sender's box may be gone by now; the filing row and the trail keep the outcome.
-            _log.info("report not deliverable", job=job.id, code=outcome.refusal.code)
-            return _nothing
-        accepted = outcome
+        return await deliver_once(router, job, told.to, content, protocol="LMTP")
 
-        def settle(uow: UnitOfWork) -> None:
-            uow.after_commit(lambda: router.settled(accepted))
-
-        return settle
-
-    return {BRIDGE_JOB: bridge.handle, REPORT_JOB: report, RECEIPT_JOB: receipts.send}
+    answering = Answering(router, settings.hostname)
+    return {
+        BRIDGE_JOB: bridge.handle,
+        REPORT_JOB: report,
+        RECEIPT_JOB: receipts.send,
+        ANSWER_JOB: answering.answer,
+    }
 
 
 def _nothing(_uow: UnitOfWork) -> None:

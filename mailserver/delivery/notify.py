@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from foundation import trail
 from foundation.mime.scanner import scan
+from mailserver import conversations
 from mailserver.delivery.recipients import Hosting, reach, resolve
 from mailserver.delivery.report import Action, Report, Reported, render_report
 from mailserver.delivery.trace import new_queue_id
@@ -149,7 +150,12 @@ class Reporter:
         for target in resolution.targets:
             blob_id = self._vault.store(uow, mail.sealed, (target.owner_id,))
             new = NewMail(blob_id, mail.sealed.size, mail.rendering, prepared.at)
-            return f"mail:{append(uow, target.owner_id, INBOX, new).mail_id}"
+            mail_id = append(uow, target.owner_id, INBOX, new).mail_id
+            if target.is_patient and mail.rendering.in_reply_to is not None:
+                conversations.add_notice(
+                    uow, target.owner_id, mail_id, mail.rendering.in_reply_to, prepared.at
+                )
+            return f"mail:{mail_id}"
         if resolution.remote:
             blob_id = self._vault.store(uow, mail.sealed, (queue_owner(uow, self._vault),))
             queued = OutboundMail(

@@ -9,11 +9,13 @@ from sqlalchemy import func, select
 
 from directory.bals import Bal, BalState, add_bal, set_state
 from directory.patients import Patient, PatientState, add_patient
+from foundation import trail
 from foundation.identifiers import OID_TEST, ins_key
 from foundation.settings import Settings
 from mailserver.conversations import Conversation, conversation, list_conversations
 from mailserver.delivery.router import Router
 from mailserver.envelope import Accepted, Envelope, Origin, Principal, Refused
+from mailserver.outbound.tables import outbound_message, outbound_owner, outbound_recipient
 from mailserver.rules import Rules
 from mailserver.store.append import create_folders
 from mailserver.store.tables import folder, mail, message
@@ -21,12 +23,40 @@ from mailserver.store.tables import folder, mail, message
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sqlalchemy import Connection
+
     from foundation.clock import FixedClock
     from foundation.database import Database
+    from foundation.trail import TrailRow
     from foundation.vault import Vault
 
 DOMAIN = "hopital-demo.mssante.fr"
 PATIENTS = "patient.mssante.fr"
+
+
+@dataclass
+class Space:
+    """An espace de confiance of these domains, or one whose list is not there."""
+
+    white_list: frozenset[str] | None = frozenset()
+
+    @classmethod
+    def of(cls, *domains: str) -> Space:
+        return cls(frozenset(domains))
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """One message in the queue for other operators: to whom with what was asked, and the bytes."""
+
+    queue_id: str
+    sender: str
+    origin: str
+    utf8: bool
+    ret: str | None
+    envid: str | None
+    to: dict[str, tuple[str, str | None]]
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +75,16 @@ class Place:
     """An operator with a database, a vault and a router."""
 
     def __init__(
-        self, database: Database, vault: Vault, clock: FixedClock, home: Path, **values: Any
+        self,
+        database: Database,
+        vault: Vault,
+        clock: FixedClock,
+        home: Path,
+        *,
+        trust: Space | None = None,
+        **values: Any,
     ) -> None:
+        self.trust = trust
         self.database = database
         self.vault = vault
         self.clock = clock
@@ -60,8 +98,12 @@ class Place:
                 **values,
             },
         )
-        self.rules = Rules(database, self.settings)
-        self.router = Router(database, vault, clock, self.settings)
+        self.rules = Rules(database, self.settings, trust)
+        self.router = self.restarted()
+
+    def restarted(self) -> Router:
+        """A router that remembers nothing but what is on disk."""
+        return Router(self.database, self.vault, self.clock, self.settings, self.trust)
 
     async def add(self, name: str, **values: Any) -> Bal:
         """A box `name@hopital-demo.mssante.fr`."""
@@ -111,8 +153,16 @@ class Place:
 
     async def send(self, sender: Bal, *to: str, **values: Any) -> Accepted | Refused:
         """Sends `letter(**values)` as `sender` would over submission."""
+        fields = {name: values.pop(name) for name in ("dsn", "utf8") if name in values}
         content = values.pop("content", None) or letter(sender.address, *to, **values)
-        return await self.router.deliver(envelope(sender, *to, content=content))
+        return await self.router.deliver(envelope(sender, *to, content=content, **fields))
+
+    async def receive(self, sender: str, *to: str, **values: Any) -> Accepted | Refused:
+        """Takes `letter(**values)` as brought by another operator."""
+        names = ("dsn", "utf8", "speaks_for", "peer_host")
+        fields = {name: values.pop(name) for name in names if name in values}
+        content = values.pop("content", None) or letter(values.pop("author", sender), *to, **values)
+        return await self.router.deliver(envelope(sender, *to, content=content, **fields))
 
     async def kept(self, owner_id: int, name: str = "INBOX") -> list[Kept]:
         """Everything in a folder, by UID."""
@@ -128,6 +178,30 @@ class Place:
             ).all()
         )
         return [Kept(*row[:5], await self.vault.read(owner_id, row[5])) for row in rows]
+
+    async def queued(self) -> list[Queued]:
+        """Everything that waits for other operators, oldest first."""
+
+        def query(connection: Connection) -> tuple[int | None, list[Any], list[Any]]:
+            owner: int | None = connection.execute(select(outbound_owner.c.owner_id)).scalar()
+            messages = list(connection.execute(select(outbound_message).order_by(outbound_message.c.id)))
+            return owner, messages, list(connection.execute(select(outbound_recipient)))
+
+        owner, messages, recipients = self.database.read_now(query)
+        found = []
+        for row in messages:
+            assert owner is not None
+            to = {each.address: (each.notify, each.orcpt) for each in recipients if each.message_id == row.id}
+            content = await self.vault.read(owner, row.blob_id)
+            assert row.size == len(content)
+            found.append(
+                Queued(row.queue_id, row.sender, row.origin, bool(row.utf8), row.ret, row.envid, to, content)
+            )
+        return found
+
+    def trail(self) -> list[TrailRow]:
+        """The whole trail."""
+        return self.database.read_now(lambda connection: list(trail.rows(connection)))
 
     def count(self, table: Any) -> int:
         return int(
@@ -153,7 +227,7 @@ def patient_address(patient: Patient) -> str:
     return f"{patient.ins}@{PATIENTS}".lower()
 
 
-def envelope(sender: Bal | str, *to: str, content: bytes) -> Envelope:
+def envelope(sender: Bal | str, *to: str, content: bytes, **values: Any) -> Envelope:
     """As from submission for a box, as from another operator for an address."""
     principal = principal_of(sender) if isinstance(sender, Bal) else None
     return Envelope(
@@ -165,6 +239,7 @@ def envelope(sender: Bal | str, *to: str, content: bytes) -> Envelope:
         helo="poste.example",
         protocol="ESMTPSA" if principal is not None else "ESMTPS",
         origin=Origin.SUBMISSION if principal is not None else Origin.PEER,
+        **values,
     )
 
 
