@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from certs.tls import Identity, check_identity, server_context
+from certs.trust import TrustSpace
 from dmp_bridge.intake import Bridge
 from foundation.clock import PARIS, SystemClock
 from foundation.database import Database
 from foundation.events import Events
 from foundation.jobs import Worker
 from foundation.log import get_logger
+from foundation.metrics import Metrics
 from foundation.passwords import PasswordMemory
 from foundation.vault import Vault
 from mailserver.delivery.router import Router
@@ -26,6 +28,8 @@ from mailserver.signin import SignIn
 from mailserver.smtp import listener as smtp
 from mailserver.smtp import policy as smtp_policy
 from mailserver.smtp.budget import MemoryBudget
+from mailserver.smtp.mx import MxGate
+from mailserver.smtp.rates import Rates
 from mailserver.smtp.submission import AnySenderGate, SubmissionGate
 from portal.app import PortalContext, application
 from vaguemestre import migrate
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 
     from foundation.clock import Clock
     from foundation.settings import Settings
+    from mailserver.smtp.gate import Gate
 
 _log = get_logger(__name__)
 
@@ -92,6 +97,8 @@ class Operator:
         check_identity(identity, clock.now())
         tls = server_context(identity)
         await asyncio.to_thread(migrate.upgrade, settings.database_url)
+        metrics = Metrics()
+        trust = await self._open_trust(metrics)
         events = Events()
         self.database = await Database.open(settings.database_url, events=events)
         self._behind.push_async_callback(self.database.close)
@@ -102,7 +109,7 @@ class Operator:
         if swept:
             _log.info("files without a row removed", files=swept)
 
-        router = Router(database, vault, clock, settings)
+        router = Router(database, vault, clock, settings, trust)
         self._behind.push_async_callback(router.close)
         bridge = Bridge(database, vault, clock, settings)
         self._behind.push_async_callback(bridge.close)
@@ -112,7 +119,7 @@ class Operator:
         self._behind.push_async_callback(_cancel, working)
 
         sign_in = SignIn(database, clock)
-        await self._open_smtp(sign_in, router, tls, plain)
+        await self._open_smtp(sign_in, router, tls, trust, metrics, plain)
         limits = ImapLimits(
             message_bytes=settings.limits.message_bytes,
             connections=settings.limits.connections,
@@ -133,37 +140,66 @@ class Operator:
                     desk=PatientDesk(router, database, clock, settings),
                     receipts=receipts,
                     bridge=bridge,
+                    trust=trust,
+                    metrics=metrics,
                 )
             )
             await self._open_web(settings.http, portal, tls)
 
+    async def _open_trust(self, metrics: Metrics) -> TrustSpace | None:
+        """The espace de confiance, where this operator takes part in it; raises TrustUnusable."""
+        if not self.settings.smtp.mx:
+            return None
+        trust = await TrustSpace.open(self.settings, self.clock)
+        metrics.set_gauge(
+            "white_list_age_seconds",
+            "Seconds since the liste blanche in use was generated.",
+            lambda: trust.age().total_seconds(),
+        )
+        metrics.set_gauge(
+            "alarms", "What the operator has to look after, see /health.", lambda: len(trust.alarms())
+        )
+        keeping = asyncio.create_task(trust.keep(), name="trust")
+        self._behind.push_async_callback(_cancel, keeping)
+        return trust
+
     async def _open_smtp(
-        self, sign_in: SignIn, router: Router, tls: ssl.SSLContext, plain: PlainAddresses | None
+        self,
+        sign_in: SignIn,
+        router: Router,
+        tls: ssl.SSLContext,
+        trust: TrustSpace | None,
+        metrics: Metrics,
+        plain: PlainAddresses | None,
     ) -> None:
         settings = self.settings
-        rules = Rules(self.database, settings)
-        gate = SubmissionGate(sign_in, rules, router)
-        limits = smtp_policy.Limits(
-            message_bytes=settings.limits.message_bytes,
-            recipients=settings.limits.recipients,
-            connections=settings.limits.connections,
-            connections_per_peer=settings.limits.connections_per_address,
-        )
+        rules = Rules(self.database, settings, trust)
+        limits = smtp_policy.Limits.of(settings.limits)
         budget = MemoryBudget(settings.limits.message_memory_bytes)
         policy = smtp_policy.submission(settings.hostname, limits)
+        per_bal = Rates(settings.limits.messages_per_minute_per_bal)
+        gate = SubmissionGate(sign_in, rules, router, rates=per_bal, metrics=metrics)
 
         async def in_clear(
-            name: str, address: str, its_gate: SubmissionGate, its_policy: smtp_policy.ListenerPolicy
+            name: str,
+            address: str,
+            its_gate: Gate,
+            its_policy: smtp_policy.ListenerPolicy,
+            offered: ssl.SSLContext | None = None,
         ) -> None:
             host, port = split_address(address)
-            offered = tls if its_policy is policy else None
             with _binding(name, address):
                 self._add_smtp(
                     name, await smtp.listen(its_policy, its_gate, budget, host=host, port=port, tls=offered)
                 )
 
+        if trust is not None:
+            per_peer = Rates(settings.limits.messages_per_minute_per_peer)
+            mx_gate = MxGate(trust, rules, router, self.database, self.clock, metrics, rates=per_peer)
+            mx_policy = smtp_policy.mx(settings.hostname, limits)
+            await in_clear("mx", settings.smtp.mx, mx_gate, mx_policy, trust.server_context())
         if settings.smtp.submission:
-            await in_clear("submission", settings.smtp.submission, gate, policy)
+            await in_clear("submission", settings.smtp.submission, gate, policy, tls)
         if settings.smtp.submissions:
             host, port = split_address(settings.smtp.submissions)
             with _binding("submissions", settings.smtp.submissions):
@@ -173,8 +209,8 @@ class Operator:
         if plain is not None:
             load_policy = smtp_policy.submission_plain(settings.hostname, limits)
             await in_clear("submission_plain", plain.submission, gate, load_policy)
-            peer_gate = AnySenderGate(sign_in, rules, router)
-            await in_clear("mx_plain", plain.mx, peer_gate, smtp_policy.mx_plain(settings.hostname, limits))
+            any_sender = AnySenderGate(sign_in, rules, router)
+            await in_clear("mx_plain", plain.mx, any_sender, smtp_policy.mx_plain(settings.hostname, limits))
 
     def _add_smtp(self, name: str, listener: smtp.Listener) -> None:
         self.ports[name] = listener.port

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from certs.publisher import published_file
+from certs.routes import set_route
 from foundation.files import PRIVATE, write_atomically
 from vaguemestre import fictive
 from vaguemestre.errors import SandboxBroken
 from vaguemestre.home import to_toml
+from vaguemestre.ports import kept_ports
 
 if TYPE_CHECKING:
     from vaguemestre.fictive import Cast
+    from vaguemestre.ports import Ports
 
 _FILE = "joined.toml"
 
@@ -34,7 +38,7 @@ def join(home: Path, first: Path, suffix: str) -> None:
     first = first.absolute()
     if first == home.absolute():
         raise SandboxBroken("a sandbox cannot join itself")
-    if not (first / "trust" / "published.xml").exists() or not (first / "ports.toml").exists():
+    if not published_file(first).exists() or not (first / "ports.toml").exists():
         raise SandboxBroken(f"{first} is no sandbox that has been started: start it once, then join it")
     if (first / _FILE).exists():
         raise SandboxBroken(f"{first} has joined another sandbox itself: join that one")
@@ -58,6 +62,20 @@ def cast_of(home: Path) -> Cast:
     """The people of a home."""
     company = company_of(home)
     return fictive.CAST if company is None else fictive.colleagues(company.suffix)
+
+
+def exchange_routes(home: Path, chosen: Ports, patient_domain: str) -> None:
+    """Tells two sandboxes where each other's mail server listens; nothing to do for one that stands alone."""
+    company = company_of(home)
+    if company is None:
+        return
+    theirs = kept_ports(company.first)
+    if theirs is None:
+        raise SandboxBroken(f"{company.first} has no ports: start it once more")
+    for domain in (*fictive.CAST.domains, patient_domain):
+        set_route(home, domain, theirs.address("mx"))
+    for domain in cast_of(home).domains:
+        set_route(company.first, domain, chosen.address("mx"))
 
 
 def authority_of(home: Path) -> Path:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import socket
+import tomllib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOST = "127.0.0.1"
 NAMES = (
@@ -50,3 +55,15 @@ def free() -> Ports:
     finally:
         for each in opened:
             each.close()
+
+
+def kept_ports(home: Path) -> Ports | None:
+    """The ports of the last start; None where there was none."""
+    try:
+        with (home / "ports.toml").open("rb") as stream:
+            numbers = tomllib.load(stream)
+    except (OSError, tomllib.TOMLDecodeError):
+        return None
+    if set(numbers) != set(NAMES) or not all(isinstance(number, int) for number in numbers.values()):
+        return None
+    return Ports(numbers)

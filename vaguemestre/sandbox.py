@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from foundation.files import PRIVATE, write_atomically
 from vaguemestre import ports
 from vaguemestre.app import PlainAddresses
-from vaguemestre.companions import join
+from vaguemestre.companions import exchange_routes, join
 from vaguemestre.errors import CannotListen
 from vaguemestre.home import alone_in
 from vaguemestre.memory import bound_allocator
 from vaguemestre.running import serve_until_told
 from vaguemestre.sandbox_file import FILE, describe, print_summary
-from vaguemestre.sandbox_home import kept_ports, populate, prepare, write_settings
+from vaguemestre.sandbox_home import PATIENT_DOMAIN, populate, prepare, write_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,10 +50,13 @@ def run_sandbox(
         if first is not None:
             join(home, first, suffix)
         prepare(home)
-        chosen = ports.from_base(port_base) if port_base is not None else kept_ports(home) or ports.free()
+        chosen = (
+            ports.from_base(port_base) if port_base is not None else ports.kept_ports(home) or ports.free()
+        )
         asyncio.run(populate(write_settings(home, chosen), empty=empty))
         for attempt in range(1, _ATTEMPTS + 1):
             try:
+                exchange_routes(home, chosen, PATIENT_DOMAIN)
                 _serve(write_settings(home, chosen), chosen, plain=plain)
                 return
             except CannotListen:

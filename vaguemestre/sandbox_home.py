@@ -8,13 +8,17 @@ import secrets
 import tomllib
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+
+from certs.names import DistinguishedName
 from certs.pki import Pki
 from certs.profiles import Purpose
+from certs.publisher import SIGNER_CN, Listing, ensure_sandbox_list, published_file, published_url
 from directory.bals import BalType, find_bal
 from directory.importer import Importer, ImportPolicy, Switched
 from foundation.clock import SystemClock
 from foundation.database import Database
-from foundation.files import PRIVATE, write_atomically
+from foundation.files import PRIVATE, PUBLIC, write_atomically
 from foundation.settings import FILE_NAME, Settings, load
 from foundation.vault import Vault, write_master_key
 from vaguemestre import fictive, migrate, ports
@@ -22,10 +26,11 @@ from vaguemestre.companions import authority_of, cast_of
 from vaguemestre.errors import SandboxBroken
 from vaguemestre.fictive_extracts import write_extracts
 from vaguemestre.home import to_toml, write_settings_file
-from vaguemestre.sandbox_peers import certificate_name, prepare_peers, server_name
+from vaguemestre.sandbox_peers import certificate_name, peer_entries, prepare_peers, server_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
 PATIENT_DOMAIN = "patient.mssante.fr"
@@ -50,11 +55,28 @@ def prepare(home: Path) -> None:
         name = certificate_name(server_name(cast.domains[0]), fictive.HOSPITAL)
         pki.issue(name, now, hosts=hosts).write(folder / "server")
     prepare_peers(pki, now)
+    _publish(home, pki, now, cast)
     for bal in cast.bals:
         if bal.type is BalType.APP and not (folder / "boxes" / f"{bal.address}.pem").exists():
             local, _, domain = bal.address.partition("@")
             name = certificate_name(f"{local}.{domain}", bal.structure)
             pki.issue(name, now, purpose=Purpose.ORGANISATION).write(folder / "boxes" / bal.address)
+
+
+def _publish(home: Path, pki: Pki, now: datetime, cast: fictive.Cast) -> None:
+    """The sandbox's list names what it hosts and its peers; one that has joined another is named in that one's."""
+    own = DistinguishedName.from_x509(
+        x509.load_pem_x509_certificate((home / "pki" / "server.pem").read_bytes()).subject
+    )
+    hosted = (*cast.domains, PATIENT_DOMAIN) if cast.patients else cast.domains
+    entries = [Listing(domain, own) for domain in hosted]
+    first = pki.directory.parent
+    if first == home:
+        entries += [Listing(domain, name, "Pair du bac à sable") for domain, name in peer_entries()]
+    ensure_sandbox_list(first, pki, entries, now)
+    if first != home:
+        (home / "trust").mkdir(exist_ok=True)
+        write_atomically(home / "trust" / "white-list.xml", published_file(first).read_bytes(), PUBLIC)
 
 
 def seed(home: Path) -> bytes:
@@ -71,18 +93,6 @@ def password_for(secret: bytes, account: str) -> str:
     words = [_SYLLABLES[byte % len(_SYLLABLES)] for byte in digest[:8]]
     pairs = ["".join(words[position : position + 2]) for position in range(0, 8, 2)]
     return "-".join([*pairs, f"{digest[8] % 100:02d}"])
-
-
-def kept_ports(home: Path) -> ports.Ports | None:
-    """The ports of the last start; None where there was none."""
-    try:
-        with (home / "ports.toml").open("rb") as stream:
-            numbers = tomllib.load(stream)
-    except (OSError, tomllib.TOMLDecodeError):
-        return None
-    if set(numbers) != set(ports.NAMES) or not all(isinstance(number, int) for number in numbers.values()):
-        return None
-    return ports.Ports(numbers)
 
 
 def write_settings(home: Path, chosen: ports.Ports) -> Settings:
@@ -112,8 +122,8 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
     }
     trust = values.get("trust")
     values["trust"] = (trust if isinstance(trust, dict) else {}) | {
-        "white_list_url": (authority.parent / "trust" / "published.xml").as_uri(),
-        "signer": "CN=liste-blanche.vaguemestre.test",
+        "white_list_url": published_url(authority.parent),
+        "signer": f"CN={SIGNER_CN}",
         "crl_urls": [(authority / "organisations.crl.pem").as_uri()],
     }
     values["http"] = chosen.address("https")

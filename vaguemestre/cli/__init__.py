@@ -12,6 +12,7 @@ import typer
 from certs.names import NameMalformed
 from certs.pki import PkiUnusable
 from certs.tls import TlsUnusable
+from certs.trust import TrustUnusable
 from directory.bals import BalRefused
 from directory.patients import PatientRefused
 from foundation.database import DatabaseUnavailable
@@ -52,6 +53,7 @@ _EXPECTED = (
     SchemaTooNew,
     SettingsError,
     TlsUnusable,
+    TrustUnusable,
     VaultUnavailable,
 )
 
