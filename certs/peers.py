@@ -82,7 +82,9 @@ class Judge:
         if verdict is None:
             if len(self._verdicts) >= _MOST_VERDICTS:
                 self._verdicts.clear()
-            verdict = self._verdicts[key] = self._look(der, role)
+            verdict = self._verdicts[key] = self._look(der, role, now)
+        if isinstance(verdict, _Verdict) and not verdict.start <= now <= verdict.end:
+            verdict = self._look(der, role, now)  # an authority may have been renewed: another way up
         if isinstance(verdict, PeerFault):
             return verdict
         if not verdict.start <= now <= verdict.end:
@@ -93,10 +95,10 @@ class Judge:
             return PeerFault.REVOCATION_UNKNOWN
         return verdict.answer
 
-    def _look(self, der: bytes, role: Role) -> _Verdict | PeerFault:
+    def _look(self, der: bytes, role: Role, now: datetime) -> _Verdict | PeerFault:
         try:
             certificate = x509.load_der_x509_certificate(der)
-            chain = self._authorities.chain_of(certificate)
+            chain = self._authorities.chain_of(certificate, now)
             if chain is None:
                 return PeerFault.UNTRUSTED
             name = DistinguishedName.from_x509(certificate.subject)

@@ -34,6 +34,7 @@ SIGNER_NAME = DistinguishedName.of(
     cn=SIGNER_CN, ou="318751275100020", o="BAC A SABLE VAGUEMESTRE", st="Paris (75)"
 )
 _RENEWED_AFTER = timedelta(hours=1)
+_RENEWED_WHILE_SERVING = timedelta(hours=12)
 _CONTACT = "01 00 00 00 00, contact@vaguemestre.test"
 
 
@@ -77,6 +78,17 @@ def publish(home: Path, pki: Pki, entries: Sequence[Listing], now: datetime) -> 
     """
     _ensure_signer(pki, now)
     return _publish(home, pki, now, lambda held: _merged(held, entries, now))
+
+
+def renew(file: Path, now: datetime) -> None:
+    """Signs a sandbox's list again once it is half a day old, and its revocation list near its end.
+
+    Nothing happens where the sandbox's keys are not beside the list. Raises PkiUnusable.
+    """
+    home = file.parent.parent
+    if file != published_file(home) or not (home / "pki" / "white-list.key").exists():
+        return
+    _publish(home, Pki.open(home / "pki", now), now, lambda held: held, renewed_after=_RENEWED_WHILE_SERVING)
 
 
 def withdraw(home: Path, pki: Pki, domain: str, name: DistinguishedName | None, now: datetime) -> int:
@@ -161,7 +173,7 @@ def _held(file: Path, policy: SignaturePolicy) -> WhiteList | None:
     try:
         return read_signed(read_file(file, LARGEST), policy).white_list
     except (ListRefused, SourceUnreachable):
-        return None  # a damaged list is made anew
+        return None  # none yet; a damaged list is made anew
 
 
 def _merged(held: Iterable[Entry], listings: Iterable[Listing], now: datetime) -> tuple[Entry, ...]:

@@ -103,11 +103,19 @@ def read_file(path: Path, limit: int) -> bytes:
     return content
 
 
-def _read(url: str, limit: int) -> bytes:
+def path_of(url: str) -> Path | None:
+    """The path of a file URL on this host (RFC 8089 §2); None for any other URL."""
     parts = urlsplit(url)
-    if parts.netloc not in ("", "localhost"):
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        return None
+    return Path(unquote(parts.path))
+
+
+def _read(url: str, limit: int) -> bytes:
+    path = path_of(url)
+    if path is None:
         raise SourceUnreachable(f"{url} names another host: a file URL is file:///path.")
-    return read_file(Path(unquote(parts.path)), limit)
+    return read_file(path, limit)
 
 
 def _too_large(url: str, limit: int) -> SourceTooLarge:

@@ -6,19 +6,21 @@ import asyncio
 import os
 import random
 import ssl
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from certs.list_faults import ListFault, ListRefused
 from certs.peers import Judge, Peer, PeerFault, Role, fault_of_handshake
-from certs.revocation import Crl, CrlRefused, Revocations
+from certs.pki import PkiUnusable
+from certs.publisher import renew
+from certs.revocation import LARGEST_CRL, Crl, CrlRefused, Revocations
 from certs.routes import FILE as ROUTES
 from certs.routes import RoutesUnusable, checked_routes, read_routes
-from certs.sources import SourceUnreachable
+from certs.sources import SourceUnreachable, path_of, read_file
 from certs.tls import Identity, TlsUnusable, Trust, client_context, mutual_server_context
 from certs.trust_store import Adopted, CrlFetched, Force, TrustStore, TrustUnusable, Unchanged
-from certs.white_list import WhiteList, canonical_domain
+from certs.white_list import LARGEST, WhiteList, canonical_domain
 from foundation.log import get_logger
 
 if TYPE_CHECKING:
@@ -72,7 +74,10 @@ class TrustSpace:
         self._settings = settings
         self._clock = clock
         self._store = store
-        self._files = (store.list_file, *store.crl_files, settings.home / ROUTES)
+        self._list_source = path_of(settings.trust.white_list_url)
+        self._crl_sources = {path_of(url): url for url in settings.trust.crl_urls}
+        sources = [path for path in (self._list_source, *self._crl_sources) if path is not None]
+        self._files = (store.list_file, *store.crl_files, settings.home / ROUTES, *sources)
         self._reloading = asyncio.Lock()
         self._state: _State
         self._server_context: ssl.SSLContext
@@ -82,11 +87,7 @@ class TrustSpace:
     @classmethod
     async def open(cls, settings: Settings, clock: Clock) -> TrustSpace:
         """Loads and verifies what is on disk. Raises TrustUnusable with one sentence."""
-        store = await asyncio.to_thread(TrustStore, settings)
-        space = cls(settings, clock, store)
-        for url in settings.trust.crl_urls:
-            if url.startswith("file:"):  # at hand: no peer is to be put off until the first fetch
-                await space._fetch_crl(url)
+        space = cls(settings, clock, await asyncio.to_thread(TrustStore, settings))
         await asyncio.to_thread(space._open)
         if not settings.trust.crl_urls:
             _log.warning("certificates are not checked for revocation: trust.crl_urls is empty")
@@ -149,14 +150,15 @@ class TrustSpace:
     async def refresh(self) -> None:
         """Takes up what another process wrote; costs a few looks at file dates when nothing changed.
 
-        A file that cannot be used does not replace what is in memory.
+        A file that cannot be used does not replace what is in memory. Lists that are published as files
+        (file:///) are fetched as soon as they change.
         """
         if self._stamps() == self._state.stamps:
             return
         async with self._reloading:
             stamps = self._stamps()
             if stamps != self._state.stamps:
-                self._state = await asyncio.to_thread(self._reloaded, self._state, stamps)
+                self._state = await asyncio.to_thread(self._taken_up, self._state, stamps)
 
     async def fetch_list(self, force: Force = Force.NOTHING) -> Adopted | Unchanged:
         """Fetches the published list and takes it into use. Raises ListRefused, SourceUnreachable."""
@@ -180,11 +182,13 @@ class TrustSpace:
 
     async def _keep_list(self) -> bool:
         try:
+            if self._settings.sandbox and self._list_source is not None:
+                await asyncio.to_thread(renew, self._list_source, self._clock.now())
             outcome = await self.fetch_list()
         except ListRefused as error:
             _log.error("white list refused", code=error.fault.value, reason=str(error))
             return False
-        except SourceUnreachable as error:
+        except (SourceUnreachable, PkiUnusable, OSError) as error:
             _log.error("white list not fetched", reason=str(error))
             return False
         finally:
@@ -194,14 +198,7 @@ class TrustSpace:
                     hours=self.age() // timedelta(hours=1),
                     alarm_hours=self._settings.trust.alarm_hours,
                 )
-        if isinstance(outcome, Adopted):
-            _log.info(
-                "white list adopted",
-                generated_at=outcome.white_list.generated_at.isoformat(),
-                entries=len(outcome.white_list.entries),
-                added=len(outcome.added),
-                removed=len(outcome.removed),
-            )
+        _tell(outcome)
         return True
 
     async def _keep_revocations(self) -> bool:
@@ -234,7 +231,7 @@ class TrustSpace:
             self._own_routes = checked_routes(settings.routes)
         except (TlsUnusable, RoutesUnusable) as error:
             raise TrustUnusable(str(error)) from error
-        stamps = self._stamps()
+        stamps = self._fetched_files(dict.fromkeys(self._files), self._stamps())
         now = self._clock.now()
         crls = self._crls({}, stamps, {})
         revocations = self._store.revocations_of(list(crls.values()))
@@ -250,7 +247,36 @@ class TrustSpace:
         judge = Judge(self._store.authorities, revocations, held.white_list)
         self._state = _State(held.white_list, crls, self._routes({}), judge, stamps)
 
-    def _reloaded(self, state: _State, stamps: Mapping[Path, _Stamp]) -> _State:
+    def _fetched_files(
+        self, before: Mapping[Path, _Stamp], stamps: Mapping[Path, _Stamp]
+    ) -> Mapping[Path, _Stamp]:
+        """Adopts what is published on this machine and has changed, and gives the stamps from then on."""
+
+        def is_new(path: Path | None) -> bool:
+            return path is not None and stamps[path] is not None and stamps[path] != before[path]
+
+        now = self._clock.now()
+        for path, url in self._crl_sources.items():
+            if path is not None and is_new(path):
+                try:
+                    self._store.adopt_crl(url, read_file(path, LARGEST_CRL), now)
+                except (CrlRefused, SourceUnreachable, OSError) as error:
+                    _log.error("revocation list not taken", url=url, reason=str(error))
+        if self._list_source is not None and is_new(self._list_source):
+            try:
+                outcome = self._adopt(read_file(self._list_source, LARGEST), Force.NOTHING)
+                _tell(outcome)
+            except (ListRefused, SourceUnreachable, OSError) as error:
+                _log.error("white list not taken", file=str(self._list_source), reason=str(error))
+        # What was published is as old as we read it; what we have adopted is new.
+        published = {
+            path: stamps[path] for path in (self._list_source, *self._crl_sources) if path is not None
+        }
+        return {**self._stamps(), **published}
+
+    def _taken_up(self, state: _State, stamps: Mapping[Path, _Stamp]) -> _State:
+        stamps = self._fetched_files(state.stamps, stamps)
+
         def is_new(path: Path) -> bool:
             return stamps[path] != state.stamps[path]
 
@@ -265,7 +291,7 @@ class TrustSpace:
         judge = state.judge
         if crls is not state.crls or white_list is not state.white_list:
             judge = Judge(self._store.authorities, revocations, white_list)
-        return replace(state, white_list=white_list, crls=crls, routes=routes, judge=judge, stamps=stamps)
+        return _State(white_list, crls, routes, judge, stamps)
 
     def _list(self, held: WhiteList, revocations: Revocations) -> WhiteList:
         try:
@@ -302,6 +328,17 @@ class TrustSpace:
 
     def _stamps(self) -> Mapping[Path, _Stamp]:
         return {path: _stamp(path) for path in self._files}
+
+
+def _tell(outcome: Adopted | Unchanged) -> None:
+    if isinstance(outcome, Adopted):
+        _log.info(
+            "white list adopted",
+            generated_at=outcome.white_list.generated_at.isoformat(),
+            entries=len(outcome.white_list.entries),
+            added=len(outcome.added),
+            removed=len(outcome.removed),
+        )
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -15,7 +15,7 @@ from certs.list_faults import ListFault, ListRefused
 from certs.names import DistinguishedName, NameMalformed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 __all__ = [
     "Entry",
@@ -35,6 +35,7 @@ LONGEST_FIELD = 16_384
 LARGEST_NAMELESS_SHARE = 0.01
 """Entries whose DN cannot be read are left out; past this share (and past three) the list is refused."""
 
+_MOST_ATTRIBUTES = 32  # canonicalisation sorts them one by one
 _MOST_MARKUP = 2_000_000  # a node takes 100 to 200 octets of memory, whatever the file's size
 _SIGNATURE = f"{{{SIGNATURE_NAMESPACE}}}Signature"
 _TRUNCATED = re.compile(rb"<(?:[\w.-]+:)?ListeBlancheMSSante[\s>]")
@@ -172,9 +173,13 @@ def parse_document(content: bytes) -> etree._Element:
         raise ListRefused(ListFault.DOCTYPE)
     if root.tag != f"{{{NAMESPACE}}}ListeBlancheMSSante":
         raise ListRefused(ListFault.WRONG_ROOT)
-    outside = root.getprevious() is not None or root.getnext() is not None
-    if outside or any(not isinstance(each.tag, str) for each in root.iter()):
-        raise ListRefused(ListFault.GRAMMAR, "a processing instruction or an entity")
+    if root.getprevious() is not None or root.getnext() is not None:
+        raise ListRefused(ListFault.GRAMMAR, "a processing instruction")
+    for each in root.iter():
+        if not isinstance(each.tag, str):
+            raise ListRefused(ListFault.GRAMMAR, "a processing instruction")
+        if len(each.attrib) > _MOST_ATTRIBUTES:
+            raise ListRefused(ListFault.GRAMMAR, f"more than {_MOST_ATTRIBUTES} attributes")
     return root
 
 
@@ -288,9 +293,3 @@ def _name(text: str) -> DistinguishedName | None:
         return DistinguishedName.parse(text)
     except NameMalformed:
         return None
-
-
-def entries_by_key(white_list: WhiteList) -> Iterator[tuple[tuple[str, DistinguishedName], Entry]]:
-    """Each entry under the domain (as written where it is none) and the name that make it one."""
-    for entry in white_list.entries:
-        yield (entry.domain or entry.written, entry.name), entry
