@@ -153,7 +153,7 @@ def _notification(
         Action.AUTOMATIC,
         Fate.PROCESSED,
         original=message,
-        error=f"{code.value}^{_ascii(code.label)}",
+        error=in_ascii(code),
         attached=_not_integrated(message, filings),
     )
 
@@ -195,7 +195,7 @@ def _not_integrated(message: bytes, filings: Sequence[Filing]) -> tuple[Part, ..
     return tuple(part for part in scan(message).walk() if part.number in wanted and not part.is_multipart)
 
 
-def _ascii(label: str) -> str:
-    """A label as the fields of a notification can hold it."""
-    plain = "".join(_PLAIN.get(character, character) for character in label)
-    return unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode("ascii")
+def in_ascii(code: ErrorCode) -> str:
+    """`904^Document…`: a code and its label as the fields of a notification can hold them."""
+    plain = "".join(_PLAIN.get(character, character) for character in code.label)
+    return f"{code.value}^{unicodedata.normalize('NFKD', plain).encode('ascii', 'ignore').decode('ascii')}"
