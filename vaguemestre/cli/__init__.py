@@ -18,7 +18,7 @@ from directory.patients import PatientRefused
 from foundation.database import DatabaseUnavailable
 from foundation.settings import SettingsError
 from foundation.vault import BlobDamaged, VaultUnavailable
-from vaguemestre.cli import audit, bridge, directory, operating, people, trust
+from vaguemestre.cli import audit, bridge, check_peers, directory, operating, people, trust
 from vaguemestre.cli.output import Failed
 from vaguemestre.errors import CannotListen, HomeBusy, SandboxBroken
 from vaguemestre.migrate import SchemaTooNew
@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 operating.register(app)
 bridge.register(app)
+check_peers.register(app)
 app.add_typer(people.bal, name="bal")
 app.add_typer(people.patient, name="patient")
 app.add_typer(directory.app, name="directory")

@@ -5,7 +5,6 @@ The cases are those of the audit domains of the real liste blanche (MOTCO1).
 
 from __future__ import annotations
 
-import shutil
 import tomllib
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -146,20 +145,32 @@ def _peer(folder: Path, name: str, table: Any) -> tuple[PeerCase, AuditPeer]:
 
 
 def write_folder(folder: Path, peers: Peers, ca_file: Path) -> list[Path]:
-    """Copies certificates, keys (mode 0600) and the trust chain into a folder, and names them in its `peers.toml`."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    written = [folder / CA_FILE]
-    shutil.copyfile(ca_file, folder / CA_FILE)
+    """Copies certificates, keys (mode 0600) and the trust chain into a folder, and names them in its `peers.toml`.
+
+    Raises PeersUnusable.
+    """
     tables: dict[str, dict[str, str]] = {}
-    for case, peer in peers.items():
-        tables[case.value] = {"domain": peer.domain}
-        if peer.identity is None:
-            continue
-        certificate, key = folder / f"{case}.pem", folder / f"{case}.key"
-        write_atomically(certificate, peer.identity.certificate.read_bytes(), PUBLIC)
-        write_atomically(key, peer.identity.key.read_bytes(), PRIVATE)
-        tables[case.value] |= {"certificate": certificate.name, "key": key.name}
-        written += [certificate, key]
-    head = "# One table for each case; `port` says where the peer listens when the operator sends to it.\n"
-    write_atomically(folder / FILE, (head + to_toml(tables)).encode(), PUBLIC)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        written = [_copied(ca_file, folder / CA_FILE, PUBLIC)]
+        for case, peer in peers.items():
+            tables[case.value] = {"domain": peer.domain}
+            if peer.identity is not None:
+                certificate = _copied(peer.identity.certificate, folder / f"{case}.pem", PUBLIC)
+                key = _copied(peer.identity.key, folder / f"{case}.key", PRIVATE)
+                tables[case.value] |= {"certificate": certificate.name, "key": key.name}
+                written += [certificate, key]
+        head = (
+            "# One table for each case; `port` says where the peer listens when the operator sends to it.\n"
+        )
+        write_atomically(folder / FILE, (head + to_toml(tables)).encode(), PUBLIC)
+    except OSError as error:
+        raise PeersUnusable(
+            f"{error.filename or folder} cannot be written or read: {error.strerror}"
+        ) from error
     return [*written, folder / FILE]
+
+
+def _copied(source: Path, target: Path, mode: int) -> Path:
+    write_atomically(target, source.read_bytes(), mode)
+    return target

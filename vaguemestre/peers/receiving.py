@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from certs.tls import Trust, mutual_server_context, peer_name
-from vaguemestre.peers.matrix import Direction, PeerCase, Verdict
+from vaguemestre.peers.matrix import Direction, PeerCase, PeersUnusable, Verdict
 from vaguemestre.peers.wire import Ended, Ending, Wire
 
 if TYPE_CHECKING:
@@ -66,12 +66,17 @@ class Reception:
     """The listener of one peer."""
 
     def __init__(self, peer: AuditPeer, host: str, ca_file: Path) -> None:
-        """Listens from here on; `close` ends it. Raises OSError, TlsUnusable."""
+        """Listens from here on; `close` ends it. Raises PeersUnusable, TlsUnusable."""
         self.peer = peer
         self.conversations: list[Conversation] = []
         self._changed = threading.Condition()
         context = _context(peer, ca_file)
-        self._server = _Server((host, peer.port), lambda connection: self._converse(connection, context))
+        try:
+            self._server = _Server((host, peer.port), lambda connection: self._converse(connection, context))
+        except OSError as error:
+            raise PeersUnusable(
+                f"the peer {peer.case} cannot listen on {host}:{peer.port} ({error.strerror or error})"
+            ) from error
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -274,7 +279,10 @@ def judge(reception: Reception, refused_at_once: str = "") -> Verdict:
     if over_tls:
         return verdict(f"{_listed(over_tls)} said to this certificate", holds=False)
     if refused_at_once:
-        return verdict(f"refused its own sender at once: {refused_at_once}", holds=True)
+        # "Try again" is no answer: the message might leave the next time.
+        return verdict(
+            f"refused its own sender at once: {refused_at_once}", holds=refused_at_once.startswith("5")
+        )
     tried = [each for each in seen if each.said_hello]
     if not tried:
         return verdict("not tried: the operator did not come", holds=False)
@@ -311,11 +319,10 @@ def _listed(verbs: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(verbs))
 
 
-def wait_for_all(receptions: Receptions, awaited: Callable[[Reception], bool], seconds: float) -> None:
-    """Returns when every peer that `awaited` names was tried, or after so many seconds."""
+def wait_for_all(receptions: Receptions, done: Callable[[Reception], bool], seconds: float) -> None:
+    """Returns when every peer is `done`, or after so many seconds."""
     until = time.monotonic() + seconds
     for each in receptions.all:
-        if awaited(each):
-            each.wait(lambda reception: reception.was_tried, until - time.monotonic())
+        each.wait(done, until - time.monotonic())
     # One that falls back to clear does it right after what failed.
     time.sleep(min(_SECOND_THOUGHTS, max(0.0, until - time.monotonic())))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import uuid
 from dataclasses import dataclass
-from email.utils import format_datetime
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 from certs.tls import Trust, client_context, peer_name
-from foundation.clock import SystemClock, to_paris
+from vaguemestre.peers.letter import audit_letter
 from vaguemestre.peers.matrix import Direction, PeerCase, Verdict
 from vaguemestre.peers.wire import Ended, Ending, Wire
 
@@ -121,7 +119,9 @@ def inspect(host: str, port: int, peers: Peers, recipient: str, ca_file: Path) -
     trust = Trust(ca_file)
     for visit in visits(peers, recipient):
         if isinstance(visit, PeerCase):
-            yield Verdict(Direction.IN, visit, Must.REFUSE_PEER, "not tried: no such peer is given", holds=False)
+            yield Verdict(
+                Direction.IN, visit, Must.REFUSE_PEER, "not tried: no such peer is given", holds=False
+            )
             continue
         context = client_context(trust, visit.identity)
         # Between operators the name that counts is the DN, not the host's.
@@ -189,26 +189,8 @@ def _steps(visit: Visit, wire: Wire, stages: _Stages, context: ssl.SSLContext) -
     stages.reached = Stage.DATA
     yield wire.command("DATA")
     stages.reached = Stage.END
-    wire.say(_letter(visit.author, visit.recipient))
+    wire.say(audit_letter(visit.author, visit.recipient) + ".")
     yield wire.reply()
-
-
-def _letter(author: str, recipient: str) -> str:
-    domain = author.rpartition("@")[2]
-    return "\r\n".join(
-        (
-            f"From: <{author}>",
-            f"To: <{recipient}>",
-            f"Date: {format_datetime(to_paris(SystemClock().now()))}",
-            f"Message-ID: <{uuid.uuid4().hex}@{domain}>",
-            "Subject: Essai de l'espace de confiance",
-            "MIME-Version: 1.0",
-            "Content-Type: text/plain; charset=us-ascii",
-            "",
-            "Message d'essai de check-peers, sans contenu de sante.",
-            ".",
-        )
-    )
 
 
 def judge(visit: Visit, outcome: Outcome) -> Verdict:
