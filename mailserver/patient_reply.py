@@ -21,6 +21,7 @@ from foundation.identifiers import Address
 from mailserver.answers import TakenBefore, form_hash, take, was_taken
 from mailserver.conversations import Basis, Received, add_sent, basis_of, may_reply
 from mailserver.delivery.local import Rejected, SentCopy
+from mailserver.delivery.trace import is_message_id
 from mailserver.envelope import Accepted, Envelope, Origin, Refused
 from mailserver.refusals import (
     ATTACHMENTS_TOO_BIG,
@@ -178,17 +179,12 @@ def _headed(author: MailboxAddress, to: MailboxAddress, basis: Basis, message_id
     subject = _one_line(basis.subject)
     message["Subject"] = subject if subject.lower().startswith("re:") else f"Re: {subject}"
     message["Message-ID"] = message_id
-    if basis.in_reply_to is not None and _is_id(basis.in_reply_to):
+    if basis.in_reply_to is not None and is_message_id(basis.in_reply_to):
         message["In-Reply-To"] = basis.in_reply_to
-    references = [each for each in basis.references if _is_id(each)]
+    references = [each for each in basis.references if is_message_id(each)]
     if references:
         message["References"] = " ".join(references)
     return message
-
-
-def _is_id(text: str) -> bool:
-    """Whether a professional's message id can be written into our header without folding it apart."""
-    return text.isascii() and text.isprintable() and " " not in text and len(text) <= 250
 
 
 def _written(head: EmailMessage, text: str, attachments: tuple[Upload, ...]) -> bytes:

@@ -10,6 +10,7 @@ from foundation.clock import from_millis, to_paris
 from foundation.mime.folding import fold
 from foundation.mime.words import decode_words
 from mailserver.delivery.status import Action, Reported, plain, status_part
+from mailserver.delivery.trace import is_message_id
 from mailserver.envelope import NOTHING_ASKED, RecipientDsn
 from mailserver.refusals import TOO_BIG
 
@@ -25,7 +26,6 @@ __all__ = ["Action", "Report", "Reported", "Undelivered", "render_report"]
 
 _SUBJECT_TOO_BIG = "Undelivered Mail Returned to Sender"
 _MAX_SUBJECT = 200
-_MAX_ID = 250
 
 
 _SUBJECTS: Mapping[Action, str] = {
@@ -108,9 +108,13 @@ def render_report(report: Report) -> bytes:
     return b"".join((head.encode(), fields, third, returned, f"\r\n--{boundary}--\r\n".encode()))
 
 
+def _start(content: bytes) -> int:
+    return content.find(b"\r\n") + 2 if content[:12].lower() == b"return-path:" else 0
+
+
 def _header(content: bytes) -> bytes:
     """The header section of a message with its last CRLF, without the Return-Path that we wrote over it."""
-    start = content.find(b"\r\n") + 2 if content[:12].lower() == b"return-path:" else 0
+    start = _start(content)
     end = content.find(b"\r\n\r\n", start)
     return content[start : end + 2] if end >= 0 else content[start:]
 
@@ -123,8 +127,8 @@ def _returned(report: Report, header: bytes) -> tuple[str, bytes]:
         and report.action is Action.FAILED
         and len(report.content) <= RETURNED_MESSAGE_BYTES
     ):
-        start = report.content.find(header)
-        return "message/global" if is_global else "message/rfc822", report.content[start:]
+        whole = report.content[_start(report.content) :]
+        return "message/global" if is_global else "message/rfc822", whole
     kept = header
     if len(header) > RETURNED_HEADER_BYTES:
         kept = header[: header.rfind(b"\r\n", 0, RETURNED_HEADER_BYTES) + 2]
@@ -148,9 +152,7 @@ def _field(header: bytes, name: bytes) -> str:
 def _reference(header: bytes) -> str:
     """In-Reply-To and References, so that mail programs show the report beside the message."""
     found = _field(header, b"message-id")
-    if not found.isascii() or not found.isprintable() or " " in found or not 3 <= len(found) <= _MAX_ID:
-        return ""
-    return f"In-Reply-To: {found}\r\nReferences: {found}\r\n"
+    return f"In-Reply-To: {found}\r\nReferences: {found}\r\n" if is_message_id(found) else ""
 
 
 def _text(report: Report, header: bytes) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from foundation import jobs
 from mailserver.delivery.recipients import ROBOT
+from mailserver.delivery.trace import is_message_id
 
 if TYPE_CHECKING:
     from foundation.database import UnitOfWork
@@ -37,14 +38,14 @@ def take(uow: UnitOfWork, envelope: Envelope, prepared: Prepared, robot: Robot) 
     if not deserves_answer(envelope.sender, prepared):
         return False
     rendering = prepared.rendering
-    references = [each for each in rendering.references if _is_id(each)][-_MAX_REFERENCES:]
+    references = [each for each in rendering.references if is_message_id(each)][-_MAX_REFERENCES:]
     message_id = rendering.message_id
     payload = {
         "robot": robot.address,
         "sender": envelope.sender,
         "queue": prepared.queue_id,
         "at": prepared.at,
-        "message_id": message_id if message_id is not None and _is_id(message_id) else None,
+        "message_id": message_id if message_id is not None and is_message_id(message_id) else None,
         "references": references,
         "protocol": envelope.protocol,
         "peer_host": envelope.peer_host,
@@ -62,7 +63,3 @@ def deserves_answer(sender: str, prepared: Prepared) -> bool:
     if header.is_report or _AUTOMATIC.search(header.kept):
         return False
     return sum(1 for _ in _HOP.finditer(header.kept)) <= MAX_HOPS
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isprintable() and " " not in text and len(text) <= 250

@@ -57,6 +57,7 @@ _QUOTED = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*("|\\?\Z)', re.DOTALL)
 _MAX_AUTHOR_BYTES = 64 * 1024
 _COMMENT = re.compile(rb"\([^()\\]*\)")
 _PLAIN_MAILBOX = re.compile(rb"[^<>@]*<[^<>@\s]+@[^<>@\s]+>\s*|\s*[^<>@\s]+@[^<>@\s]+\s*")
+_MESSAGE_ID = re.compile(r"<[^<> ]{1,248}>")
 _UNSAFE_IN_PATH = re.compile(r"[\x00-\x20\x7f<>\ud800-\udfff]")
 
 
@@ -116,6 +117,11 @@ class Stamp:
     queue_id: str
     recipient: str | None
     at: datetime
+
+
+def is_message_id(text: str) -> bool:
+    """Whether an id from outside can be written into a header of ours without folding it apart."""
+    return text.isascii() and text.isprintable() and _MESSAGE_ID.fullmatch(text) is not None
 
 
 def new_queue_id(at: int) -> str:

@@ -2,21 +2,26 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from directory.patients import PatientState
 from foundation.clock import to_millis
 from foundation.mime.scanner import decode_text, scan
-from mailserver.delivery.report import Action, Report, Reported, render_report
+from mailserver.delivery.report import RETURNED_MESSAGE_BYTES, Action, Report, Reported, render_report
 from mailserver.delivery.router import Router
+from mailserver.delivery.status import status_of
 from mailserver.envelope import Accepted, Envelope, Refused
 from mailserver.refusals import (
     INVALID_PATIENT_ADDRESS,
     PATIENT_BOX_CLOSED,
+    PEER_REFUSED,
+    PEER_WITHOUT_TLS,
+    QUEUE_EXPIRED,
     TOO_BIG,
     UNKNOWN_PATIENT,
+    UNREACHABLE,
     Refusal,
 )
 from mailserver.store.tables import mail
@@ -38,20 +43,30 @@ def place(database: Database, vault: Vault, clock: FixedClock, tmp_path: Path) -
     return Place(database, vault, clock, tmp_path, patients={"undeliverable": "report"})
 
 
-def report(*recipients: Reported, header: bytes = b"Subject: x\r\n") -> bytes:
-    return render_report(
-        Report(
-            to=MARIE,
-            domain=PATIENTS,
-            hostname="mail.example.fr",
-            identifier="ABC",
-            at=AT,
-            action=Action.FAILED,
-            recipients=recipients,
-            arrived_at=AT,
-            content=header + b"\r\n",
-        )
-    )
+def report(*recipients: Reported, header: bytes = b"Subject: x\r\n", **values: Any) -> bytes:
+    fields: dict[str, Any] = {
+        "to": MARIE,
+        "domain": PATIENTS,
+        "hostname": "mail.example.fr",
+        "identifier": "ABC",
+        "at": AT,
+        "action": Action.FAILED,
+        "recipients": recipients,
+        "arrived_at": AT,
+        "content": header + b"\r\ncorps\r\n",
+        **values,
+    }
+    return render_report(Report(**fields))
+
+
+def parsed(content: bytes) -> Any:
+    found = message_from_bytes(content, policy=policy.default)
+    assert not found.defects
+    return found
+
+
+def text_of(content: bytes) -> str:
+    return decode_text(content, scan(content).children[0], 65_536)
 
 
 def test_a_report_has_the_three_parts_of_rfc_3464() -> None:
@@ -102,6 +117,156 @@ def test_a_huge_header_is_returned_in_part_only() -> None:
     content = report(Reported(f"a@{PATIENTS}", UNKNOWN_PATIENT), header=b"X: " + b"y\r\n z" * 100_000)
     assert len(content) < 80_000
     assert scan(content).children[2].subtype == "rfc822-headers"
+
+
+def test_a_delay_says_when_it_was_tried_where_and_until_when_it_will_be() -> None:
+    content = report(
+        Reported(
+            "lea@pair.fr",
+            UNREACHABLE,
+            orcpt="rfc822;Lea+2BX@pair.fr",
+            reply="421 4.3.2 try later",
+            server="mx1.pair.fr",
+            attempted_at=AT + 60_000,
+        ),
+        action=Action.DELAYED,
+        envid="A+2B1",
+        retried_until=AT + 48 * 3600 * 1000,
+        domain="hopital-demo.mssante.fr",
+    )
+    found = parsed(content)
+    assert found["Subject"] == "Message retardé"
+    of_message, one = found.get_payload()[1].get_payload()
+    assert of_message["Original-Envelope-Id"] == "A+1"
+    assert of_message["Arrival-Date"] == "Fri, 13 Mar 2026 15:54:10 +0100"
+    assert dict(one.items()) == {
+        "Original-Recipient": "rfc822; Lea+X@pair.fr",
+        "Final-Recipient": "rfc822; lea@pair.fr",
+        "Action": "delayed",
+        "Status": "4.3.2",
+        "Remote-MTA": "dns; mx1.pair.fr",
+        "Diagnostic-Code": "smtp; 421 4.3.2 try later",
+        "Last-Attempt-Date": "Fri, 13 Mar 2026 15:55:10 +0100",
+        "Will-Retry-Until": "Sun, 15 Mar 2026 15:54:10 +0100",
+    }
+    text = text_of(content)
+    assert "Message retardé : le serveur du destinataire ne répond pas." in text
+    assert "Réponse de l'autre serveur (mx1.pair.fr) : 421 4.3.2 try later" in text
+    assert "Nouveaux essais jusqu'au 15/03/2026 à 15:54 (heure de Paris)" in text
+    assert UNREACHABLE.advice in text
+
+
+@pytest.mark.parametrize(
+    ("action", "subject", "words"),
+    [
+        (Action.DELIVERED, "Message remis", "il est dans la boîte aux lettres du destinataire"),
+        (Action.RELAYED, "Message transmis", "ne confirme pas la remise"),
+    ],
+)
+def test_good_news_is_told_without_a_cause(action: Action, subject: str, words: str) -> None:
+    content = report(Reported("lea@pair.fr"), action=action)
+    found = parsed(content)
+    assert found["Subject"] == subject
+    one = found.get_payload()[1].get_payload()[1]
+    assert (one["Action"], one["Status"]) == (action.value, "2.0.0")
+    assert "Diagnostic-Code" not in one
+    assert words in text_of(content)
+    assert "MSS-" not in text_of(content)
+
+
+@pytest.mark.parametrize(
+    ("action", "refusal", "reply", "status"),
+    [
+        (Action.FAILED, PEER_REFUSED, "550 5.1.1 unknown", "5.1.1"),
+        (Action.FAILED, PEER_REFUSED, "550-5.2.1 first line", "5.2.1"),
+        (Action.FAILED, PEER_REFUSED, "550 no such user", "5.0.0"),
+        (Action.FAILED, QUEUE_EXPIRED, "451 4.3.0 later", "5.4.7"),
+        (Action.FAILED, UNREACHABLE, None, "5.4.1"),
+        (Action.DELAYED, UNREACHABLE, None, "4.4.1"),
+        (Action.DELAYED, PEER_WITHOUT_TLS, None, "4.7.10"),
+        (Action.RELAYED, None, "250 2.6.0 taken", "2.6.0"),
+        (Action.RELAYED, None, "250 OK", "2.0.0"),
+    ],
+)
+def test_the_status_is_the_other_servers_where_it_fits_the_action(
+    action: Action, refusal: Refusal | None, reply: str | None, status: str
+) -> None:
+    assert status_of(action, Reported("a@b.fr", refusal, reply=reply)) == status
+
+
+@pytest.mark.parametrize(
+    ("ret", "action", "size", "subtype"),
+    [
+        ("FULL", Action.FAILED, 10, "rfc822"),
+        ("HDRS", Action.FAILED, 10, "rfc822-headers"),
+        (None, Action.FAILED, 10, "rfc822-headers"),
+        ("FULL", Action.DELAYED, 10, "rfc822-headers"),
+        ("FULL", Action.DELIVERED, 10, "rfc822-headers"),
+        ("FULL", Action.FAILED, RETURNED_MESSAGE_BYTES, "rfc822-headers"),
+    ],
+)
+def test_the_whole_comes_back_of_a_failure_where_it_was_asked_and_is_not_too_big(
+    ret: str | None, action: Action, size: int, subtype: str
+) -> None:
+    header = b"From: a@b.fr\r\nSubject: x\r\n"
+    sent = b"Return-Path: <a@b.fr>\r\n" + header + b"\r\n" + b"x" * size + b"\r\n"
+    content = report(Reported("a@b.fr", UNKNOWN_PATIENT), content=sent, ret=ret, action=action)
+    assert scan(content).children[2].subtype == subtype
+    returned = header + b"\r\n" + b"x" * size + b"\r\n" if subtype == "rfc822" else header
+    assert content.endswith(
+        b"Content-Transfer-Encoding: 8bit\r\n\r\n" + returned + b"\r\n--rapport-abc--\r\n"
+    )
+    assert b"Return-Path: <a@b.fr>" not in content
+
+
+def test_a_report_stands_beside_the_message_it_is_about_and_names_it() -> None:
+    header = b"message-ID: <m1@x>\r\nSubject: =?utf-8?q?Compte_rendu_d=27=C3=A9t=C3=A9?=\r\n\tde Marie\r\n"
+    content = report(Reported("a@b.fr", UNKNOWN_PATIENT), header=header)
+    found = parsed(content)
+    assert found["In-Reply-To"] == found["References"] == "<m1@x>"
+    assert "Objet : Compte rendu d'été de Marie\n" in text_of(content)
+    assert "Votre message du 13/03/2026 à 15:54 (heure de Paris)" in text_of(content)
+
+
+@pytest.mark.parametrize("field", [b"", b"Message-ID: <a b@x>\r\n", b"Message-ID: <%b@x>\r\n" % (b"a" * 300)])
+def test_a_message_id_that_is_none_is_not_referred_to(field: bytes) -> None:
+    assert b"References" not in report(Reported("a@b.fr", UNKNOWN_PATIENT), header=b"Subject: x\r\n" + field)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"reply": "550 5.1.1 no\r\nX-Forged: yes\r\n\r\n--rapport-abc--\x1b[2J"},
+        {"reply": "550 " + "x" * 5000},
+        {"reply": "550 " + "é\u202e" * 50},
+        {"server": "mx\r\nX-Forged: yes"},
+        {"orcpt": "rfc822;a+0D+0AX-Forged:+20yes"},
+        {"orcpt": "x\r\nX-Forged: yes;a"},
+        {"orcpt": "rfc822;+00+1B"},
+    ],
+)
+def test_nothing_that_others_say_can_write_into_a_report(values: dict[str, str]) -> None:
+    content = report(Reported("a@b.fr", PEER_REFUSED, **values), envid="a+0D+0AX-Forged:+20yes")
+    assert b"\r\nX-Forged" not in content
+    assert b"\x1b" not in content
+    assert b"Original-Envelope-Id" not in content
+    assert max(map(len, content.split(b"\r\n"))) <= 998
+    assert len(scan(content).children) == 3
+
+
+def test_addresses_beyond_ascii_are_written_as_rfc_6533_says() -> None:
+    sent = "From: é@b.fr\r\nSubject: x\r\n\r\ncorps\r\n".encode()
+    recipient = Reported("léa@pair.fr", PEER_REFUSED, orcpt="utf-8;l\\x{E9}a@pair.fr")
+    content = report(recipient, content=sent, ret="FULL")
+    assert [part.content_type for part in scan(content).children] == [
+        "text/plain",
+        "message/global-delivery-status",
+        "message/global",
+    ]
+    assert "\r\nFinal-Recipient: utf-8; léa@pair.fr\r\n".encode() in content
+    assert b"\r\nOriginal-Recipient: utf-8; l\\x{E9}a@pair.fr\r\n" in content
+    headers = report(recipient, content=sent)
+    assert scan(headers).children[2].content_type == "message/global-headers"
 
 
 @pytest.mark.parametrize(
