@@ -7,6 +7,7 @@ replaced is tested, fault by fault, in tests/mailserver/smtp/test_aiosmtpd_fault
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from asyncio import StreamReader, StreamReaderProtocol
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mailserver.smtp.policy import ListenerPolicy
 
 _READ_LIMIT: Final = 16 * 1024  # what the stream buffers before it stops reading the socket, halved
+_LINGER: Final = 2.0  # seconds that a client has to take in why TLS failed
 
 _log = get_logger(__name__)
 
@@ -188,6 +190,7 @@ class Connection(SMTP):
             await self._handshake
         except ssl.SSLError as error:
             _log.info("smtp.tls_failed", listener=self._policy.name, kind=error.reason)
+            await self._linger()
             await self._gate.handshake_failed(self._client, error)
             raise Closing from error
         except ConnectionError as error:
@@ -196,6 +199,15 @@ class Connection(SMTP):
         self._client = Client(self._client.peer, self._policy.name)
         self._client.is_secured = True
         self._client.certificate = self._tls.certificate
+
+    async def _linger(self) -> None:
+        """Let the client read its alert: closed with octets unread, the connection would be reset under it."""
+        transport = self.transport
+        if transport is not None and not transport.is_closing():
+            transport.write_eof()
+            self._expect_by(self.loop.time() + _LINGER)
+            with contextlib.suppress(ConnectionError):
+                await self._reader.read(1)
 
     def _shake_hands(self, octets: bytes) -> None:
         tls, handshake = self._tls, self._handshake

@@ -79,7 +79,7 @@ class MxGate:
         self._router = router
         self._metrics = metrics
         self._trail = PeerTrail(database, clock, metrics)
-        self._rates = rates or Rates(0)
+        self._rates = rates if rates is not None else Rates(0)
 
     async def sign_in(self, client: Client, login: str, password: str) -> Principal | Refused:
         """Not here: the certificate says who speaks."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 10_000
 """Buckets kept: more than there are operators, or boxes that send within a minute."""
+_ROUNDING = 1e-6  # seconds
 
 
 class Rates:
@@ -34,7 +35,9 @@ class Rates:
         self._full_at: dict[str, float] = {}
         """When each bucket is full again, which says how much is in it now; in the order of use."""
 
-    def __len__(self) -> int:
+    @property
+    def active(self) -> int:
+        """Names that are remembered."""
         return len(self._full_at)
 
     def take(self, name: str) -> bool:
@@ -43,8 +46,7 @@ class Rates:
             return True
         now = self._now()
         full_at = max(self._full_at.pop(name, now), now) + 1 / self._rate
-        # Half a token's worth forgives what adding fractions of seconds loses.
-        if full_at - now > (self._burst + 0.5) / self._rate:
+        if full_at - now > self._burst / self._rate + _ROUNDING:
             self._full_at[name] = full_at - 1 / self._rate
             return False
         if len(self._full_at) >= self._names:

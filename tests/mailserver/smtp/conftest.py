@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 import trustme
+import uvloop
 
 from mailserver.envelope import Accepted, Envelope, Principal, Refused
 from mailserver.refusals import UNKNOWN_MAILBOX, WRONG_PASSWORD
@@ -18,10 +19,11 @@ from mailserver.smtp.listener import Listener, listen, listen_tls
 from mailserver.smtp.policy import Limits, ListenerPolicy, mx_plain, submission_plain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from mailserver.refusals import Refusal
     from mailserver.smtp.gate import Client
+    from tests.mailserver.smtp.trusted import Papers
 
 HOSTNAME = "smtp.hopital.mssante.fr"
 LOGIN = "anne@hopital.mssante.fr"
@@ -137,6 +139,11 @@ class Talk:
         except ConnectionError:
             return True
 
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """STARTTLS and the handshake."""
+        assert (await self.say("STARTTLS")) == "220 2.0.0 Ready to start TLS"
+        await self.writer.start_tls(context, server_hostname="localhost")
+
     async def begin(self) -> Self:
         """Greeting and EHLO."""
         assert (await self.answer()).startswith("220 ")
@@ -182,6 +189,21 @@ class Harbour:
     async def close(self) -> None:
         for listener in self._listeners:
             await listener.close(grace=0)
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Both loops for a module that says so."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if getattr(item.module, "BOTH_LOOPS", False):  # type: ignore[attr-defined]
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
+
+
+@pytest.fixture(scope="session")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+    from tests.mailserver.smtp.trusted import Papers
+
+    return Papers.make(tmp_path_factory.mktemp("papers"))
 
 
 @pytest.fixture(scope="session")
