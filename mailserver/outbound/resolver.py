@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dns.rdatatype import RdataType
-    from dns.rdtypes.ANY.MX import MX as MxRecord
+    from dns.rdtypes.ANY.MX import MX as MxRecord  # noqa: N811 - a class, beside the number of its kind
 
 _SMTP = 25
 _MOST_HOSTS = 5
