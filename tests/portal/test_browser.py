@@ -310,3 +310,33 @@ async def test_the_policy_lets_nothing_run_and_no_page_breaks_it(
     # The frame is styled by our sheet although its origin is nobody's.
     assert await frame.locator("h1").evaluate("e => getComputedStyle(e).fontSize") == "20px"
     assert complaints == []
+
+
+@pytest.mark.parametrize("script", [True, False])
+async def test_a_reading_receipt_is_decided_by_keyboard_and_passes_axe(
+    house: House, url: str, chromium: Browser, *, script: bool
+) -> None:
+    doctor, patient = await house.doctor(), await house.patient()
+    for number in range(2):
+        asks = f"Disposition-Notification-To: {doctor.address}"
+        await house.write(doctor, patient, message_id=f"<{number}@x>", headers=(asks,))
+    context = await window(chromium, url, java_script_enabled=script)
+    page = await signed_in(context, patient)
+    await page.goto("/patient/conversations/1")
+    asked = page.get_by_text("Ce professionnel demande un accusé de lecture.")
+    assert await asked.count() == 2
+    if script:
+        assert await violations(page) == []
+    await page.get_by_role("button", name="Envoyer l’accusé de lecture", exact=True).first.focus()
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**?accuse=sent#message-*")
+    await page.get_by_role("button", name="Ne pas envoyer l’accusé de lecture").focus()
+    await page.keyboard.press("Space")
+    await page.wait_for_url("**?accuse=withheld#message-*")
+    assert await asked.count() == 0
+    assert await page.get_by_text("Accusé de lecture envoyé.").count() == 1
+    assert await page.get_by_text("Vous n’avez pas envoyé d’accusé de lecture.").count() == 1
+    if script:
+        assert await violations(page) == []
+    await house.worker.drain()
+    assert len(await house.place.kept(doctor.owner_id)) == 1
