@@ -78,7 +78,11 @@ class Authorities:
             return []
         ways: list[tuple[x509.Certificate, ...]] = []
         for issuer in self.named(certificate.issuer):
-            if issuer in below or not _may_sign_below(issuer, len(below)) or not _issued(certificate, issuer):
+            if (
+                issuer in below
+                or not _may_sign_below(issuer, len(below))
+                or not is_issued_by(certificate, issuer)
+            ):
                 continue
             chain = (*below, issuer)
             ways += [chain] if is_root(issuer) else self._ways(issuer, chain)
@@ -90,12 +94,8 @@ def holds_at(certificate: x509.Certificate, at: datetime) -> bool:
     return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
 
 
-def is_root(certificate: x509.Certificate) -> bool:
-    """Whether a certificate is signed by its own key."""
-    return certificate.issuer == certificate.subject and _issued(certificate, certificate)
-
-
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether a certificate bears the name of an issuer and a SHA-2 signature of its key."""
     try:
         if certificate != issuer and not isinstance(certificate.signature_hash_algorithm, _STRONG):
             return False
@@ -103,6 +103,11 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
+
+
+def is_root(certificate: x509.Certificate) -> bool:
+    """Whether a certificate is signed by its own key."""
+    return certificate.issuer == certificate.subject and is_issued_by(certificate, certificate)
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:

@@ -186,19 +186,21 @@ class Pki:
             self.revoke(certificate, now)
         return Issued(certificate, key, (issuer.certificate,))
 
-    def revoke(self, certificate: x509.Certificate, now: datetime) -> None:
-        """Adds the certificate to the revocation list and writes it; a second time changes nothing."""
+    def revoke(self, certificate: x509.Certificate, now: datetime) -> bool:
+        """Adds the certificate to the revocation list and writes it; False when it was on it already."""
         with self._locked():
             revoked = self._revoked()
-            if all(entry.serial_number != certificate.serial_number for entry in revoked):
-                entry = (
-                    x509.RevokedCertificateBuilder()
-                    .serial_number(certificate.serial_number)
-                    .revocation_date(now)
-                    .add_extension(x509.CRLReason(x509.ReasonFlags.cessation_of_operation), critical=False)
-                    .build()
-                )
-                self._write_crl([*revoked, entry], now)
+            if any(entry.serial_number == certificate.serial_number for entry in revoked):
+                return False
+            entry = (
+                x509.RevokedCertificateBuilder()
+                .serial_number(certificate.serial_number)
+                .revocation_date(now)
+                .add_extension(x509.CRLReason(x509.ReasonFlags.cessation_of_operation), critical=False)
+                .build()
+            )
+            self._write_crl([*revoked, entry], now)
+        return True
 
     def renew_crl(self, now: datetime) -> None:
         """Signs the revocation list again once less than a week of it is left."""

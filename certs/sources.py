@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-import httpx2
-
 from certs.tls import Trust, client_context
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_TIMEOUT = httpx2.Timeout(20, connect=10)
+_CONNECT_SECONDS, _SILENT_SECONDS = 10.0, 20.0
 _LONGEST = 180.0
 _REDIRECTS = 3
 _SCHEMES = ("https", "http", "file")
@@ -63,11 +61,14 @@ class _Redirect:
 
 
 async def _get(url: str, authorities: Path, limit: int) -> bytes | _Redirect:
+    import httpx2  # a tenth of a second that only a fetch has to wait
+
     context = client_context(Trust(authorities))
+    timeout = httpx2.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS)
     headers = {"Accept-Encoding": "identity", "User-Agent": "vaguemestre"}
     try:
         async with (
-            httpx2.AsyncClient(verify=context, timeout=_TIMEOUT, headers=headers) as client,
+            httpx2.AsyncClient(verify=context, timeout=timeout, headers=headers) as client,
             client.stream("GET", url) as response,
         ):
             if response.is_redirect:

@@ -169,7 +169,8 @@ class TrustSpace:
 
     async def fetch_revocations(self) -> tuple[CrlFetched, ...]:
         """Fetches every revocation list; one that fails leaves the one in use."""
-        fetched = tuple([await self._fetch_crl(url) for url in self._settings.trust.crl_urls])
+        now = self._clock.now()
+        fetched = tuple([await self._store.fetch_crl_into(url, now) for url in self._settings.trust.crl_urls])
         await self.refresh()
         return fetched
 
@@ -207,14 +208,6 @@ class TrustSpace:
             if each.failure:
                 _log.error("revocation list not fetched", url=each.url, reason=each.failure)
         return not any(each.failure for each in fetched)
-
-    async def _fetch_crl(self, url: str) -> CrlFetched:
-        try:
-            content = await self._store.fetch_crl(url)
-            crl = await asyncio.to_thread(self._store.adopt_crl, url, content, self._clock.now())
-        except (CrlRefused, SourceUnreachable, OSError) as error:
-            return CrlFetched(url, None, str(error))
-        return CrlFetched(url, crl, "")
 
     def _adopt(self, content: bytes, force: Force) -> Adopted | Unchanged:
         now = self._clock.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import hashlib
 from contextlib import contextmanager
@@ -106,10 +107,7 @@ class TrustStore:
 
     def read(self, content: bytes, revocations: Revocations, now: datetime) -> SignedList:
         """A list that could be adopted where none is in use. Raises ListRefused."""
-        signed = read_signed(content, self._policy, revocations)
-        if signed.white_list.generated_at > now + FARTHEST_AHEAD:
-            raise ListRefused(ListFault.FUTURE_DATE, f"{signed.white_list.generated_at:%Y-%m-%d %H:%M} UTC")
-        return signed
+        return read_acceptable(content, self._policy, revocations, now)
 
     def load_list(self, revocations: Revocations, now: datetime) -> SignedList | None:
         """The last good list, verified again; None where there is none. Raises ListRefused, SourceUnreachable."""
@@ -155,6 +153,15 @@ class TrustStore:
             url, schemes=("https", "http", "file"), authorities=self._authority_file, limit=LARGEST_CRL
         )
 
+    async def fetch_crl_into(self, url: str, now: datetime) -> CrlFetched:
+        """Fetches a revocation list and takes it into use; a failure leaves the one in use."""
+        try:
+            content = await self.fetch_crl(url)
+            crl = await asyncio.to_thread(self.adopt_crl, url, content, now)
+        except (CrlRefused, SourceUnreachable, OSError) as error:
+            return CrlFetched(url, None, str(error))
+        return CrlFetched(url, crl, "")
+
     def load_crl(self, path: Path, now: datetime) -> Crl | None:
         """A revocation list on disk; None where there is none. Raises CrlRefused, SourceUnreachable."""
         return Crl.read(read_file(path, LARGEST_CRL), self.authorities, now) if path.exists() else None
@@ -196,6 +203,17 @@ class TrustStore:
             parsed = x509.load_der_x509_crl(new.der)
             write_atomically(path, parsed.public_bytes(Encoding.PEM), PUBLIC)
         return new
+
+
+def read_acceptable(
+    content: bytes, policy: SignaturePolicy, revocations: Revocations, now: datetime
+) -> SignedList:
+    """A list whose signature and date are in order. Raises ListRefused."""
+    signed = read_signed(content, policy, revocations)
+    generated_at = signed.white_list.generated_at
+    if generated_at > now + FARTHEST_AHEAD:
+        raise ListRefused(ListFault.FUTURE_DATE, f"{generated_at:%Y-%m-%d %H:%M} UTC")
+    return signed
 
 
 @contextmanager

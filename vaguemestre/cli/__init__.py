@@ -9,8 +9,13 @@ import sys
 
 import typer
 
+from certs.list_faults import ListRefused
 from certs.names import NameMalformed
 from certs.pki import PkiUnusable
+from certs.publisher import ListingRefused
+from certs.revocation import CrlRefused
+from certs.routes import RoutesUnusable
+from certs.sources import SourceUnreachable
 from certs.tls import TlsUnusable
 from certs.trust import TrustUnusable
 from directory.bals import BalRefused
@@ -18,7 +23,17 @@ from directory.patients import PatientRefused
 from foundation.database import DatabaseUnavailable
 from foundation.settings import SettingsError
 from foundation.vault import BlobDamaged, VaultUnavailable
-from vaguemestre.cli import audit, bridge, check_peers, directory, operating, people, trust
+from vaguemestre.cli import (
+    audit,
+    bridge,
+    check_peers,
+    directory,
+    operating,
+    people,
+    routes,
+    trust,
+    white_list,
+)
 from vaguemestre.cli.output import Failed
 from vaguemestre.errors import CannotListen, HomeBusy, SandboxBroken
 from vaguemestre.migrate import SchemaTooNew
@@ -38,21 +53,28 @@ app.add_typer(people.bal, name="bal")
 app.add_typer(people.patient, name="patient")
 app.add_typer(directory.app, name="directory")
 app.add_typer(trust.certs, name="certs")
+app.add_typer(white_list.app, name="white-list")
+app.add_typer(routes.app, name="routes")
 app.add_typer(audit.app, name="trail")
 
 _EXPECTED = (
     BalRefused,
     BlobDamaged,
     CannotListen,
+    CrlRefused,
     DatabaseUnavailable,
     Failed,
     HomeBusy,
+    ListRefused,
+    ListingRefused,
     NameMalformed,
     PatientRefused,
     PkiUnusable,
+    RoutesUnusable,
     SandboxBroken,
     SchemaTooNew,
     SettingsError,
+    SourceUnreachable,
     TlsUnusable,
     TrustUnusable,
     VaultUnavailable,

@@ -9,11 +9,14 @@ from typing import Annotated
 import typer
 from cryptography import x509
 
+from certs.authorities import is_issued_by
+from certs.expiry import ends
 from certs.names import DistinguishedName
 from certs.pki import Case, Pki
 from certs.profiles import Purpose
 from foundation.settings import load
-from vaguemestre.cli.output import Failed, Home, Json, show_one
+from vaguemestre.cli.output import Failed, Home, Json, show, show_one
+from vaguemestre.companions import authority_of
 
 certs = typer.Typer(no_args_is_help=True, help="Certificates: issue from the sandbox's authority, show any.")
 
@@ -43,23 +46,62 @@ def issue(
         raise Failed(f"{taken[0]} exists: choose another prefix, a key is not replaced")
     now = datetime.now(UTC)
     name = DistinguishedName.of(cn=cn, ou=ou, o=o, st=st)
-    issued = Pki.open(settings.home / "pki", now).issue(
+    issued = Pki.open(authority_of(settings.home), now).issue(
         name, now, purpose=Purpose.SERVER, case=case, hosts=(cn,)
     )
     certificate, key = issued.write(out)
     show_one({"certificate": str(certificate), "key": str(key), "dn": str(issued.dn)}, as_json=as_json)
 
 
-@certs.command(epilog="Example: vaguemestre certs show essai.pem")
-def show(
+@certs.command(epilog="Example: vaguemestre certs revoke --home sandbox essai.pem")
+def revoke(
+    home: Home,
+    file: Annotated[Path, typer.Argument(help="The certificate, PEM.")],
+    as_json: Json = False,
+) -> None:
+    """Puts a certificate of a sandbox on its revocation list; a running sandbox refuses it from then on."""
+    settings = load(home)
+    if not settings.sandbox:
+        raise Failed("certificates are revoked in a sandbox only: a real operator asks IGC-Santé")
+    certificate = _certificate(file)
+    now = datetime.now(UTC)
+    pki = Pki.open(authority_of(settings.home), now)
+    if not is_issued_by(certificate, pki.organisations.certificate):
+        raise Failed(f"{file} is not a certificate of this sandbox's authority")
+    changed = pki.revoke(certificate, now)
+    outcome = "revoked" if changed else "revoked already"
+    name = DistinguishedName.from_x509(certificate.subject)
+    show_one(
+        {"dn": str(name), "serial": f"{certificate.serial_number:x}", "outcome": outcome}, as_json=as_json
+    )
+
+
+@certs.command(epilog="Example: vaguemestre certs expiry --home operateur")
+def expiry(
+    home: Home,
+    days: Annotated[int, typer.Option(min=0, help="Fail when something ends in fewer days.")] = 30,
+    as_json: Json = False,
+) -> None:
+    """Days left of everything the trust space rests on; fails when something ends soon, or has ended.
+
+    A revocation list is renewed within days by its nature: it fails only once it is out of date or missing.
+    """
+    settings = load(home)
+    now = datetime.now(UTC)
+    rows = [end.row(now, days) for end in ends(settings, now)]
+    show(rows, ("what", "name", "until", "days", "state"), as_json=as_json)
+    bad = [row for row in rows if row["state"] != "good"]
+    if bad:
+        raise Failed(f"{bad[0]['what']} ({bad[0]['name']}): {bad[0]['state']}")
+
+
+@certs.command("show", epilog="Example: vaguemestre certs show essai.pem")
+def show_file(
     file: Annotated[Path, typer.Argument(help="A certificate in PEM.")],
     as_json: Json = False,
 ) -> None:
     """Prints the name as a white list writes it, the issuer, and the dates of the first certificate of a file."""
-    try:
-        certificate = x509.load_pem_x509_certificate(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise Failed(f"{file} holds no certificate that can be read") from error
+    certificate = _certificate(file)
     show_one(
         {
             "dn": str(DistinguishedName.from_x509(certificate.subject)),
@@ -70,3 +112,10 @@ def show(
         },
         as_json=as_json,
     )
+
+
+def _certificate(file: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Failed(f"{file} holds no certificate that can be read") from error
