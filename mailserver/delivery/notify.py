@@ -38,8 +38,8 @@ _ON_LOOP_BYTES = 32 * 1024
 class Notice:
     """Something to tell a sender about recipients of one message. Times are epoch ms.
 
-    `to` is the reverse-path of that message, `queue_id` its own, `content` its bytes with or without our
-    Return-Path; `envid` and `ret` as they stood in MAIL. `retried_until` belongs to a delay.
+    `to` is the reverse-path of that message, `queue_id` its own, `content` its bytes or its header alone, with or
+    without our Return-Path; `envid` and `ret` as they stood in MAIL. `retried_until` belongs to a delay.
     """
 
     to: str
@@ -119,7 +119,7 @@ class Reporter:
     def put(self, uow: UnitOfWork, prepared: PreparedNotice, *, actor: str = "system") -> None:
         """Stores or queues the report, with a row of the trail for each recipient it tells of.
 
-        Nobody can be told by the null sender or one whose box is gone: the trail says that the matter was dropped.
+        The null sender, or one whose box is gone, cannot be told: the trail says what was dropped for good.
         """
         mail, notice = prepared.mail, prepared.notice
         subject = None
@@ -127,10 +127,13 @@ class Reporter:
             subject = self._store(uow, prepared, mail)
             if subject is None:
                 self._vault.drop(uow, mail.sealed)
+        action = "message.reported"
+        if subject is None:
+            action = "message.dropped" if notice.action is Action.FAILED else "report.dropped"
         for one in notice.recipients:
             trail.append(
                 uow,
-                "message.reported" if subject is not None else "message.dropped",
+                action,
                 actor=actor,
                 subject=subject or f"queue:{notice.queue_id}",
                 outcome=one.refusal.code if one.refusal is not None else notice.action.value,

@@ -51,7 +51,7 @@ class Undelivered:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a report tells. Times are epoch ms; `content` is the message with CRLF line ends.
+    """What a report tells. Times are epoch ms; `content` is the message, or its header alone, with CRLF line ends.
 
     `identifier` is random: it makes the boundary, which no returned message may hold.
     """
@@ -122,11 +122,8 @@ def _header(content: bytes) -> bytes:
 def _returned(report: Report, header: bytes) -> tuple[str, bytes]:
     """What comes back: the header, or the whole where that was asked of a failure (RFC 3461 §4.3)."""
     is_global = not header.isascii()
-    if (
-        report.ret == "FULL"
-        and report.action is Action.FAILED
-        and len(report.content) <= RETURNED_MESSAGE_BYTES
-    ):
+    is_wanted = report.ret == "FULL" and report.action is Action.FAILED
+    if is_wanted and len(report.content) <= RETURNED_MESSAGE_BYTES and b"\r\n\r\n" in report.content:
         whole = report.content[_start(report.content) :]
         return "message/global" if is_global else "message/rfc822", whole
     kept = header

@@ -18,11 +18,12 @@ from mailserver.refusals import (
     PATIENT_TO_PATIENT,
     RELAY_DENIED,
     SENDER_NOT_OWNED,
+    TRUST_UNAVAILABLE,
     UNKNOWN_MAILBOX,
     UNKNOWN_PATIENT,
     Refusal,
 )
-from tests.mailserver.place import DOMAIN, PATIENTS, Place, patient_address, principal_of
+from tests.mailserver.place import DOMAIN, PATIENTS, Place, Space, patient_address, principal_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,3 +188,44 @@ async def test_a_patient_writes_to_who_wrote_until_the_exchange_ends(place: Plac
     assert await place.rules.recipient(None, me, marie.address) is None
     await place.send(marie, me, subject="[FIN]", message_id="<fin@x>")
     assert await place.rules.recipient(None, me, marie.address) is EXCHANGE_ENDED
+
+
+async def test_a_listed_domain_is_for_who_signed_in_and_the_list_counts_as_it_is_now(
+    database: Database, vault: Vault, clock: FixedClock, tmp_path: Path
+) -> None:
+    space = Space.of("ailleurs.mssante.fr")
+    place = Place(database, vault, clock, tmp_path, trust=space)
+    marie = principal_of(await place.add("marie"))
+    rules = place.rules
+    assert await rules.recipient(marie, marie.address, OUTSIDE) is None
+    assert await rules.recipient(marie, marie.address, OUTSIDE.upper()) is None
+    assert await rules.recipient(marie, "", OUTSIDE) is None
+    assert await rules.recipient(marie, marie.address, "a@autre.mssante.fr") is DOMAIN_NOT_REACHABLE
+    assert await rules.recipient(None, "b@autre.mssante.fr", OUTSIDE) is RELAY_DENIED
+    space.white_list = frozenset()
+    assert await rules.recipient(marie, marie.address, OUTSIDE) is DOMAIN_NOT_REACHABLE
+    space.white_list = None
+    assert await rules.recipient(marie, marie.address, OUTSIDE) is TRUST_UNAVAILABLE
+    assert await rules.recipient(marie, marie.address, marie.address) is None
+
+
+async def test_a_patient_of_another_operator_is_that_operators_to_judge(
+    database: Database, vault: Vault, clock: FixedClock, tmp_path: Path
+) -> None:
+    place = Place(database, vault, clock, tmp_path, trust=Space.of(PATIENTS), serves_patients=False)
+    marie = principal_of(await place.add("marie"))
+    patient = f"279035121518989@{PATIENTS}"
+    assert await place.rules.recipient(marie, marie.address, patient) is None
+    assert await place.rules.recipient(None, patient, marie.address) is None
+    assert place.rules.sender(None, patient) is None
+
+
+async def test_where_reports_are_set_a_listed_sender_gets_one_and_any_other_is_refused(
+    database: Database, vault: Vault, clock: FixedClock, tmp_path: Path
+) -> None:
+    space = Space.of("ailleurs.mssante.fr")
+    place = Place(database, vault, clock, tmp_path, trust=space, patients={"undeliverable": "report"})
+    to = f"279035121518989@{PATIENTS}"
+    assert await place.rules.recipient(None, OUTSIDE, to) is None
+    assert await place.rules.recipient(None, "a@autre.mssante.fr", to) is UNKNOWN_PATIENT
+    assert await place.rules.recipient(None, "", to) is UNKNOWN_PATIENT

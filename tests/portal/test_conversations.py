@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailserver.conversations import conversation_item
-from mailserver.refusals import REPLY_NOT_ALLOWED
+from mailserver.delivery.notify import Action, Notice, Reported, Reporter
+from mailserver.refusals import REPLY_NOT_ALLOWED, UNREACHABLE
 from portal.reading import split_quoted
 from portal.threads import preset_category
 from tests.dmp_bridge.builders import PDF, PNG
@@ -160,6 +161,33 @@ async def test_a_patient_answers_and_the_doctor_gets_it(house: House) -> None:
     (received,) = await house.place.kept(doctor.owner_id)
     assert received.subject == "Re: Votre traitement"
     assert b"X-MSS" not in received.content
+
+
+async def test_an_answer_that_could_not_be_brought_is_told_by_the_mail_system_and_not_by_the_doctor(
+    house: House,
+) -> None:
+    patient, doctor = await house.patient(), await house.doctor()
+    await house.write(doctor, patient, subject="Votre traitement")
+    browser = await house.signed_in(patient)
+    await answer(house, browser, patient, "Merci docteur.")
+    [sent] = await house.place.kept(patient.owner_id, "Sent")
+    reporter = Reporter(house.place.vault, house.clock, house.place.settings)
+    prepared = await reporter.prepare(
+        Notice(
+            patient_address(patient),
+            Action.FAILED,
+            (Reported(doctor.address, UNREACHABLE),),
+            "Q1",
+            house.clock.millis(),
+            sent.content,
+        )
+    )
+    await house.place.database.write(lambda uow: reporter.put(uow, prepared))
+    page = await open_only(house, browser, patient)
+    assert '<span class="name">Messagerie</span>' in page.text
+    assert "Message non distribué : le serveur du destinataire ne répond pas." in unescape(page.text)
+    assert "delivery-status" not in page.text
+    assert "Examen en cours" not in page.text
 
 
 async def test_an_answer_without_the_token_is_not_sent(house: House) -> None:

@@ -103,7 +103,7 @@ async def test_a_sender_that_cannot_be_reached_gets_its_message_delivered_and_no
     assert isinstance(answer, Accepted)
     assert len(await place.kept(paul.owner_id)) == 1
     assert await place.queued() == []
-    assert [row.action for row in place.trail()] == ["message.delivered", "message.dropped"]
+    assert [row.action for row in place.trail()] == ["message.delivered", "report.dropped"]
 
 
 async def test_the_null_sender_is_never_told_of_success(place: Place) -> None:

@@ -219,6 +219,13 @@ def test_the_whole_comes_back_of_a_failure_where_it_was_asked_and_is_not_too_big
     assert b"Return-Path: <a@b.fr>" not in content
 
 
+@pytest.mark.parametrize("content", [b"", b"Subject: x\r\nMessage-ID: <a@b>\r\n"])
+def test_of_a_message_whose_body_is_not_at_hand_the_header_comes_back(content: bytes) -> None:
+    found = report(Reported("a@b.fr", UNKNOWN_PATIENT), content=content, ret="FULL")
+    assert scan(found).children[2].subtype == "rfc822-headers"
+    assert found.endswith(content + b"\r\n--rapport-abc--\r\n")
+
+
 def test_a_report_stands_beside_the_message_it_is_about_and_names_it() -> None:
     header = b"message-ID: <m1@x>\r\nSubject: =?utf-8?q?Compte_rendu_d=27=C3=A9t=C3=A9?=\r\n\tde Marie\r\n"
     content = report(Reported("a@b.fr", UNKNOWN_PATIENT), header=header)
