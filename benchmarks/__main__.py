@@ -14,7 +14,8 @@ from benchmarks.scenarios import SCENARIOS
 from benchmarks.target import Unavailable
 
 if TYPE_CHECKING:
-    from benchmarks.scenarios import Run, Scenario
+    from benchmarks.run import Run
+    from benchmarks.scenarios import Scenario
     from benchmarks.target import Target
 
 
@@ -34,7 +35,7 @@ def main() -> int:
         theirs: Target | None = None
         try:
             _say(f"starting {rival.NAME}")
-            theirs = servers.enter_context(rival.running())
+            theirs = servers.enter_context(rival.running(ours.between))
         except Unavailable as reason:
             _say(f"without the rival: {reason}")
         for name in arguments.only or SCENARIOS:

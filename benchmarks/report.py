@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import rival
 
 if TYPE_CHECKING:
-    from benchmarks.scenarios import Run
+    from benchmarks.run import Run
 
 FILE = Path(__file__).with_name("results.json")
 

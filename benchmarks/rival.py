@@ -5,74 +5,25 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import signal
 import subprocess
-import tempfile
 import time
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import tree
-from benchmarks.target import HOST, Target, Unavailable, answers, free_ports
+from benchmarks import postfix
+from benchmarks.postfix import Postfix
+from benchmarks.target import HOST, Between, Target, Unavailable, answers, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 NAME = "Postfix + Dovecot (LMTP, maildir)"
 _DOMAIN = "banc.example"
 _USER = "banc"
 _PASSWORD = "banc"
 _START_SECONDS = 30
-
-# Only what makes it private differs from a fresh installation: folders, ports, one virtual domain, no chroot
-# (the chroot holds files of /etc that are not ours to write).
-_MAIN = """\
-compatibility_level = 3.6
-queue_directory = {home}/spool
-data_directory = {home}/data
-mail_owner = postfix
-setgid_group = postdrop
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-myhostname = banc.example
-mydestination =
-mynetworks = 127.0.0.0/8
-alias_maps =
-alias_database =
-virtual_mailbox_domains = {domain}
-virtual_mailbox_maps = static:any
-virtual_transport = lmtp:unix:{home}/run/lmtp
-message_size_limit = 30000000
-mailbox_size_limit = 0
-virtual_mailbox_limit = 0
-"""
-
-_MASTER = """\
-127.0.0.1:{smtp} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-proxywrite unix - - n - 1 proxymap
-smtp unix - - n - - smtp
-showq unix n - n - - showq
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-local unix - n n - - local
-virtual unix - n n - - virtual
-lmtp unix - - n - - lmtp
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-"""
 
 _DOVECOT = """\
 base_dir = {home}/run
@@ -113,104 +64,100 @@ protocol lmtp {{
 
 def missing() -> str | None:
     """Why the rival cannot run here, or None."""
-    if os.geteuid() != 0:
-        return "Postfix and Dovecot need root to start their processes"
-    for program in ("postfix", "dovecot"):
-        if _program(program) is None:
-            return f"{program} is not installed"
-    return None
-
-
-def _program(name: str) -> str | None:
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if (reason := postfix.missing()) is not None:
+        return reason
+    return None if postfix.program("dovecot") else "dovecot is not installed"
 
 
 @contextmanager
-def running() -> Iterator[Target]:
-    """Both servers on free ports, stopped and wiped on the way out; raises `Unavailable`."""
+def running(ours: Between) -> Iterator[Target]:
+    """Both servers on free ports, with the certificates our own service has; stopped and wiped on the way out.
+
+    What is written to our peer goes to the same sink. Raises `Unavailable`.
+    """
     if (reason := missing()) is not None:
         raise Unavailable(reason)
-    home = Path(tempfile.mkdtemp(prefix="rival-"))
-    started: list[subprocess.Popen[bytes]] = []
+    home = postfix.private_folder("rival-")
+    dovecot: subprocess.Popen[bytes] | None = None
     try:
-        smtp, imap = free_ports(2)
-        _lay_out(home, smtp, imap)
-        with (home / "output.log").open("wb") as output:
-            for command in (
-                [_program("dovecot"), "-F", "-c", f"{home}/dovecot.conf"],
-                [_program("postfix"), "-c", f"{home}/postfix", "start-fg"],
-            ):
-                started.append(
-                    subprocess.Popen(
-                        [str(word) for word in command],
-                        stdin=subprocess.DEVNULL,
-                        stdout=output,
-                        stderr=output,
-                        start_new_session=True,
-                    )
-                )
-        _wait(home, started, smtp, imap)
-        address = f"{_USER}@{_DOMAIN}"
-        yield Target(
-            name=NAME,
-            smtp_port=smtp,
-            imap_port=imap,
-            sender="banc@expediteur.example",
-            recipient=address,
-            login=_USER,
-            password=_PASSWORD,
-            pids=tuple(process.pid for process in started),
-        )
+        smtp, mx, imap = free_ports(3)
+        dovecot = _start_dovecot(home, imap)
+        with Postfix(home, _main(home, ours), _services(smtp, mx), (smtp, mx)) as server:
+            _wait(home, dovecot, imap)
+            yield Target(
+                name=NAME,
+                smtp_port=smtp,
+                imap_port=imap,
+                sender="banc@expediteur.example",
+                recipient=f"{_USER}@{_DOMAIN}",
+                login=_USER,
+                password=_PASSWORD,
+                pids=(dovecot.pid, server.pid),
+                between=replace(
+                    ours,
+                    mx_port=mx,
+                    submission_port=smtp,
+                    sign_in=False,
+                    author=f"{_USER}@{_DOMAIN}",
+                ),
+            )
     finally:
-        for process in reversed(started):
-            _stop(process)
+        if dovecot is not None:
+            postfix.end(dovecot)
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _lay_out(home: Path, smtp: int, imap: int) -> None:
-    home.chmod(0o755)
-    owner = pwd.getpwnam("nobody")
-    postfix = pwd.getpwnam("postfix")
-    for name in ("postfix", "spool", "data", "run", "state", "mail"):
-        (home / name).mkdir()
-    os.chown(home / "data", postfix.pw_uid, postfix.pw_gid)
-    os.chown(home / "mail", owner.pw_uid, owner.pw_gid)
-    (home / "postfix" / "main.cf").write_text(_MAIN.format(home=home, domain=_DOMAIN))
-    (home / "postfix" / "master.cf").write_text(_MASTER.format(smtp=smtp))
-    (home / "dovecot.conf").write_text(
-        _DOVECOT.format(home=home, password=_PASSWORD, imap=imap, uid=owner.pw_uid, gid=owner.pw_gid)
+def _main(home: Path, ours: Between) -> dict[str, str]:
+    peer_domain = ours.peer_box.partition("@")[2]
+    return {
+        "myhostname": "banc.example",
+        "mynetworks": "127.0.0.0/8",
+        "virtual_mailbox_domains": _DOMAIN,
+        "virtual_mailbox_maps": "static:any",
+        "virtual_transport": f"lmtp:unix:{home}/run/lmtp",
+        "transport_maps": f"inline:{{{peer_domain}=smtp:[{HOST}]:{ours.sink.port}}}",
+        "smtpd_tls_cert_file": ours.own.certificate,
+        "smtpd_tls_key_file": ours.own.key,
+        "smtpd_tls_CAfile": ours.ca_file,
+        "smtp_tls_security_level": "encrypt",
+        "smtp_tls_cert_file": ours.own.certificate,
+        "smtp_tls_key_file": ours.own.key,
+        "smtp_tls_CAfile": ours.ca_file,
+        # Without it, Postfix opens a new connection for each message over TLS.
+        "smtp_tls_connection_reuse": "yes",
+    }
+
+
+def _services(smtp: int, mx: int) -> tuple[str, ...]:
+    options = "smtpd_tls_security_level=encrypt smtpd_tls_ask_ccert=yes smtpd_tls_req_ccert=yes"
+    return (
+        f"{HOST}:{smtp} inet n - n - - smtpd",
+        f"{HOST}:{mx} inet n - n - - smtpd {' '.join(f'-o {option}' for option in options.split())}",
     )
 
 
-def _wait(home: Path, started: list[subprocess.Popen[bytes]], smtp: int, imap: int) -> None:
+def _start_dovecot(home: Path, imap: int) -> subprocess.Popen[bytes]:
+    owner = pwd.getpwnam("nobody")
+    for name in ("run", "state", "mail"):
+        (home / name).mkdir()
+    os.chown(home / "mail", owner.pw_uid, owner.pw_gid)
+    (home / "dovecot.conf").write_text(
+        _DOVECOT.format(home=home, password=_PASSWORD, imap=imap, uid=owner.pw_uid, gid=owner.pw_gid)
+    )
+    with (home / "output.log").open("wb") as output:
+        return subprocess.Popen(
+            [str(postfix.program("dovecot")), "-F", "-c", f"{home}/dovecot.conf"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def _wait(home: Path, dovecot: subprocess.Popen[bytes], imap: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while not (answers(smtp) and answers(imap)):
-        if time.monotonic() > deadline or any(process.poll() is not None for process in started):
+    while not answers(imap):
+        if time.monotonic() > deadline or dovecot.poll() is not None:
             said = (home / "output.log").read_text(errors="replace").strip().splitlines()
-            raise Unavailable(f"Postfix or Dovecot did not start on {HOST}: {' / '.join(said[-3:])}")
+            raise Unavailable(f"Dovecot did not start on {HOST}: {' / '.join(said[-3:])}")
         time.sleep(0.1)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends a master and whatever it started; Postfix's master leads a process group of its own."""
-    groups = {group for pid in tree(process.pid) if (group := _group(pid)) is not None}
-    for group in groups:
-        _signal(group, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=10)
-    for group in groups:
-        _signal(group, signal.SIGKILL)
-    process.kill()
-    process.wait(timeout=10)
-
-
-def _group(pid: int) -> int | None:
-    try:
-        return os.getpgid(pid)
-    except ProcessLookupError:
-        return None
-
-
-def _signal(group: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(group, number)

@@ -8,26 +8,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from benchmarks import load, measure
+from benchmarks import load
+from benchmarks.exchange import NewConnections, Outbound
+from benchmarks.run import Meter, Run, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from benchmarks.target import Target
 
 _READ_SECONDS = 3.0
 _READERS = 4
 _LETTERS = 1000
-_QUIET_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What one run found: a rate per second, processor milliseconds per unit, peak memory in MB."""
-
-    rate: float
-    cpu_ms: float
-    memory_mb: float
 
 
 class Scenario(Protocol):
@@ -64,7 +56,7 @@ class Deliver:
             load.wait_visible(imap, self.messages)
             found = meter.stop(self.messages)
             imap.empty()
-        _settle(target)
+        settle(target)
         return found
 
 
@@ -82,7 +74,7 @@ class Envelopes:
             load.wait_visible(imap, _LETTERS)
             imap.command("SELECT INBOX")
             imap.count(self.command)
-        _settle(target)
+        settle(target)
 
     def run(self, target: Target) -> Run:
         clients = [load.Imap(target) for _ in range(_READERS)]
@@ -120,51 +112,14 @@ def _read_all(clients: list[load.Imap], command: str) -> int:
     return sum(done)
 
 
-class Meter:
-    """The clock, the processor time and the peak memory of one run."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        _each(target, measure.reset_peak)
-        self._cpu = cpu_seconds(target)
-        self._began = time.monotonic()
-
-    def stop(self, units: int) -> Run:
-        """Ends the run; what the server still does for it afterwards counts as its processor time."""
-        elapsed = time.monotonic() - self._began
-        _settle(self._target)
-        spent = cpu_seconds(self._target) - self._cpu
-        memory = sum(measure.peak_megabytes(pid) for pid in self._target.pids)
-        return Run(units / elapsed, spent * 1000 / units, memory)
-
-
-def cpu_seconds(target: Target) -> float:
-    """Processor time of all processes of a service."""
-    return sum(measure.cpu_seconds(pid) for pid in target.pids)
-
-
-def _each(target: Target, act: Callable[[int], None]) -> None:
-    for pid in target.pids:
-        act(pid)
-
-
-def _settle(target: Target) -> None:
-    """Waits until the service is idle, so that one run does not pay for another."""
-    deadline = time.monotonic() + _QUIET_SECONDS
-    spent = cpu_seconds(target)
-    while time.monotonic() < deadline:
-        time.sleep(0.2)
-        before, spent = spent, cpu_seconds(target)
-        if spent - before <= 0.01:
-            return
-
-
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
     {
         "deliver_4k_1": Deliver(size=4096, connections=1, messages=400),
         "deliver_4k_10": Deliver(size=4096, connections=10, messages=1000),
         "deliver_4k_50": Deliver(size=4096, connections=50, messages=1500),
         "deliver_1m_10": Deliver(size=1 << 20, connections=10, messages=200),
+        "mx_tls_new_connection": NewConnections(size=4096, connections=10, messages=600),
+        "outbound_10k": Outbound(size=10_240, connections=8, messages=500),
         "imap_envelope": Envelopes(),
     }
 )

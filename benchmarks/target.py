@@ -4,8 +4,43 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.tls_sink import Sink
 
 HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The files of a certificate and its key, PEM."""
+
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """How a service exchanges mail with another operator, over TLS with certificates on both sides."""
+
+    mx_port: int
+    """Takes the other operator's mail over STARTTLS."""
+    submission_port: int
+    """Takes mail for the other operator in clear."""
+    sign_in: bool
+    """Whether the submission port wants the target's login."""
+    author: str
+    """Who writes to the other operator."""
+    own: Identity
+    """The service's own certificate."""
+    peer: Identity
+    """The other operator's."""
+    peer_box: str
+    """An address of the other operator."""
+    ca_file: str
+    sink: Sink
+    """The other operator, where mail leaves to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +55,7 @@ class Target:
     login: str
     password: str = field(repr=False)
     pids: tuple[int, ...]
+    between: Between
 
 
 class Unavailable(Exception):
