@@ -186,17 +186,23 @@ def resolve(
     numbers: dict[str, str] = {}
     known: dict[str, Refusal | RemoteRecipient | Robot] = {}
     asked: dict[str, RecipientDsn] = {}
+    requests = dsn.by_recipient
     for recipient in recipients:
         parsed = Address.parse(recipient)
-        key = str(parsed) if parsed is not None else recipient
-        if parsed is not None and not hosting.holds(parsed.domain):
+        if parsed is None:
+            key = recipient
+        elif hosting.holds(parsed.domain):
+            key = str(parsed)
+        else:
             # Only its own operator knows whether capitals matter (RFC 5321 §2.4).
             key = f"{parsed.local}@{parsed.domain}"
         if key in asked:
             continue
-        asked[key] = dsn.of(recipient)
+        asked[key] = requests.get(recipient, NOTHING_ASKED) if requests else NOTHING_ASKED
         if parsed is None:
             known[key] = _malformed(recipient, hosting)
+        elif parsed.domain in hosting.bal_domains:
+            wanted.add(key)
         elif parsed.domain == hosting.patient_domain:
             # The key of the number is no reason to refuse: unknown is all that can be said (ECO.3.1.5).
             ins = patient_address_ins(key, hosting.patient_domain)
@@ -206,8 +212,6 @@ def resolve(
                 known[key] = Robot(key, asked[key])
             else:
                 known[key] = INVALID_PATIENT_ADDRESS
-        elif parsed.domain in hosting.bal_domains:
-            wanted.add(key)
         elif isinstance(beyond, Refusal):
             known[key] = beyond
         elif parsed.domain in beyond:
