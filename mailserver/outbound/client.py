@@ -155,11 +155,11 @@ class Conversation:
         await self._envelope(attempt)
         if not attempt.may_begin:
             return
-        if attempt.is_open:
-            await self._content(body)
-        else:
-            # The server wants content for nobody: RFC 2920 §3.1 says to give it none.
-            self._wire.end_of_content(b".\r\n")
+        if not attempt.is_open:
+            # It waits for content that is for nobody. The lone dot of RFC 2920 §3.1 could pass for a message.
+            self._wire.close()
+            return
+        await self._content(body)
         attempt.on_end(await self._reply(self._patience.end))
         self._needs_reset = False
 

@@ -7,6 +7,7 @@ however many there are, so they never keep a message from a server that answers.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from foundation.log import get_logger
@@ -18,7 +19,7 @@ from mailserver.outbound.outcome import Failure, Outcome
 from mailserver.outbound.queue import TOPIC
 from mailserver.outbound.resolver import Resolver
 from mailserver.outbound.schedule import Schedule
-from mailserver.outbound.settlement import Settler
+from mailserver.outbound.settlement import AlreadySettled, Settler
 from mailserver.outbound.sweeper import Sweeper
 from mailserver.refusals import INTERNAL
 
@@ -204,7 +205,8 @@ class Dispatcher:
         while self._left_in_hand:
             claimed = self._left_in_hand[-1]
             outcome = Outcome.same(claimed.addresses, Failure(INTERNAL))
-            await settler.settle(claimed, settler.verdict(claimed, outcome))
+            with suppress(AlreadySettled):
+                await settler.settle(claimed, settler.verdict(claimed, outcome))
             self._left_in_hand.remove(claimed)
 
     async def _finish(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import bindparam, exists, insert, literal, select
+from sqlalchemy import bindparam, exists, func, insert, literal, select
 
 from mailserver.outbound.tables import (
     Stage,
@@ -19,6 +19,8 @@ from mailserver.outbound.tables import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Connection
+
     from foundation.database import UnitOfWork
     from foundation.vault import Vault
     from mailserver.envelope import RecipientDsn
@@ -27,6 +29,7 @@ TOPIC = "outbound"
 _ONLY = 1
 
 _OWNER = select(outbound_owner.c.owner_id).where(outbound_owner.c.id == _ONLY)
+_COUNT = select(func.count()).select_from(outbound_delivery)
 _INSERT_MESSAGE = insert(outbound_message)
 _INSERT_DELIVERY = insert(outbound_delivery)
 _INSERT_RECIPIENT = insert(outbound_recipient)
@@ -124,3 +127,8 @@ def enqueue(uow: UnitOfWork, mail: OutboundMail, recipients: Sequence[RemoteReci
         ],
     )
     uow.publish(TOPIC)
+
+
+def waiting(connection: Connection) -> int:
+    """How many messages wait, counted once for each destination."""
+    return connection.execute(_COUNT).scalar_one()

@@ -251,7 +251,7 @@ class Settler:
         claimed, verdict = settlement.claimed, settlement.verdict
         last = verdict.deferred[-1].failure
         attempts = claimed.attempts + (0 if verdict.at_once else 1)
-        uow.run(
+        kept = uow.run(
             _DEFER,
             {
                 **names,
@@ -261,6 +261,8 @@ class Settler:
                 "said": last.reply,
             },
         )
+        if not kept.rowcount:
+            raise AlreadySettled(claimed.queue_id)
         gone = [*verdict.sent, *(fate.waiting for fate in verdict.failed)]
         uow.run_each(_DELETE_RECIPIENT, [{**names, "who": each.recipient.address} for each in gone])
         if not verdict.is_for_all or any(fate.waiting.code for fate in verdict.deferred):
