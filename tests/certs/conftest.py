@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from certs.pki import Pki
+from certs.pki import Issued, Pki
+from certs.profiles import Purpose
+from tests.certs.lists import SIGNER_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +21,12 @@ def now() -> datetime:
 @pytest.fixture(scope="session")
 def pki(tmp_path_factory: pytest.TempPathFactory, now: datetime) -> Pki:
     return Pki.create(tmp_path_factory.mktemp("home") / "pki", now)
+
+
+@pytest.fixture(scope="session")
+def signer(pki: Pki, now: datetime) -> Issued:
+    """Who signs white lists in these tests."""
+    return pki.issue(SIGNER_NAME, now, purpose=Purpose.SIGNATURE)
 
 
 @pytest.fixture
