@@ -41,6 +41,7 @@ from foundation import vault_format
 from foundation.database import identity, metadata
 from foundation.files import sync_folder
 from foundation.log import get_logger
+from foundation.prepared import run
 from foundation.vault_format import BlobDamaged
 
 if TYPE_CHECKING:
@@ -312,16 +313,16 @@ class Vault:
     def release(self, uow: UnitOfWork, owner_id: int, blob_id: int) -> None:
         """Drops one use; the last use of the last owner deletes the blob and, after the commit, its file."""
         names = {"owner": owner_id, "blob": blob_id}
-        if not uow.execute(_ONE_LESS, names).rowcount:
+        if not uow.run(_ONE_LESS, names).rowcount:
             return
-        if not uow.execute(_DROP_UNUSED, names).rowcount:
+        if not uow.run(_DROP_UNUSED, names).rowcount:
             return
-        if uow.execute(_ANY_GRANT, {"blob": blob_id}).first() is not None:
+        if uow.run(_ANY_GRANT, {"blob": blob_id}).first() is not None:
             return
-        file = uow.execute(_FILE_OF, {"blob": blob_id}).scalar()
-        uow.execute(_DELETE_BLOB, {"blob": blob_id})
-        if file is not None:
-            self._unlink_after_commit(uow, file)
+        row = uow.run(_FILE_OF, {"blob": blob_id}).first()
+        uow.run(_DELETE_BLOB, {"blob": blob_id})
+        if row is not None and row.file is not None:
+            self._unlink_after_commit(uow, row.file)
 
     async def discard(self, sealed: SealedBlob) -> None:
         """Removes the file of a sealed blob that no transaction will name."""
@@ -383,7 +384,7 @@ class Vault:
             yield plain[max(0, start - base) : end - base]
 
     def _open(self, connection: Connection, owner_id: int, blob_id: int) -> _Opened:
-        row = connection.execute(_GRANT, {"owner": owner_id, "blob": blob_id}).first()
+        row = run(connection, _GRANT, {"owner": owner_id, "blob": blob_id}).first()
         if row is None:
             raise BlobNotFound(blob_id)
         key = _unwrap(self._owner(connection, owner_id), row.wrapped_key, row.address)
