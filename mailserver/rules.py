@@ -71,7 +71,9 @@ class Rules:
         return None if str(address) in owned else SENDER_NOT_OWNED
 
     async def recipient(self, principal: Principal | None, sender: str, recipient: str) -> Refusal | None:
-        """Whether this sender may write to this recipient; the box is looked up as it is now."""
+        """Whether this sender may write to this recipient; box and white list are looked up as they are now."""
+        if principal is not None and self._trust is not None:
+            await self._trust.refresh()
         return self._database.read_now(
             lambda connection: self._recipient(connection, principal, sender, recipient)
         )

@@ -18,9 +18,12 @@ from foundation.log import get_logger
 from foundation.metrics import Metrics
 from foundation.passwords import PasswordMemory
 from foundation.vault import Vault
+from mailserver.delivery.notify import Reporter
 from mailserver.delivery.router import Router
 from mailserver.imap.context import ImapContext, ImapLimits
 from mailserver.imap.server import ImapServer, Security
+from mailserver.outbound.dispatcher import Dispatcher
+from mailserver.outbound.queue import waiting
 from mailserver.patient_reply import PatientDesk
 from mailserver.reading_receipt import ReceiptDesk
 from mailserver.rules import Rules
@@ -117,6 +120,8 @@ class Operator:
         worker = Worker(database, events, clock, handlers(bridge, router, receipts, settings, clock))
         working = asyncio.create_task(worker.run(), name="worker")
         self._behind.push_async_callback(_cancel, working)
+        if trust is not None:
+            self._send(vault, events, trust, metrics)
 
         sign_in = SignIn(database, clock)
         await self._open_smtp(sign_in, router, tls, trust, metrics, plain)
@@ -162,6 +167,20 @@ class Operator:
         keeping = asyncio.create_task(trust.keep(), name="trust")
         self._behind.push_async_callback(_cancel, keeping)
         return trust
+
+    def _send(self, vault: Vault, events: Events, trust: TrustSpace, metrics: Metrics) -> None:
+        """Starts to bring what is queued to other operators."""
+        settings, clock, database = self.settings, self.clock, self.database
+        reporter = Reporter(vault, clock, settings, trust)
+        dispatcher = Dispatcher(database, vault, clock, settings, events, trust, reporter, metrics)
+        sending = asyncio.create_task(dispatcher.run(), name="outbound")
+        self._behind.push_async_callback(_cancel, sending)
+        self._behind.push_async_callback(dispatcher.close)
+        metrics.set_gauge(
+            "queued_deliveries",
+            "Messages times destinations that wait to go to other operators.",
+            lambda: database.read_now(waiting),
+        )
 
     async def _open_smtp(
         self,

@@ -17,6 +17,7 @@ _MODULES_WITH_TABLES = (
     "mailserver.answers",
     "mailserver.conversations",
     "mailserver.delivery.receipts",
+    "mailserver.outbound.tables",
     "mailserver.reading_receipt",
     "mailserver.signin",
     "dmp_bridge.tables",

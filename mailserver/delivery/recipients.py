@@ -72,6 +72,10 @@ class TrustedSpace(Protocol):
         """The list in force, as an immutable snapshot."""
         ...
 
+    async def refresh(self) -> None:
+        """Takes up a list that changed on disk; cheap when none did."""
+        ...
+
 
 def reach(origin: Origin, trust: TrustedSpace | None) -> Listed | Refusal:
     """The domains a message may leave for, or why it may leave for none."""

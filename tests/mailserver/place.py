@@ -44,6 +44,9 @@ class Space:
     def of(cls, *domains: str) -> Space:
         return cls(frozenset(domains))
 
+    async def refresh(self) -> None:
+        """Nothing changes behind a test's back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Queued:

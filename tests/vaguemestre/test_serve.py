@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import ssl
 import subprocess
 import time
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from certs.publisher import SIGNER_CN, published_url
 from tests.vaguemestre.programs import PROGRAM, run
+from vaguemestre.home import to_toml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,9 +35,17 @@ def operator(tmp_path: Path, empty_home: Path, vaguemestre: Callable[..., Said])
     assert issued.code == 0
     settings = home / "vaguemestre.toml"
     text = settings.read_text()
-    for port in ("1443", "1587", "1465", "1143", "1993"):
+    for port in ("1025", "1443", "1587", "1465", "1143", "1993"):
         text = text.replace(f":{port}", ":0")
-    settings.write_text(text)
+    # The authority, list and revocations of the sandbox stand for those of the IGC-Santé.
+    shutil.copy(empty_home / "pki" / "ca.pem", home / "pki" / "ca.pem")
+    trust = {
+        "white_list_url": published_url(empty_home),
+        "signer": f"CN={SIGNER_CN}",
+        "crl_urls": [(empty_home / "pki" / "organisations.crl.pem").as_uri()],
+    }
+    settings.write_text(text + to_toml({"trust": trust}))
+    assert vaguemestre("white-list", "fetch", "--home", str(home)).code == 0
     return home
 
 
@@ -58,11 +69,13 @@ def test_an_operator_serves_with_a_certificate_and_stops_when_told(operator: Pat
     trust = ssl.create_default_context(cafile=empty_home / "pki" / "ca.pem")
     trust.check_hostname = False  # the name is that of the operator, not of the loopback
     with served(operator) as (process, ports):
-        assert set(ports) == {"submission", "submissions", "imap", "imaps", "https"}
+        assert set(ports) == {"mx", "submission", "submissions", "imap", "imaps", "https"}
         with urllib.request.urlopen(
             f"https://127.0.0.1:{ports['https']}/health", context=trust, timeout=20
         ) as answer:
-            assert json.loads(answer.read()) == {"status": "ok"}
+            health = json.loads(answer.read())
+        assert health["status"] == "ok"
+        assert health["alarms"] == []
         began = time.monotonic()
         process.terminate()
         assert process.wait(30) == 0
@@ -86,6 +99,22 @@ def test_a_certificate_that_is_no_longer_valid_stops_the_start(
     assert said.returncode == 1
     assert said.stderr.startswith("vaguemestre: ")
     assert said.stderr.count("\n") == 1
+
+
+def test_an_operator_without_a_white_list_does_not_start_and_says_how_to_get_one(operator: Path) -> None:
+    (operator / "trust" / "white-list.xml").unlink()
+    said = run("serve", "--home", str(operator))
+    assert said.returncode == 1
+    assert "vaguemestre white-list fetch" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_an_operator_that_takes_part_in_no_exchange_needs_no_list(operator: Path) -> None:
+    (operator / "trust" / "white-list.xml").unlink()
+    settings = operator / "vaguemestre.toml"
+    settings.write_text(settings.read_text().replace('mx = "127.0.0.1:0"', 'mx = ""'))
+    with served(operator) as (_, ports):
+        assert "mx" not in ports
 
 
 def test_a_lost_master_key_stops_the_start(operator: Path) -> None:
