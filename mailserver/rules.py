@@ -72,7 +72,8 @@ class Rules:
 
     async def recipient(self, principal: Principal | None, sender: str, recipient: str) -> Refusal | None:
         """Whether this sender may write to this recipient; box and white list are looked up as they are now."""
-        if principal is not None and self._trust is not None:
+        is_here = self._hosting.holds(recipient.rpartition("@")[2].lower())
+        if principal is not None and self._trust is not None and not is_here:
             await self._trust.refresh()
         return self._database.read_now(
             lambda connection: self._recipient(connection, principal, sender, recipient)
