@@ -20,6 +20,8 @@ from mailserver.smtp.gate import Client
 from mailserver.smtp.tls import TlsLayer
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from mailserver.smtp.budget import MemoryBudget
     from mailserver.smtp.census import Census
     from mailserver.smtp.gate import Gate
@@ -38,7 +40,8 @@ class Closing(Exception):
 class Connection(SMTP):
     """Feeds what the client sends, decrypted, to a reader, and `_handle_client` works on it.
 
-    `starttls` is the context that STARTTLS uses, `implicit` the one of a port that is TLS from the first octet.
+    `starttls` is the context that STARTTLS uses, `implicit` the one of a port that is TLS from the first octet;
+    `handshakes` does their arithmetic, the loop's own threads where it is None.
     """
 
     # What aiosmtpd's own initialiser would set for each connection anew and which never differs here.
@@ -70,6 +73,7 @@ class Connection(SMTP):
         *,
         starttls: ssl.SSLContext | None = None,
         implicit: ssl.SSLContext | None = None,
+        handshakes: Executor | None = None,
     ) -> None:
         # Not SMTP.__init__: it inspects every member of protocol and handler for each connection (0.16 ms)
         # and clears a dictionary that all connections share. A test compares the attributes it would set.
@@ -99,8 +103,9 @@ class Connection(SMTP):
         self._budget = budget
         self._client = Client("", policy.name)
         self._implicit = implicit
+        self._handshakes = handshakes
         self._tls: TlsLayer | None = None
-        self._handshake: asyncio.Future[None] | None = None  # while it lasts
+        self._is_shaking_hands = False
         self._deadline = 0.0
         self._is_listening = False  # waits for a command, with nothing under way
         self._is_delivering = False  # must not be cancelled
@@ -133,18 +138,14 @@ class Connection(SMTP):
 
     def data_received(self, data: bytes) -> None:
         """Octets of the wire."""
-        if self._handshake is not None:
-            self._shake_hands(data)
-        elif self._tls is not None:
-            self._decrypt(data)
-        else:
+        if self._tls is None or self._is_shaking_hands:
             StreamReaderProtocol.data_received(self, data)
+        else:
+            self._decrypt(data)
 
     def eof_received(self) -> bool | None:
         """The client will send no more; it may still read, so commands already here are answered."""
         self._has_said_all = True
-        if self._handshake is not None and not self._handshake.done():
-            self._handshake.set_exception(ConnectionResetError())
         return StreamReaderProtocol.eof_received(self)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -161,9 +162,8 @@ class Connection(SMTP):
         """End with 421 as soon as nothing of a message is under way."""
         self._is_leaving = True
         if self._is_listening:
-            self._send(replies.SHUTTING_DOWN)
-            self._close()
-        elif self._handshake is not None:
+            self._close(replies.SHUTTING_DOWN)
+        elif self._is_shaking_hands:
             self._close()
 
     def abort(self) -> None:
@@ -180,66 +180,70 @@ class Connection(SMTP):
     def _begin_tls(self, context: ssl.SSLContext) -> None:
         """From here on the octets of the wire are TLS."""
         self._tls = TlsLayer(context)
-        self._handshake = self.loop.create_future()
+        self._is_shaking_hands = True
         self._expect_by(self.loop.time() + self._limits.handshake)
 
     async def _secure(self) -> None:
-        """Wait for the handshake, and forget all that was said before (RFC 3207 §4.2)."""
-        assert self._handshake is not None
+        """Do the handshake, and forget all that was said before (RFC 3207 §4.2)."""
+        tls = self._tls
+        assert tls is not None
         try:
-            await self._handshake
+            await self._shake_hands(tls)
         except ssl.SSLError as error:
             _log.info("smtp.tls_failed", listener=self._policy.name, kind=error.reason)
             await self._linger()
             await self._gate.handshake_failed(self._client, error)
             raise Closing from error
-        except ConnectionError as error:
-            raise Closing from error
-        assert self._tls is not None
         self._client = Client(self._client.peer, self._policy.name)
         self._client.is_secured = True
-        self._client.certificate = self._tls.certificate
+        self._client.certificate = tls.certificate
+
+    async def _shake_hands(self, tls: TlsLayer) -> None:
+        is_done = False
+        while not is_done:
+            try:
+                octets = await self._reader.read(_READ_LIMIT)
+            except ConnectionError:
+                raise Closing from None
+            if not octets:
+                raise Closing
+            try:
+                # A millisecond of arithmetic, outside the interpreter's lock: the other processor does it.
+                is_done = await self.loop.run_in_executor(self._handshakes, tls.shake_hands, octets)
+            finally:
+                self._answer(tls)
+        self._is_shaking_hands = False
+        early = bytes(self._buffer)  # came while the handshake was thought about
+        self._buffer.clear()
+        self._decrypt(early)
+
+    def _answer(self, tls: TlsLayer) -> None:
+        """Send what the protocol itself has to say: handshakes, alerts, changes of keys."""
+        if self.transport is not None and not self.transport.is_closing() and (octets := tls.pending()):
+            self.transport.write(octets)
 
     async def _linger(self) -> None:
         """Let the client read its alert: closed with octets unread, the connection would be reset under it."""
         transport = self.transport
-        if transport is not None and not transport.is_closing():
-            transport.write_eof()
-            self._expect_by(self.loop.time() + _LINGER)
-            with contextlib.suppress(ConnectionError):
-                await self._reader.read(1)
-
-    def _shake_hands(self, octets: bytes) -> None:
-        tls, handshake = self._tls, self._handshake
-        assert tls is not None
-        assert handshake is not None
-        if handshake.done():
-            return  # it failed, and the connection is about to close
-        try:
-            is_done = tls.shake_hands(octets)
-        except ssl.SSLError as error:
-            handshake.set_exception(error)
-            is_done = False
-        if self.transport is not None and (answer := tls.pending()):
-            self.transport.write(answer)
-        if is_done:
-            self._handshake = None
-            handshake.set_result(None)
-            self._decrypt(b"")  # what came along with its last octets
+        if transport is None or transport.is_closing():
+            return
+        transport.write_eof()
+        self._expect_by(self.loop.time() + _LINGER)
+        with contextlib.suppress(ConnectionError):
+            while await self._reader.read(_READ_LIMIT):
+                pass
 
     def _decrypt(self, octets: bytes) -> None:
-        tls, transport = self._tls, self.transport
+        tls = self._tls
         assert tls is not None
         try:
             content, is_over = tls.decrypt(octets)
         except ssl.SSLError as error:
             _log.info("smtp.tls_broken", listener=self._policy.name, kind=error.reason)
-            if transport is not None:
-                transport.write(tls.pending())
-                transport.abort()
+            self._answer(tls)
+            self.abort()
             return
-        if transport is not None and (answer := tls.pending()):
-            transport.write(answer)  # to a change of keys
+        self._answer(tls)
         if content:
             StreamReaderProtocol.data_received(self, content)
         if is_over and not self._has_said_all:
@@ -251,17 +255,19 @@ class Connection(SMTP):
     def _send(self, data: bytes) -> None:
         """Write to a client that is there and has finished its handshake; nothing otherwise."""
         transport = self.transport
-        if transport is None or transport.is_closing() or self._handshake is not None:
-            return
-        transport.write(data if self._tls is None else self._tls.encrypt(data))
+        if transport is not None and not transport.is_closing() and not self._is_shaking_hands:
+            transport.write(data if self._tls is None else self._tls.encrypt(data))
 
-    def _close(self) -> None:
+    def _close(self, last: bytes = b"") -> None:
         """Close once all is written, under TLS with the word that nothing follows."""
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        if self._tls is not None and self._handshake is None:
-            transport.write(self._tls.close())
+        if not self._is_shaking_hands:
+            if self._tls is not None:
+                last = (self._tls.encrypt(last) if last else b"") + self._tls.close()
+            if last:
+                transport.write(last)
         transport.close()
 
     # Time ----------------------------------------------------------------------------------------------------
@@ -290,11 +296,10 @@ class Connection(SMTP):
         transport = self.transport
         if transport is None:
             return
-        if self._handshake is not None or transport.get_write_buffer_size():
+        if self._is_shaking_hands or transport.get_write_buffer_size():
             transport.abort()  # does not read what we say either
             return
-        self._send(replies.TOO_SLOW)
-        self._close()
+        self._close(replies.TOO_SLOW)
 
     def _stop_timer(self) -> None:
         if self._timeout_handle is not None:

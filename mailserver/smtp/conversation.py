@@ -86,10 +86,9 @@ class Conversation(Connection):
             self._census.leave(self, self._client.peer)
 
     def _finish(self) -> None:
-        if self._replies:
-            self._send(b"".join(self._replies))
-            self._replies.clear()
-        self._close()
+        last = b"".join(self._replies)
+        self._replies.clear()
+        self._close(last)
 
     async def _converse(self) -> None:
         commands = 0

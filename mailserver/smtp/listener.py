@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from mailserver.smtp.census import Census
@@ -17,14 +18,16 @@ if TYPE_CHECKING:
     from mailserver.smtp.policy import ListenerPolicy
 
 BACKLOG = 1024
+_HANDSHAKES = 2  # at once
 
 
 class Listener:
     """One open port and the conversations on it."""
 
-    def __init__(self, server: asyncio.Server, census: Census) -> None:
+    def __init__(self, server: asyncio.Server, census: Census, handshakes: ThreadPoolExecutor) -> None:
         self._server = server
         self._census = census
+        self._handshakes = handshakes
         self.port: int = server.sockets[0].getsockname()[1]
         """The port that was bound, also when 0 was asked for."""
 
@@ -41,6 +44,7 @@ class Listener:
         """
         self._server.close()
         await self._census.close(grace)
+        self._handshakes.shutdown(wait=False)
 
 
 async def listen(
@@ -83,8 +87,13 @@ async def _open(
     loop = asyncio.get_running_loop()
     census = Census(policy.limits)
 
+    # Its own threads: a flood of handshakes must not hold up what else is computed beside the loop.
+    handshakes = ThreadPoolExecutor(_HANDSHAKES, "smtp-handshake")
+
     def conversation() -> SmtpProtocol:
-        return SmtpProtocol(policy, gate, census, budget, loop, starttls=starttls, implicit=implicit)
+        return SmtpProtocol(
+            policy, gate, census, budget, loop, starttls=starttls, implicit=implicit, handshakes=handshakes
+        )
 
     server = await loop.create_server(conversation, *address, backlog=BACKLOG)
-    return Listener(server, census)
+    return Listener(server, census, handshakes)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mailserver.refusals import Refusal
     from mailserver.smtp.gate import Client
+    from tests.mailserver.smtp.doors import Door, Visit
     from tests.mailserver.smtp.trusted import Papers
 
 HOSTNAME = "smtp.hopital.mssante.fr"
@@ -129,8 +130,7 @@ class Talk:
         """The reply to something that is no command; "" once the server has closed."""
         with contextlib.suppress(ConnectionError):
             await self.send(b"XYZZY\r\n")
-            return await self.answer()
-        return ""
+        return await self.answer()
 
     async def is_closed(self) -> bool:
         """Wait until the server has closed; False when it says something instead."""
@@ -172,15 +172,13 @@ class Harbour:
         """A port in clear without STARTTLS."""
         return self._keep(await listen(policy, self.gate, self.budget, host="127.0.0.1", port=0))
 
-    async def open_starttls(self, policy: ListenerPolicy) -> Listener:
-        return self._keep(
-            await listen(policy, self.gate, self.budget, host="127.0.0.1", port=0, tls=self._context)
-        )
+    async def open_starttls(self, policy: ListenerPolicy, tls: ssl.SSLContext | None = None) -> Listener:
+        tls = tls or self._context
+        return self._keep(await listen(policy, self.gate, self.budget, host="127.0.0.1", port=0, tls=tls))
 
-    async def open_tls(self, policy: ListenerPolicy) -> Listener:
-        return self._keep(
-            await listen_tls(policy, self.gate, self.budget, host="127.0.0.1", port=0, tls=self._context)
-        )
+    async def open_tls(self, policy: ListenerPolicy, tls: ssl.SSLContext | None = None) -> Listener:
+        tls = tls or self._context
+        return self._keep(await listen_tls(policy, self.gate, self.budget, host="127.0.0.1", port=0, tls=tls))
 
     def _keep(self, listener: Listener) -> Listener:
         self._listeners.append(listener)
@@ -243,6 +241,21 @@ async def harbour(
     yield opened
     gate.may_finish.set()
     await opened.close()
+
+
+@pytest.fixture(params=["submission", "submissions", "mx"])
+async def door(request: pytest.FixtureRequest, harbour: Harbour, authority: trustme.CA) -> Door:
+    """Each way in that a real operator has."""
+    from tests.mailserver.smtp.doors import Door, Way
+
+    return Door(Way(request.param), harbour, authority)
+
+
+@pytest.fixture
+async def visit(door: Door) -> AsyncIterator[Visit]:
+    """A client at each of the doors, before the greeting."""
+    async with await door.visit(await door.open()) as opened:
+        yield opened
 
 
 @pytest.fixture
