@@ -219,9 +219,13 @@ async def _secure(
         raise Unreached(Failure(PEER_WITHOUT_TLS, reply.text))
     if reply.code != _READY:
         raise Garbled(f"the reply to STARTTLS is {reply.code}")
-    await wire.start_tls(context, server, patience.handshake)
-    wire.command(hello)
-    reply = await wire.reply(patience.hello)
+    try:
+        await wire.start_tls(context, server, patience.handshake)
+        wire.command(hello)
+        reply = await wire.reply(patience.hello)
+    except Lost as lost:
+        # A server that was there a moment ago, and has something against our certificate or our TLS.
+        raise Unreached(Failure(PEER_DEFERRED, f"TLS: {lost}")) from lost
     _expect(reply)
     return Extensions.of(reply)
 
