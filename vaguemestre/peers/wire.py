@@ -6,6 +6,7 @@ import re
 import select
 import socket
 import ssl
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,8 +20,9 @@ _MOST_LINES = 100
 _BLOCK = 65_536
 _TLS_HANDSHAKE = 0x16  # RFC 8446 §5.1
 # TLS 1.3: a server judges the client's certificate after the client has finished (RFC 8446 §4.4.4). OpenSSL sends
-# tickets when it is content; one that sends none is taken as content after this.
-_JUDGED_SECONDS = 0.5
+# tickets when it is content; one that sends none is taken as content after this, and as many handshakes again.
+_JUDGED_SECONDS = 0.25
+_JUDGED_HANDSHAKES = 3
 _ALERT = re.compile(r"^(?:SSLV3|TLSV1|TLSV13)_ALERT_(.+)$")
 
 
@@ -156,10 +158,12 @@ class Wire:
     def meet_server(self, context: ssl.SSLContext) -> None:
         """Encrypts as the client, and waits for the server's opinion of our certificate."""
         self._buffer.clear()  # what was said in clear after the 220 is nobody's (RFC 3207 §4.2)
+        began = time.monotonic()
         with _telling():
             encrypted = context.wrap_socket(self._connection)
         self._connection = encrypted
-        if encrypted.version() == "TLSv1.3" and select.select([encrypted], [], [], _JUDGED_SECONDS)[0]:
+        patience = _JUDGED_SECONDS + _JUDGED_HANDSHAKES * (time.monotonic() - began)
+        if encrypted.version() == "TLSv1.3" and select.select([encrypted], [], [], patience)[0]:
             encrypted.settimeout(0.05)
             try:
                 with _telling():
