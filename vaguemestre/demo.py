@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from vaguemestre.demo_peers import other_operators
 from vaguemestre.demo_sandbox import Sandbox
 from vaguemestre.demo_scenes import Story
 from vaguemestre.demo_telling import NotProved, Telling, must
@@ -110,6 +111,7 @@ def _tell(sandbox: Sandbox, telling: Telling) -> None:
         story.the_neurologist_writes()
         story.mistakes_are_refused()
         story.the_exchange_ends()
+        other_operators(sandbox, telling)
         story.everything_survives_a_restart()
         story.the_traces_hold()
     finally:
