@@ -131,7 +131,7 @@ class Judge:
 
 def fault_of_handshake(error: ssl.SSLError) -> PeerFault | None:
     """Why OpenSSL refused the other side's certificate; None when the handshake failed for another reason."""
-    if error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
+    if getattr(error, "reason", None) == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
         return PeerFault.NO_CERTIFICATE
     code = getattr(error, "verify_code", None)
     if not code:

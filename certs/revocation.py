@@ -88,7 +88,9 @@ class Crl:
         """Whether this one is newer; fetched over plain HTTP, an older one may be a replay."""
         return (self.this_update, self.number) > (held.this_update, held.number)
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """How many certificates it names."""
         return len(self._parsed)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -91,11 +90,9 @@ async def _get(url: str, authorities: Path, limit: int) -> bytes | _Redirect:
 
 
 def read_file(path: Path, limit: int) -> bytes:
-    """A regular file of at most `limit` octets. Raises SourceUnreachable."""
+    """A file of at most `limit` octets. Raises SourceUnreachable."""
     try:
         with path.open("rb") as file:
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise SourceUnreachable(f"{path} is not a file.")
             content = file.read(limit + 1)
     except OSError as error:
         raise SourceUnreachable(f"{path} cannot be read: {error.strerror}.") from error
@@ -116,6 +113,8 @@ def _read(url: str, limit: int) -> bytes:
     path = path_of(url)
     if path is None:
         raise SourceUnreachable(f"{url} names another host: a file URL is file:///path.")
+    if path.exists() and not path.is_file():
+        raise SourceUnreachable(f"{path} is not a file.")  # a pipe would be waited for
     return read_file(path, limit)
 
 

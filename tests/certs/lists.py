@@ -6,6 +6,7 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
@@ -21,13 +22,14 @@ from certs.list_faults import ListFault, ListRefused
 from certs.list_signature import SignaturePolicy, canonical
 from certs.list_signing import Profile, sign
 from certs.names import DistinguishedName
-from certs.profiles import DIGEST, Issuer, Validity, authority
+from certs.pki import Issued
+from certs.profiles import DIGEST, Issuer, Purpose, Validity, authority, leaf
 from certs.white_list import NAMESPACE, SIGNATURE_NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from certs.pki import Issued, Pki
+    from certs.pki import Pki
 
 DS = f"{{{SIGNATURE_NAMESPACE}}}"
 SIGNER = "CN=liste-blanche.essai.test"
@@ -105,12 +107,38 @@ def sha256(content: bytes) -> str:
     return base64.b64encode(hashlib.sha256(content).digest()).decode()
 
 
+@cache
+def a_key(number: int) -> rsa.RSAPrivateKey:
+    """A key for tests, made once: making one takes longer than everything else here."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def certificate_of(
+    issuer: Issuer,
+    name: DistinguishedName,
+    now: datetime,
+    *,
+    purpose: Purpose = Purpose.SERVER,
+    days: tuple[float, float] = (-1, 900),
+) -> x509.Certificate:
+    """An end certificate of an authority, holding from so many days after now until so many."""
+    validity = Validity(now + timedelta(days=days[0]), now + timedelta(days=days[1]))
+    return leaf(name, a_key(0).public_key(), validity, issuer, purpose)
+
+
+def issued_by(
+    issuer: Issuer, name: DistinguishedName, now: datetime, *, purpose: Purpose = Purpose.SIGNATURE
+) -> Issued:
+    """The same with its key."""
+    return Issued(certificate_of(issuer, name, now, purpose=purpose), a_key(0), (issuer.certificate,))
+
+
 def new_issuer(
-    name: str, now: datetime, issuer: Issuer | None = None, *, years: int = 10, path_length: int = 1
+    name: str, now: datetime, issuer: Issuer | None = None, *, key_number: int = 1, path_length: int = 1
 ) -> Issuer:
     """Another authority than those of the sandbox."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    validity = Validity(now - timedelta(days=365), now + timedelta(days=365 * years))
+    key = a_key(key_number)
+    validity = Validity(now - timedelta(days=365), now + timedelta(days=3650))
     named = DistinguishedName.of(cn=name, o="AUTORITE D'ESSAI")
     return Issuer(authority(named, key, validity, issuer, path_length=path_length), key, "http://crl.test/")
 
@@ -130,7 +158,6 @@ def crl_of(
     since: datetime | None = None,
     invalid_since: datetime | None = None,
     extra: x509.ExtensionType | None = None,
-    digest: hashes.HashAlgorithm = DIGEST,
 ) -> bytes:
     """A revocation list, DER."""
     builder = (
@@ -152,4 +179,4 @@ def crl_of(
         if invalid_since is not None:
             entry_of = entry_of.add_extension(x509.InvalidityDate(invalid_since), critical=False)
         builder = builder.add_revoked_certificate(entry_of.build())
-    return builder.sign(issuer.key, digest).public_bytes(Encoding.DER)  # type: ignore[arg-type]
+    return builder.sign(issuer.key, DIGEST).public_bytes(Encoding.DER)
