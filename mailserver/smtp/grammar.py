@@ -76,7 +76,14 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _LDH_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
-_ORCPT = re.compile(r"[A-Za-z0-9-]+;.+")
+# As above where what is encoded is printable ASCII, which RFC 3461 §4.2 and §4.4 ask for: it ends up in a report.
+_PRINTABLE_XTEXT = r"(?:[!-*,-<>-~]|\+(?:[2-6][0-9A-F]|7[0-9A-E]))+"
+_ENVID = re.compile(_PRINTABLE_XTEXT)
+_ORCPT = re.compile(rf"(?!utf-8;)[a-z0-9-]+;{_PRINTABLE_XTEXT}", re.IGNORECASE | re.ASCII)
+_UTF8_ORCPT = re.compile(  # RFC 6533 §3, without controls
+    r"utf-8;(?:[!-*,-<>-\[\]-~\u00a0-\U0010ffff]|\\x\{(?!0*[01]?[0-9A-F]\}|0*7F\})[0-9A-F]{2,6}\})+",
+    re.IGNORECASE,
+)
 _BDAT = re.compile(r"([0-9]{1,20})( +LAST)? *", re.IGNORECASE | re.ASCII)
 _HELO = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:\-\]]{0,254}")
 
@@ -110,7 +117,7 @@ def parse_mail(argument: str) -> MailCommand | Fault:
                 utf8 = True
             case "RET" if value.upper() in {"FULL", "HDRS"}:
                 ret = value.upper()
-            case "ENVID" if len(value) <= MAXIMUM_ENVID and _XTEXT.fullmatch(value):
+            case "ENVID" if len(value) <= MAXIMUM_ENVID and _ENVID.fullmatch(value):
                 envid = value
             case "AUTH" if value == "<>" or _XTEXT.fullmatch(value):
                 pass  # RFC 4954 §5: we trust no such claim, which is to treat it as <>
@@ -157,7 +164,7 @@ def parse_rcpt(argument: str, *, utf8: bool) -> RcptCommand | Fault:
                 notify = frozenset(words)
                 if words != ["NEVER"] and not notify <= _NOTIFY_WORDS:
                     return Fault.PARAMETER
-            case "ORCPT" if len(value) <= MAXIMUM_ORCPT and _ORCPT.fullmatch(value):
+            case "ORCPT" if len(value) <= MAXIMUM_ORCPT and _is_original(value, utf8=utf8):
                 orcpt = value
             case "ORCPT":
                 return Fault.PARAMETER
@@ -251,6 +258,15 @@ def _address(path: str) -> str | Fault:
     if ascii_domain is None:
         return Fault.ADDRESS
     return f"{local}@{ascii_domain}"
+
+
+def _is_original(value: str, *, utf8: bool) -> bool:
+    """Whether this is an original recipient: a kind of address, and the address as xtext."""
+    if _ORCPT.fullmatch(value):
+        return True
+    if not _UTF8_ORCPT.fullmatch(value):
+        return False
+    return value.isascii() or (utf8 and _is_plain_unicode(value))
 
 
 def _is_plain_unicode(text: str) -> bool:

@@ -158,6 +158,9 @@ def test_it_reads_every_parameter_of_mail_and_keeps_the_case_of_values() -> None
         "SMTPUTF8=1",
         "RET=SOME",
         "ENVID=a+2b",
+        "ENVID=a+0D+0Ab",
+        "ENVID=a+7F",
+        "ENVID=a+E9",
         "ENVID=" + "a" * 101,
         "SIZE=1 SIZE=2",
     ],
@@ -176,7 +179,46 @@ def test_it_reads_notification_parameters_of_a_recipient() -> None:
     assert command == RcptCommand("c@b.fr", frozenset({"SUCCESS", "FAILURE"}), "rfc822;Bob+2Bx@B.fr")
 
 
-@pytest.mark.parametrize("parameter", ["NOTIFY=NEVER,SUCCESS", "NOTIFY=LATER", "NOTIFY=", "ORCPT=nothing"])
+@pytest.mark.parametrize(
+    "original",
+    [
+        "rfc822;bob@b.fr",
+        "RFC822;a+20b@c.fr",
+        "x400;/C+3Dfr/O+3Dx/",
+        "utf-8;bob@b.fr",
+        "utf-8;\\x{E9}lise@b.fr",
+        "UTF-8;élise@b.fr",
+    ],
+)
+def test_the_original_recipient_is_kept_as_written(original: str) -> None:
+    command = parse_rcpt(f"TO:<c@b.fr> ORCPT={original}", utf8=True)
+    assert isinstance(command, RcptCommand)
+    assert command.orcpt == original
+
+
+def test_a_unicode_original_recipient_needs_smtputf8() -> None:
+    assert parse_rcpt("TO:<c@b.fr> ORCPT=utf-8;élise@b.fr", utf8=False) is Fault.PARAMETER
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        "NOTIFY=NEVER,SUCCESS",
+        "NOTIFY=LATER",
+        "NOTIFY=",
+        "ORCPT=nothing",
+        "ORCPT=rfc822;",
+        "ORCPT=rfc822;a+0D+0AX:@b.fr",
+        "ORCPT=rfc822;a+0a@b.fr",
+        "ORCPT=rfc822;a+b@c.fr",
+        "ORCPT=rfc822;élise@b.fr",
+        "ORCPT=utf-8;a\u202eb@c.fr",
+        "ORCPT=utf-8;a+2B@c.fr",
+        "ORCPT=utf-8;a\\x{0D}\\x{0a}@c.fr",
+        "ORCPT=utf-8;a\\x{7F}@c.fr",
+        "ORCPT=rfc822;" + "a" * 500,
+    ],
+)
 def test_it_refuses_wrong_notification_parameters(parameter: str) -> None:
     assert parse_rcpt(f"TO:<c@b.fr> {parameter}", utf8=False) in {Fault.PARAMETER, Fault.SYNTAX}
 
