@@ -102,6 +102,8 @@ class Dispatcher:
         """Starts nothing more, gives what is being sent `grace` seconds to end, and returns when `run` has ended."""
         self._is_closing = True
         self._grace = grace
+        for lane in self._tasks.values():
+            lane.end()
         self._events.publish(TOPIC)
         await self._ended.wait()
 
@@ -211,7 +213,6 @@ class Dispatcher:
 
     async def _finish(self) -> None:
         for task, lane in self._tasks.items():
-            lane.end()
             if not lane.is_sending:
                 task.cancel()
         if self._tasks:

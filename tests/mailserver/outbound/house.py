@@ -7,7 +7,7 @@ import contextlib
 import random
 import ssl
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -42,7 +42,7 @@ from tests.mailserver.outbound.peer import Peer
 from tests.mailserver.smtp.trusted import OURS, Papers, name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from certs.names import DistinguishedName
@@ -67,13 +67,33 @@ class FakePrepared:
     notice: Notice
 
 
-@dataclass
-class Notes:
+class Watched:
+    """Something that changes, and tells those who wait for it."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    def changed(self) -> None:
+        self._changed.set()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(60):
+            while not holds():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+class Notes(Watched):
     """Keeps the notices that were committed, and counts what was made and discarded."""
 
-    put_in: list[Notice] = field(default_factory=list)
-    discarded: int = 0
-    error: Exception | None = None
+    def __init__(self) -> None:
+        super().__init__()
+        self.put_in: list[Notice] = []
+        self.discarded = 0
+        self.error: Exception | None = None
+
+    async def reach(self, number: int) -> None:
+        await self.until(lambda: len(self.put_in) >= number)
 
     async def prepare(self, notice: Notice) -> Any:
         if self.error is not None:
@@ -81,28 +101,29 @@ class Notes:
         return FakePrepared(notice)
 
     def put(self, uow: UnitOfWork, prepared: Any) -> None:
-        uow.after_commit(lambda: self.put_in.append(prepared.notice))
+        def keep() -> None:
+            self.put_in.append(prepared.notice)
+            self.changed()
+
+        uow.after_commit(keep)
 
     async def discard(self, prepared: Any) -> None:
         self.discarded += 1
 
 
-class Tally:
+class Tally(Watched):
     """The metrics, which a test can wait on."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.counts: Counter[tuple[str, str]] = Counter()
-        self._changed = asyncio.Event()
 
     def outbound(self, outcome: str, code: str = "", recipients: int = 1) -> None:
         self.counts[outcome, code] += recipients
-        self._changed.set()
+        self.changed()
 
     async def reaches(self, outcome: str, number: int, code: str = "") -> None:
-        async with asyncio.timeout(60):
-            while self.counts[outcome, code] < number:
-                self._changed.clear()
-                await self._changed.wait()
+        await self.until(lambda: self.counts[outcome, code] >= number)
 
 
 class House:

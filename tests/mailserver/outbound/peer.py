@@ -88,8 +88,13 @@ class Peer:
 
     async def has(self, number: int) -> None:
         """Waits until so many messages were accepted."""
-        async with self.arrival, asyncio.timeout(30):
+        async with asyncio.timeout(60), self.arrival:
             await self.arrival.wait_for(lambda: len(self.received) >= number)
+
+    async def has_connections(self, number: int) -> None:
+        """Waits until so many connections were made."""
+        async with asyncio.timeout(60), self.arrival:
+            await self.arrival.wait_for(lambda: self.connections >= number)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -98,6 +103,8 @@ class Peer:
         self.connections += 1
         self.open_connections += 1
         self.most_open = max(self.most_open, self.open_connections)
+        async with self.arrival:
+            self.arrival.notify_all()
         session = Session(self, reader, writer, self.connections)
         try:
             await session.run()
