@@ -5,8 +5,9 @@ Row by row of the attack list this server is held against:
 - smuggling in DATA and in BDAT, dot-stuffing behind a bare CR, STARTTLS injection, AUTH before TLS, pipelining
   before replies, long lines and commands, too much content, junk, HTTP, BDAT without recipient or end: here
 - slow and half-open clients, handshakes that do not end, crowds, who never reads: test_slow_clients.py
-- deceptive paths: here for the grammar, test_doors_of_an_operator.py for homographs, hops and brute force
-- recipients and messages in number: test_transaction.py, test_rates.py, test_mx.py
+- deceptive paths: here for the grammar, test_operator.py for homographs, hops and brute force
+- recipients in number: here; messages in number: test_operator.py, test_rates.py, test_mx.py
+- renegotiation, resumption, suites: test_operator.py
 - the faults of aiosmtpd: test_aiosmtpd_faults.py
 - forged header fields: tests/mailserver/delivery
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+from base64 import b64encode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +13,7 @@ from certs.names import DistinguishedName
 from certs.pki import Case, Issued, Pki
 from certs.profiles import Purpose
 from certs.publisher import SIGNER_CN, Listing, publish, published_url
+from certs.tls import Identity, server_context
 from certs.trust import TrustSpace
 from foundation import trail
 from foundation.clock import FixedClock
@@ -20,11 +22,13 @@ from foundation.events import Events
 from foundation.metrics import Metrics
 from foundation.settings import Settings, TlsSettings, TrustSettings
 from foundation.vault import Vault, write_master_key
+from mailserver.signin import SignIn
 from mailserver.smtp.budget import MemoryBudget
 from mailserver.smtp.listener import Listener, listen
 from mailserver.smtp.mx import MxGate
-from mailserver.smtp.policy import Limits, mx
+from mailserver.smtp.policy import Limits, mx, submission
 from mailserver.smtp.rates import Rates
+from mailserver.smtp.submission import SubmissionGate
 from tests.mailserver.place import DOMAIN, PATIENTS, Place
 from tests.mailserver.smtp.conftest import Talk
 
@@ -44,6 +48,15 @@ def name(common_name: str, organisation: str = "CLINIQUE DU PAIR") -> Distinguis
 OURS = name(f"mail.{DOMAIN}", "HOPITAL DE DEMO")
 PEER_NAME = name(f"mail.{PEER}")
 OTHER_NAME = name(f"mail.{OTHER}", "AUTRE CLINIQUE")
+
+
+def plain(login: str, password: str) -> str:
+    """The initial response of AUTH PLAIN."""
+    return b64encode(f"\0{login}\0{password}".encode()).decode()
+
+
+async def _no_pause(seconds: float) -> None:
+    """A guesser's wait, not spent here."""
 
 
 @dataclass
@@ -101,6 +114,7 @@ class Operator:
         self.metrics = Metrics()
         self.listener: Listener
         self.gate: MxGate
+        self.submission: Listener
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -146,9 +160,24 @@ class Operator:
             port=0,
             tls=trust.server_context(),
         )
+        operator.submission = await listen(
+            submission(place.settings.hostname, limits),
+            SubmissionGate(
+                SignIn(database, clock, pause=_no_pause),
+                place.rules,
+                place.router,
+                rates=Rates(per_minute),
+                metrics=operator.metrics,
+            ),
+            MemoryBudget(),
+            host="127.0.0.1",
+            port=0,
+            tls=server_context(Identity(certificate, key)),
+        )
         try:
             yield operator
         finally:
+            await operator.submission.close(grace=0)
             await operator.listener.close(grace=0)
             await place.router.close()
             await database.close()
@@ -171,14 +200,31 @@ class Operator:
                 await talk.say("EHLO mail.pair.mssante.fr")
             yield talk
 
+    @contextlib.asynccontextmanager
+    async def signed_in(self, login: str, password: str) -> AsyncIterator[Talk]:
+        """The conversation of a box at submission, up to its sign-in."""
+        async with self.submitting() as talk:
+            reply = await talk.say(f"AUTH PLAIN {plain(login, password)}")
+            assert reply.startswith("235 "), reply
+            yield talk
+
+    @contextlib.asynccontextmanager
+    async def submitting(self) -> AsyncIterator[Talk]:
+        """A conversation at submission under TLS, up to EHLO."""
+        async with await Talk.open(self.submission.port) as talk:
+            await talk.begin()
+            await talk.start_tls(self.papers.client(None))
+            await talk.say("EHLO poste.example")
+            yield talk
+
     async def answer_to(self, context: ssl.SSLContext | None, sender: str) -> str:
         """What a peer with this certificate is told at MAIL."""
         async with self.visited(context) as talk:
             return await talk.say(f"MAIL FROM:<{sender}>")
 
-    def refusals(self, code: str) -> float:
+    def refusals(self, code: str, listener: str = "mx") -> float:
         """What the metric says of a code."""
-        wanted = f'vaguemestre_refusals_total{{code="{code}",listener="mx"}} '
+        wanted = f'vaguemestre_refusals_total{{code="{code}",listener="{listener}"}} '
         lines = self.metrics.render().decode().splitlines()
         return next((float(line[len(wanted) :]) for line in lines if line.startswith(wanted)), 0)
 
