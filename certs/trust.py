@@ -344,9 +344,9 @@ def _stamp(path: Path) -> _Stamp:
 
 def _server_context(identity: Identity, trust: Trust) -> ssl.SSLContext:
     context = mutual_server_context(identity, trust, ssl.CERT_OPTIONAL)
-    # A resumed session would skip the look at the certificate's dates.
+    # A resumed session saves little here, and skips a look at the dates that the judgement then makes up for.
+    # TLS 1.2 keeps its tickets: without them OpenSSL holds up to 20 480 sessions of 15 KB each in memory.
     context.num_tickets = 0
-    context.options |= ssl.OP_NO_TICKET
     return context
 
 

@@ -185,14 +185,14 @@ async def test_tls_is_1_2_or_newer_with_the_suites_of_the_rules(operator: Operat
 
 
 async def test_a_resumed_session_is_judged_like_any_other(operator: Operator) -> None:
-    """Under TLS 1.2 OpenSSL may resume by its own cache: the certificate of the session is judged again."""
+    """Under TLS 1.2 the client's ticket holds its certificate, which is judged again."""
     papers = operator.papers
     certificate, key, issued = papers.of(copy=str(operator.place.settings.home))
     context = papers.client(None)
     context.load_cert_chain(certificate, key)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
 
-    def attempt(session: ssl.SSLSession | None) -> tuple[ssl.SSLSession | None, bytes]:
+    def attempt(session: ssl.SSLSession | None) -> tuple[ssl.SSLSession | None, bool | None, bytes]:
         with contextlib.closing(socket.create_connection(("127.0.0.1", operator.port), timeout=10)) as plain:
             plain.recv(512)
             plain.sendall(b"STARTTLS\r\n")
@@ -201,14 +201,18 @@ async def test_a_resumed_session_is_judged_like_any_other(operator: Operator) ->
                 file = secured.makefile("rb")
                 secured.sendall(b"HELO x\r\nMAIL FROM:<dr@pair.mssante.fr>\r\n")
                 file.readline()
-                return secured.session, file.readline()
+                return secured.session, secured.session_reused, file.readline()
 
-    session, reply = await asyncio.to_thread(attempt, None)
+    session, is_resumed, reply = await asyncio.to_thread(attempt, None)
+    assert not is_resumed
     assert reply.startswith(b"250 ")
     papers.pki.revoke(issued.certificate, papers.now)
     await operator.trust.fetch_revocations()
-    _, reply = await asyncio.to_thread(attempt, session)
+    _, is_resumed, reply = await asyncio.to_thread(attempt, session)
+    assert is_resumed
     assert reply.startswith(b"554 5.7.5 MSS-153 ")
+    # Not one is held here: 15 KB each would add up.
+    assert operator.trust.server_context().session_stats()["number"] == 0
 
 
 async def test_nobody_renegotiates(operator: Operator) -> None:
