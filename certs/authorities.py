@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LONGEST_CHAIN = 6
+UNREADABLE: tuple[type[Exception], ...] = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises for a hostile certificate or list: some only when a field is looked at."""
 _STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
@@ -46,7 +55,7 @@ class Authorities:
             certificates = x509.load_pem_x509_certificates(path.read_bytes())
         except OSError as error:
             raise TlsUnusable(f"The authority file {path} cannot be read: {error.strerror}.") from error
-        except ValueError as error:
+        except UNREADABLE as error:
             raise TlsUnusable(f"The authority file {path} is not usable PEM.") from error
         if not any(is_root(certificate) for certificate in certificates):
             raise TlsUnusable(f"The authority file {path} holds no root certificate.")
@@ -76,8 +85,12 @@ class Authorities:
     ) -> list[tuple[x509.Certificate, ...]]:
         if len(below) == _LONGEST_CHAIN:
             return []
+        try:
+            candidates = self.named(certificate.issuer)
+        except UNREADABLE:
+            return []
         ways: list[tuple[x509.Certificate, ...]] = []
-        for issuer in self.named(certificate.issuer):
+        for issuer in candidates:
             if (
                 issuer in below
                 or not _may_sign_below(issuer, len(below))
@@ -100,7 +113,9 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
         if certificate != issuer and not isinstance(certificate.signature_hash_algorithm, _STRONG):
             return False
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except InvalidSignature:
+        return False
+    except UNREADABLE:
         return False
     return True
 
@@ -116,7 +131,7 @@ def _may_sign(certificate: x509.Certificate) -> bool:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound as missing:
         return missing.oid == x509.KeyUsage.oid
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return False
     return constraints.ca and usage.key_cert_sign
 
@@ -124,7 +139,9 @@ def _may_sign(certificate: x509.Certificate) -> bool:
 def _may_sign_below(issuer: x509.Certificate, authorities_below: int) -> bool:
     try:
         constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
+        return False
+    except UNREADABLE:
         return False
     return constraints.ca and (
         constraints.path_length is None or authorities_below <= constraints.path_length

@@ -15,13 +15,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from certs.authorities import Authorities, holds_at
+from certs.authorities import UNREADABLE, Authorities, holds_at
 from certs.list_faults import ListFault, ListRefused
 from certs.names import DistinguishedName
 from certs.white_list import SIGNATURE_NAMESPACE, WhiteList, parse_document, read_entries, signatures
@@ -42,6 +42,7 @@ SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
 
 _SMALLEST_KEY, _LARGEST_KEY = 2048, 8192
 _CERTIFICATE_DIGESTS = {SHA256: hashlib.sha256, SHA512: hashlib.sha512}
+_PLAIN_PARTS = {"DateDeGeneration", "ListeDomaines"}
 _KNOWN_CRITICAL = {
     x509.KeyUsage.oid,
     x509.BasicConstraints.oid,
@@ -91,6 +92,8 @@ def read_signed(
     if not signatures(root):
         if policy.is_required:
             raise ListRefused(ListFault.UNSIGNED)
+        if any(etree.QName(child).localname not in _PLAIN_PARTS for child in root):
+            raise _malformed("something that may have been a signature")
         plain = canonical(root)
         return SignedList(read_entries(parse_document(plain)), plain, None)
     signed = verify(root)
@@ -171,7 +174,7 @@ def _certificate(key_info: etree._Element) -> x509.Certificate:
         raise ListRefused(ListFault.SIGNER_UNREADABLE, f"{len(found)} certificates")
     try:
         return x509.load_der_x509_certificate(_octets(found[0]))
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise ListRefused(ListFault.SIGNER_UNREADABLE) from error
 
 
@@ -281,7 +284,7 @@ def _check_properties(
 def _check_value(signed_info: bytes, value: etree._Element, certificate: x509.Certificate) -> None:
     try:
         key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise ListRefused(ListFault.SIGNER_UNREADABLE, "its key") from error
     if not isinstance(key, rsa.RSAPublicKey) or not _SMALLEST_KEY <= key.key_size <= _LARGEST_KEY:
         raise ListRefused(ListFault.ALGORITHM, "the signer's key is not RSA of 2048 to 8192 bits")
@@ -313,19 +316,20 @@ def _check_signer(
     policy: SignaturePolicy,
     revocations: Revocations | None,
 ) -> None:
-    chain = policy.authorities.chain_of(signer, at)
+    try:
+        chain = policy.authorities.chain_of(signer, at)
+        subject = DistinguishedName.from_x509(signer.subject)
+        is_for_signatures = _is_for_signatures(signer)
+        holds = all(holds_at(each, at) for each in (signer, *(chain or ())))
+    except UNREADABLE as error:
+        raise ListRefused(ListFault.SIGNER_UNREADABLE) from error
     if chain is None:
         raise ListRefused(ListFault.SIGNER_UNKNOWN)
-    try:
-        subject = DistinguishedName.from_x509(signer.subject)
-        usable = _is_for_signatures(signer)
-    except ValueError as error:
-        raise ListRefused(ListFault.SIGNER_UNREADABLE) from error
     if not subject.has(policy.signer):
         raise ListRefused(ListFault.SIGNER_NAME, str(subject)[:200])
-    if not usable:
+    if not is_for_signatures:
         raise ListRefused(ListFault.SIGNER_USAGE)
-    if not all(holds_at(each, at) for each in (signer, *chain)):
+    if not holds:
         raise ListRefused(ListFault.SIGNER_EXPIRED, f"{signer.not_valid_after_utc:%Y-%m-%d}")
     if revocations is not None:
         for certificate, issuer in pairwise((signer, *chain)):

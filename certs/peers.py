@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from certs.authorities import UNREADABLE
 from certs.names import DistinguishedName
 
 if TYPE_CHECKING:
@@ -103,11 +103,11 @@ class Judge:
                 return PeerFault.UNTRUSTED
             name = DistinguishedName.from_x509(certificate.subject)
             fits = _fits(certificate, role) and _is_plain(certificate, name)
-        except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+            links = (certificate, *chain)
+            start = max(each.not_valid_before_utc for each in links)
+            end = min(each.not_valid_after_utc for each in links)
+        except UNREADABLE:
             return PeerFault.UNTRUSTED
-        links = (certificate, *chain)
-        start = max(each.not_valid_before_utc for each in links)
-        end = min(each.not_valid_after_utc for each in links)
         answer: Peer | PeerFault
         if not fits:
             answer = PeerFault.WRONG_USAGE

@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from certs.authorities import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,24 +50,23 @@ class Crl:
                 else x509.load_der_x509_crl(content)
             )
             issuer = _issuer(parsed, authorities)
-            extensions = parsed.extensions
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            if issuer is None:
+                raise CrlRefused("The revocation list is not signed by an authority of tls.ca_file.")
+            _refuse_partial(parsed.extensions)
+            if parsed.next_update_utc is None:
+                raise CrlRefused("The revocation list does not say when the next one is due.")
+            if parsed.last_update_utc > now + _SKEW:
+                raise CrlRefused("The revocation list is dated in the future.")
+            return cls(
+                issuer,
+                _number(parsed.extensions),
+                parsed.last_update_utc,
+                parsed.next_update_utc,
+                parsed.public_bytes(Encoding.DER),
+                parsed,
+            )
+        except UNREADABLE as error:
             raise CrlRefused("The revocation list cannot be read.") from error
-        if issuer is None:
-            raise CrlRefused("The revocation list is not signed by an authority of tls.ca_file.")
-        _refuse_partial(extensions)
-        if parsed.next_update_utc is None:
-            raise CrlRefused("The revocation list does not say when the next one is due.")
-        if parsed.last_update_utc > now + _SKEW:
-            raise CrlRefused("The revocation list is dated in the future.")
-        return cls(
-            issuer,
-            _number(extensions),
-            parsed.last_update_utc,
-            parsed.next_update_utc,
-            parsed.public_bytes(Encoding.DER),
-            parsed,
-        )
 
     def revoked_since(self, certificate: x509.Certificate) -> datetime | None:
         """Since when a certificate of this authority is revoked; None when the list does not hold it."""
@@ -76,7 +76,9 @@ class Crl:
         since = entry.revocation_date_utc
         try:
             invalid = entry.extensions.get_extension_for_class(x509.InvalidityDate).value
-        except (x509.ExtensionNotFound, ValueError):
+        except x509.ExtensionNotFound:
+            return since
+        except UNREADABLE:
             return since
         return min(since, invalid.invalidity_date_utc)
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from certs.pki import Issued, Pki
-from certs.profiles import Purpose
-from tests.certs.lists import SIGNER_NAME
+from tests.certs.lists import SIGNER_NAME, issued_by
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +25,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory, now: datetime) -> Pki:
 @pytest.fixture(scope="session")
 def signer(pki: Pki, now: datetime) -> Issued:
     """Who signs white lists in these tests."""
-    return pki.issue(SIGNER_NAME, now, purpose=Purpose.SIGNATURE)
+    return issued_by(pki.organisations, SIGNER_NAME, now)
 
 
 @pytest.fixture

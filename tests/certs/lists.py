@@ -119,7 +119,7 @@ def certificate_of(
     now: datetime,
     *,
     purpose: Purpose = Purpose.SERVER,
-    days: tuple[float, float] = (-1, 900),
+    days: tuple[float, float] = (-60, 900),
 ) -> x509.Certificate:
     """An end certificate of an authority, holding from so many days after now until so many."""
     validity = Validity(now + timedelta(days=days[0]), now + timedelta(days=days[1]))

@@ -586,6 +586,20 @@ def test_a_wrong_signature_is_refused_even_where_none_is_asked_for(
     ) is (ListFault.SIGNER_NAME)
 
 
+def test_a_signature_that_was_made_unrecognisable_does_not_make_a_list_unsigned(
+    pki: Pki, signer: Issued, now: datetime
+) -> None:
+    lenient = replace(policy(pki), is_required=False)
+    content = signed_list(signer, now)
+    for old, new in ((b"ds:Signature", b"ds:Rignature"), (b"2000/09/xmldsig#", b"2000/09/xmldsig!")):
+        damaged = (
+            content.replace(old + b" ", new + b" ")
+            .replace(old + b">", new + b">")
+            .replace(old + b'"', new + b'"')
+        )
+        assert fault(lambda content=damaged: read_signed(content, lenient)) is ListFault.SIGNATURE_MALFORMED
+
+
 def test_a_list_is_not_signed_twice(signer: Issued, now: datetime) -> None:
     content = signed_list(signer, now)
     assert fault(lambda: sign(content, signer, Profile.XML_DSIG, now)) is ListFault.SEVERAL_SIGNATURES

@@ -8,6 +8,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from certs import peers
 from certs.authorities import Authorities
@@ -251,6 +253,16 @@ def test_a_name_without_common_name_is_refused(judge: Judge, pki: Pki, now: date
 def test_a_certificate_with_a_broken_extension_is_refused(judge: Judge, pki: Pki, now: datetime) -> None:
     broken = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x30\x03\x82\xff\xff")
     assert judge.judge(made(pki, now, (broken, False)), Role.CLIENT, now) is PeerFault.UNTRUSTED
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_certificate_with_a_flipped_octet_is_untrusted(
+    judge: Judge, pki: Pki, now: datetime, data: st.DataObject
+) -> None:
+    content = bytearray(der(certificate_of(pki.organisations, NAME, now)))
+    content[data.draw(st.integers(0, 10**6)) % len(content)] ^= data.draw(st.integers(1, 255))
+    assert judge.judge(bytes(content), Role.CLIENT, now) is PeerFault.UNTRUSTED
 
 
 def test_an_authority_is_no_peer(judge: Judge, pki: Pki, now: datetime) -> None:
