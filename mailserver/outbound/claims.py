@@ -77,7 +77,9 @@ _DESTINATIONS = select(
     outbound_domain.c.domain, outbound_domain.c.next_at, outbound_domain.c.failures, _EARLIEST
 )
 _FORGET = delete(outbound_domain).where(
-    outbound_domain.c.next_at <= bindparam("now"), ~exists().where(_D.domain == outbound_domain.c.domain)
+    outbound_domain.c.next_at <= bindparam("now"),
+    ~exists().where(_D.claimed_by.is_(None), _D.domain == outbound_domain.c.domain),
+    outbound_domain.c.domain.not_in(select(_D.domain).where(_D.claimed_by > "")),
 )
 
 _CAUSE = select(outbound_domain.c.code, outbound_domain.c.reply).where(

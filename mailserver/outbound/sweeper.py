@@ -67,6 +67,13 @@ class Sweeper:
         work += [self._careful(each, self._warn(each, causes)) for each in late]
         return all(await asyncio.gather(*work))
 
+    async def drop(self, keys: Iterable[tuple[int, str]]) -> int:
+        """Drops what nobody is sending at this moment; how many that were. Whatever fails is raised."""
+        claimed = await self._database.write(lambda uow: claim_these(uow, keys, self._name))
+        for each in claimed:
+            await self._drop(each)
+        return len(claimed)
+
     async def _drop(self, claimed: Claimed) -> None:
         await self._settler.settle(claimed, dropped(claimed))
 

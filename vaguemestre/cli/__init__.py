@@ -30,6 +30,7 @@ from vaguemestre.cli import (
     directory,
     operating,
     people,
+    queue,
     routes,
     trust,
     white_list,
@@ -55,6 +56,7 @@ app.add_typer(directory.app, name="directory")
 app.add_typer(trust.certs, name="certs")
 app.add_typer(white_list.app, name="white-list")
 app.add_typer(routes.app, name="routes")
+app.add_typer(queue.app, name="queue")
 app.add_typer(audit.app, name="trail")
 
 _EXPECTED = (
