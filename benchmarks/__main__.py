@@ -28,7 +28,9 @@ def main() -> int:
         try:
             load.smtp_source()
             _say("starting our sandbox")
-            ours = servers.enter_context(sandbox.running())
+            names = arguments.only or list(SCENARIOS)
+            accompanied = any(SCENARIOS[name].accompanied for name in names)
+            ours = servers.enter_context(sandbox.running(accompanied=accompanied))
         except Unavailable as reason:
             print(f"Nothing to measure: {reason}.", file=sys.stderr)
             return 1
@@ -38,7 +40,7 @@ def main() -> int:
             theirs = servers.enter_context(rival.running(ours.between))
         except Unavailable as reason:
             _say(f"without the rival: {reason}")
-        for name in arguments.only or SCENARIOS:
+        for name in names:
             row = Row(name, SCENARIOS[name].unit)
             try:
                 _measure(row, SCENARIOS[name], ours, theirs, runs=arguments.runs)
@@ -70,7 +72,9 @@ def _arguments() -> argparse.Namespace:
 
 def _measure(row: Row, scenario: Scenario, ours: Target, theirs: Target | None, *, runs: int) -> None:
     """Ours, the rival, ours, the rival…: what else the machine does then weighs on both alike."""
-    sides = [(ours, row.ours)] + ([(theirs, row.rival)] if theirs is not None else [])
+    sides = [(ours, row.ours)]
+    if theirs is not None and not scenario.accompanied:
+        sides.append((theirs, row.rival))
     for target, _ in sides:
         scenario.prepare(target)
     for number in range(1, runs + 1):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ class NewConnections:
     connections: int
     messages: int
     unit: str = "messages/s"
+    accompanied: bool = False
 
     def prepare(self, target: Target) -> None:
         with load.Imap(target) as imap:
@@ -110,6 +111,7 @@ class Outbound:
     connections: int
     messages: int
     unit: str = "messages/s"
+    accompanied: bool = False
 
     def prepare(self, target: Target) -> None:
         self._pass(target, self.connections * 2)
@@ -136,6 +138,42 @@ class Outbound:
         finally:
             for each in senders:
                 each.close()
+
+
+@dataclass(frozen=True, slots=True)
+class TwoOperators:
+    """Mail from one operator of our kind to another, from the first submission until all is visible by IMAP."""
+
+    size: int
+    connections: int
+    messages: int
+    unit: str = "messages/s"
+    accompanied: bool = True
+
+    def prepare(self, target: Target) -> None:
+        self._pass(target, self.connections * 2)
+
+    def run(self, target: Target) -> Run:
+        return self._pass(target, self.messages)
+
+    def _pass(self, target: Target, messages: int) -> Run:
+        assert target.companion is not None
+        both = replace(target, pids=target.pids + target.companion.pids)
+        senders = [_sender(target.companion) for _ in range(self.connections)]
+        shares = [range(number, messages, self.connections) for number in range(self.connections)]
+        with load.Imap(target) as imap:
+            imap.empty()
+            try:
+                meter = Meter(both)
+                _submit_all(target.companion, senders, shares, self.size)
+                load.wait_visible(imap, messages)
+                found = meter.stop(messages)
+            finally:
+                for each in senders:
+                    each.close()
+            imap.empty()
+        settle(both)
+        return found
 
 
 def _sender(target: Target) -> smtplib.SMTP:

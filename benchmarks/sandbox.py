@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,21 +20,26 @@ NAME = "Vaguemestre"
 
 
 @contextmanager
-def running() -> Iterator[Target]:
-    """A sandbox with listeners without TLS, and its valid peer as a sink; stopped on the way out.
-
-    Raises `Unavailable`.
+def running(*, accompanied: bool) -> Iterator[Target]:
+    """A sandbox with listeners without TLS, its valid peer as a sink, and where asked for a second sandbox
+    that has joined it; stopped on the way out. Raises `Unavailable`.
     """
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
-        with SandboxProcess(folder / "sandbox", "--plain") as sandbox:
-            valid = next(each for each in sandbox.described["peers"] if each["case"] == "valid")
+        with ExitStack() as started:
+            first = started.enter_context(SandboxProcess(folder / "first", "--plain"))
+            valid = next(each for each in first.described["peers"] if each["case"] == "valid")
             peer = Identity(valid["certificate"], valid["key"])
-            with Sink(folder / "sink", peer, sandbox.ca_file) as sink:
-                done = sandbox.command("routes", "set", valid["domain"], f"{HOST}:{sink.port}")
-                if done.returncode:
-                    raise Unavailable(f"the sandbox takes no route: {done.stderr.strip()}")
-                yield _target(sandbox, peer, f"banc@{valid['domain']}", sink)
+            sink = started.enter_context(Sink(folder / "sink", peer, first.ca_file))
+            done = first.command("routes", "set", valid["domain"], f"{HOST}:{sink.port}")
+            if done.returncode:
+                raise Unavailable(f"the sandbox takes no route: {done.stderr.strip()}")
+            target = _target(first, peer, f"banc@{valid['domain']}", sink)
+            if accompanied:
+                second = SandboxProcess(folder / "second", "--plain", "--join", str(first.home))
+                started.enter_context(second)
+                target = replace(target, companion=_target(second, peer, target.recipient, sink))
+            yield target
     except DidNotStart as error:
         raise Unavailable(f"the sandbox did not start: {error}") from error
     finally:

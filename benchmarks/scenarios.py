@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from benchmarks import load
-from benchmarks.exchange import NewConnections, Outbound
+from benchmarks.exchange import NewConnections, Outbound, TwoOperators
 from benchmarks.run import Meter, Run, settle
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ class Scenario(Protocol):
     @property
     def unit(self) -> str: ...
 
+    @property
+    def accompanied(self) -> bool:
+        """Whether a second operator of our kind takes part; the rival then does not."""
+        ...
+
     def prepare(self, target: Target) -> None: ...
 
     def run(self, target: Target) -> Run: ...
@@ -41,6 +46,7 @@ class Deliver:
     connections: int
     messages: int
     unit: str = "messages/s"
+    accompanied: bool = False
 
     def prepare(self, target: Target) -> None:
         with load.Imap(target) as imap:
@@ -66,6 +72,7 @@ class Envelopes:
 
     command: str = "FETCH 1:1000 (ENVELOPE FLAGS UID)"
     unit: str = "cycles/s"
+    accompanied: bool = False
 
     def prepare(self, target: Target) -> None:
         with load.Imap(target) as imap:
@@ -120,6 +127,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "deliver_1m_10": Deliver(size=1 << 20, connections=10, messages=200),
         "mx_tls_new_connection": NewConnections(size=4096, connections=10, messages=600),
         "outbound_10k": Outbound(size=10_240, connections=8, messages=500),
+        "two_operators_4k": TwoOperators(size=4096, connections=8, messages=500),
         "imap_envelope": Envelopes(),
     }
 )

@@ -56,6 +56,8 @@ class Target:
     password: str = field(repr=False)
     pids: tuple[int, ...]
     between: Between
+    companion: Target | None = None
+    """A second operator of the same kind that exchanges mail with this one."""
 
 
 class Unavailable(Exception):
