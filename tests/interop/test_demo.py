@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 PROGRAM = str(Path(sys.executable).with_name("vaguemestre"))
-STEPS = 8
+STEPS = 9
 
 
 @pytest.fixture
