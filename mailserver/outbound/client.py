@@ -139,7 +139,7 @@ class Conversation:
                 await self._wire.reply(self._patience.leave)
             except _FAULTS:
                 pass
-        self._wire.close()
+        self._wire.end()
 
     def close(self) -> None:
         """Hangs up at once."""

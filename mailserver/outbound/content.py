@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from mailserver.refusals import BARE_LINE_END, NUL_IN_MESSAGE, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
+_PIECE = 256 * 1024
 _RETURN_PATH = re.compile(rb"return-path[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", re.IGNORECASE)
 
 
@@ -85,8 +86,18 @@ class Body:
         self._rest = rest
 
     async def blocks(self) -> AsyncIterator[bytes]:
-        """Every octet, once."""
-        yield self.start
+        """Every octet, once, in blocks that are quickly looked through."""
+        for piece in _pieces(self.start):
+            yield piece
         if self._rest is not None:
             async for block in self._rest:
-                yield block
+                for piece in _pieces(block):
+                    yield piece
+
+
+def _pieces(block: bytes) -> Iterator[bytes]:
+    if len(block) <= _PIECE:
+        yield block
+    else:
+        for start in range(0, len(block), _PIECE):
+            yield block[start : start + _PIECE]

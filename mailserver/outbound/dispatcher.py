@@ -78,6 +78,7 @@ class Dispatcher:
         self._places: dict[str, Place] = {}
         self._tasks: dict[asyncio.Task[None], Lane] = {}
         self._left_in_hand: list[Claimed] = []
+        self._has_begun = False
         self._is_closing = False
         self._grace = 0.0
         self._ended = asyncio.Event()
@@ -85,6 +86,7 @@ class Dispatcher:
     async def run(self) -> None:
         """Works until cancelled or closed. A message in flight when it is cancelled is sent again at the next start."""
         tools = self._tools
+        self._has_begun = True
         try:
             await tools.database.write(self._begin)
             with self._events.subscribe(TOPIC) as wake_ups:
@@ -105,7 +107,8 @@ class Dispatcher:
         for lane in self._tasks.values():
             lane.end()
         self._events.publish(TOPIC)
-        await self._ended.wait()
+        if self._has_begun:
+            await self._ended.wait()
 
     def _begin(self, uow: UnitOfWork) -> None:
         reclaim(uow, self._tools.name)

@@ -145,6 +145,12 @@ class Wire(asyncio.Protocol):
         self._transport.abort()
         self._wake()
 
+    def end(self) -> None:
+        """Says under TLS that no more follows, and hangs up."""
+        if self._fault is None and self._tls is not None:
+            self._transport.write(self._tls.close())
+        self._fail(Lost("the connection was closed"))
+
     # Inside
 
     def _take(self, data: bytes) -> None:
