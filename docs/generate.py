@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import PydanticUndefined
 
+from certs.list_faults import ListFault
 from directory.patients import OPENNESS
 from dmp_bridge import codes
 from foundation.settings import explain
@@ -38,6 +39,14 @@ def refusals() -> str:
             (each.code, str(each.reply), each.enhanced, each.sentence, each.advice)
             for each in REFUSALS.values()
         ),
+    )
+
+
+def list_faults() -> str:
+    """Why a white list is refused."""
+    return _table(
+        ("Code", "The list is refused because", "En français"),
+        ((fault.value, fault.english, fault.french) for fault in ListFault),
     )
 
 
@@ -87,6 +96,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "categories": categories,
         "error-codes": error_codes,
         "imap-capabilities": imap_capabilities,
+        "list-faults": list_faults,
         "patient-states": patient_states,
         "refusals": refusals,
         "settings": settings,
