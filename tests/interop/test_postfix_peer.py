@@ -5,20 +5,24 @@ from __future__ import annotations
 import email
 import json
 import re
+from dataclasses import replace
 from email import policy
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks import postfix
+from benchmarks.target import free_ports
 from certs.routes import set_route
 from tests.interop.letters import eventually, letter, new_id, received, signed_in
 from tests.interop.postfix_peer import LATE, PostfixOperator, PostfixPeer, postfix_peer
-from tests.interop.service import Service
+from tests.interop.service import Service, run
 from vaguemestre.sandbox_peers import WITHOUT_TLS
+from vaguemestre.sandbox_process import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.interop.service import Bal
 
@@ -249,6 +253,24 @@ def test_we_refuse_postfix_with_a_wrong_certificate(
     text = diagnostic + report.get_body(("plain",)).get_content()
     assert any(code in text for code in REFUSED_AS_SERVER[case].split()), text
     assert not any(message_id.encode() in each for each in peer.everything())
+
+
+def test_the_audit_finds_what_a_postfix_alone_does_not_check(
+    own_service: Service, right: PostfixOperator, tmp_path: Path
+) -> None:
+    """It knows the chain and the dates, and no white list, no revocation, no From."""
+    folder = str(tmp_path / "peers")
+    assert own_service.command("check-peers", "--export", folder).returncode == 0
+    alone = replace(right, port=free_ports(1)[0])
+    with postfix_peer([alone], f"{own_service.host}:{own_service.port('mx')}", own_service.ca_file):
+        done = run(
+            *PROGRAM,
+            *("check-peers", "--address", alone.mx, "--to", alone.address, "--peers", folder),
+            *("--direction", "in", "--json"),
+        )
+    assert done.returncode == 1
+    held = {each["case"] for each in json.loads(done.stdout) if each["holds"]}
+    assert held == {"valid", "null-sender", "relay", "no-certificate", "expired", "foreign-ca", "no-tls"}
 
 
 def test_nothing_waits_anywhere(own_service: Service, peer: PostfixPeer) -> None:
