@@ -108,7 +108,7 @@ class Connection(SMTP):
         self._is_shaking_hands = False
         self._deadline = 0.0
         self._is_listening = False  # waits for a command, with nothing under way
-        self._is_delivering = False  # must not be cancelled
+        self._is_at_work = False  # we, not the client: must not be cancelled
         self._has_said_all = False  # the client has closed its end
         self._is_leaving = False  # was asked to end
 
@@ -152,7 +152,7 @@ class Connection(SMTP):
         """The client is gone. A delivery that runs is let finish; everything else stops."""
         self._stop_timer()
         StreamReaderProtocol.connection_lost(self, error)
-        if self._handler_coroutine is not None and not self._is_delivering:
+        if self._handler_coroutine is not None and not self._is_at_work:
             self._handler_coroutine.cancel()
         self.transport = None
 
@@ -191,8 +191,12 @@ class Connection(SMTP):
             await self._shake_hands(tls)
         except ssl.SSLError as error:
             _log.info("smtp.tls_failed", listener=self._policy.name, kind=error.reason)
+            self._is_at_work = True
+            try:
+                await self._gate.handshake_failed(self._client, error)
+            finally:
+                self._is_at_work = False
             await self._linger()
-            await self._gate.handshake_failed(self._client, error)
             raise Closing from error
         self._client = Client(self._client.peer, self._policy.name)
         self._client.is_secured = True
@@ -207,10 +211,12 @@ class Connection(SMTP):
                 raise Closing from None
             if not octets:
                 raise Closing
+            self._is_at_work = True  # who resets the connection is still told apart
             try:
                 # A millisecond of arithmetic, outside the interpreter's lock: the other processor does it.
                 is_done = await self.loop.run_in_executor(self._handshakes, tls.shake_hands, octets)
             finally:
+                self._is_at_work = False
                 self._answer(tls)
         self._is_shaking_hands = False
         early = bytes(self._buffer)  # came while the handshake was thought about
@@ -286,9 +292,9 @@ class Connection(SMTP):
 
     def _timeout_cb(self) -> None:
         now = self.loop.time()
-        if self._is_delivering:
+        if self._is_at_work:
             # Our own work takes the time, not the client.
-            self._deadline = now + self._limits.idle
+            self._deadline = now + (1.0 if self._is_shaking_hands else self._limits.idle)
         if now < self._deadline:
             self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
             return

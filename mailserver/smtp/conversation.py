@@ -80,6 +80,8 @@ class Conversation(Connection):
             await self._converse()
         except Closing:
             pass
+        except Exception as error:
+            self.log_failure(error)
         finally:
             self._stop_timer()
             self._finish()
@@ -157,8 +159,8 @@ class Conversation(Connection):
     def failed(self, error: Exception) -> None:
         """Our own error while a command ran: the client may try again and learns a reference, no more."""
         self.reply(replies.failure(self.log_failure(error)))
-        if self._is_reading_content:
-            raise Closing  # what follows would be content read as commands
+        if self._is_reading_content or self._is_shaking_hands:
+            raise Closing  # what follows would be content, or TLS, read as commands
 
     def log_failure(self, error: Exception) -> str:
         """Log where the error happened, not its text, which may hold addresses; the reference of the line."""

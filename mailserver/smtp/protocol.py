@@ -406,7 +406,7 @@ class SmtpProtocol(ReceivingConversation):
             speaks_for=client.speaks_for,
             peer_host=client.host,
         )
-        self._is_delivering = True
+        self._is_at_work = True
         try:
             outcome = await self._gate.deliver(client, envelope)
             if isinstance(outcome, Accepted):
@@ -417,7 +417,7 @@ class SmtpProtocol(ReceivingConversation):
                 self.count_junk()
                 self.reply(replies.refused(outcome.refusal))
         finally:
-            self._is_delivering = False
+            self._is_at_work = False
 
     async def _acknowledge(self, accepted: Accepted) -> None:
         self.reply(replies.queued(accepted.queue_id))

@@ -18,6 +18,7 @@ import psutil
 import pytest
 from aiosmtpd.smtp import SMTP
 
+from mailserver.envelope import RecipientDsn
 from mailserver.smtp.budget import MemoryBudget
 from mailserver.smtp.census import Census
 from mailserver.smtp.policy import Limits, mx_plain
@@ -71,10 +72,22 @@ async def test_sixty_megabytes_without_a_line_end_cost_no_memory(door: Door, gat
     assert gate.delivered == []
 
 
-async def test_parameters_of_notifications_are_taken_with_their_case(visit: Visit) -> None:
+async def test_parameters_of_notifications_are_taken_with_their_case(
+    visit: Visit, gate: RecordingGate
+) -> None:
     await visit.begin()
-    assert (await visit.say("MAIL FROM:<a@b.fr> ENVID=Abc RET=FULL")).startswith("250")
-    assert (await visit.say("RCPT TO:<c@b.fr> ORCPT=rfc822;Cc@b.fr NOTIFY=DELAY")).startswith("250")
+    assert "DSN" in (await visit.say("EHLO client.example"))
+    assert (await visit.say("MAIL FROM:<a@b.fr> ENVID=Abc+2B RET=full")).startswith("250")
+    assert (await visit.say("RCPT TO:<c@b.fr> ORCPT=rfc822;Cc@b.fr NOTIFY=delay,SUCCESS")).startswith("250")
+    assert (await visit.say("RCPT TO:<d@b.fr> NOTIFY=NEVER")).startswith("250")
+    assert (await visit.say("RCPT TO:<e@b.fr>")).startswith("250")
+    await visit.say("DATA")
+    assert (await visit.say("x\r\n.")).startswith("250")
+    [envelope] = gate.delivered
+    assert (envelope.dsn.ret, envelope.dsn.envid) == ("FULL", "Abc+2B")
+    assert envelope.dsn.of("c@b.fr") == RecipientDsn(frozenset({"DELAY", "SUCCESS"}), "rfc822;Cc@b.fr")
+    assert envelope.dsn.of("d@b.fr") == RecipientDsn(frozenset({"NEVER"}))
+    assert envelope.dsn.of("e@b.fr") == RecipientDsn()
 
 
 async def test_the_limits_of_commands_do_not_grow_with_ehlo(visit: Visit) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import smtplib
+import socket
 import ssl
+import struct
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -138,6 +140,55 @@ async def test_a_handshake_that_fails_says_why(
     assert (row.actor, row.subject, row.outcome, row.detail) == ("peer", "listener:mx", code, "{}")
     assert operator.refusals(code) == 1
     await until(lambda: operator.listener.connections == 0)
+
+
+async def test_who_resets_the_connection_is_written_down_as_well(operator: Operator) -> None:
+    context = operator.papers.client(case=Case.FOREIGN_CA)
+    context.minimum_version = (
+        ssl.TLSVersion.TLSv1_3
+    )  # the client's side is done before its certificate is seen
+
+    def connect() -> None:
+        with socket.create_connection(("127.0.0.1", operator.port), timeout=10) as plain:
+            plain.recv(512)
+            plain.sendall(b"STARTTLS\r\n")
+            plain.recv(512)
+            secured = context.wrap_socket(plain, server_hostname="localhost")
+            secured.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            secured.close()
+
+    await asyncio.to_thread(connect)
+    await until(lambda: bool(operator.trail()))
+    assert operator.refusals("MSS-151") == 1
+    await until(lambda: operator.listener.connections == 0)
+
+
+async def test_a_trail_that_cannot_be_written_still_ends_the_conversation(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def full(unit: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(operator.place.database, "write", full)
+    async with await Talk.open(operator.port) as talk:
+        await talk.begin()
+        await talk.say("STARTTLS")
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await talk.writer.start_tls(
+                _at_most_1_2(operator.papers.client(case=Case.EXPIRED)), server_hostname="localhost"
+            )
+    await until(lambda: operator.listener.connections == 0)
+    assert operator.refusals("MSS-152") == 1
+    assert "smtp.failure" in "".join(capsys.readouterr())
+    assert (await operator.answer_to(operator.papers.client(None), FROM_PEER)).startswith(
+        "451 4.3.0 MSS-190 "
+    )
+
+
+def _at_most_1_2(context: ssl.SSLContext) -> ssl.SSLContext:
+    """So that the client learns of its refusal within the handshake."""
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 async def test_a_name_nowhere_in_the_list_may_not_write(operator: Operator) -> None:
