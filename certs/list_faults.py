@@ -155,7 +155,8 @@ class ListRefused(Exception):
 
     def __init__(self, fault: ListFault, detail: str = "") -> None:
         self.fault = fault
-        self.detail = detail
+        # The detail may quote the list: nothing in it may move a terminal's cursor or end the line.
+        self.detail = "".join(each if each.isprintable() else " " for each in detail)
         super().__init__(
-            f"The white list is refused ({fault.value}): {fault.english}{f' ({detail})' if detail else ''}."
+            f"The white list is refused ({fault.value}): {fault.english}{f' ({self.detail})' if detail else ''}."
         )

@@ -112,12 +112,6 @@ def client_context(trust: Trust, identity: Identity | None = None) -> ssl.SSLCon
     return context
 
 
-def renew_crl(context: ssl.SSLContext, trust: Trust) -> None:
-    """Gives a newer revocation list to a context in use; OpenSSL takes the latest one of an issuer."""
-    if trust.crl is not None:
-        _load_verify_file(context, trust.crl, "revocation list")
-
-
 def peer_name(connection: ssl.SSLObject | ssl.SSLSocket) -> DistinguishedName | None:
     """Whose certificate the other side showed and the handshake accepted; None when it showed none."""
     der = connection.getpeercert(binary_form=True)

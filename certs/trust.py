@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -158,12 +158,12 @@ class TrustSpace:
         async with self._reloading:
             stamps = self._stamps()
             if stamps != self._state.stamps:
-                self._state = await asyncio.to_thread(self._taken_up, self._state, stamps)
+                self._state = await asyncio.to_thread(self._taken_up_safely, self._state, stamps)
 
     async def fetch_list(self, force: Force = Force.NOTHING) -> Adopted | Unchanged:
         """Fetches the published list and takes it into use. Raises ListRefused, SourceUnreachable."""
         content = await self._store.fetch_list()
-        outcome = await asyncio.to_thread(self._adopt, content, force)
+        outcome = await asyncio.to_thread(self._adopt, content, force, self.white_list)
         await self.refresh()
         return outcome
 
@@ -209,9 +209,9 @@ class TrustSpace:
                 _log.error("revocation list not fetched", url=each.url, reason=each.failure)
         return not any(each.failure for each in fetched)
 
-    def _adopt(self, content: bytes, force: Force) -> Adopted | Unchanged:
+    def _adopt(self, content: bytes, force: Force, known: WhiteList | None) -> Adopted | Unchanged:
         now = self._clock.now()
-        return self._store.adopt(content, self._store.load_revocations(now), now, force)
+        return self._store.adopt(content, self._store.load_revocations(now), now, force, known)
 
     def _open(self) -> None:
         settings = self._settings
@@ -224,7 +224,7 @@ class TrustSpace:
             self._own_routes = checked_routes(settings.routes)
         except (TlsUnusable, RoutesUnusable) as error:
             raise TrustUnusable(str(error)) from error
-        stamps = self._fetched_files(dict.fromkeys(self._files), self._stamps())
+        stamps = self._fetched_files(dict.fromkeys(self._files), self._stamps(), None)
         now = self._clock.now()
         crls = self._crls({}, stamps, {})
         revocations = self._store.revocations_of(list(crls.values()))
@@ -241,7 +241,7 @@ class TrustSpace:
         self._state = _State(held.white_list, crls, self._routes({}), judge, stamps)
 
     def _fetched_files(
-        self, before: Mapping[Path, _Stamp], stamps: Mapping[Path, _Stamp]
+        self, before: Mapping[Path, _Stamp], stamps: Mapping[Path, _Stamp], known: WhiteList | None
     ) -> Mapping[Path, _Stamp]:
         """Adopts what is published on this machine and has changed, and gives the stamps from then on."""
 
@@ -257,7 +257,7 @@ class TrustSpace:
                     _log.error("revocation list not taken", url=url, reason=str(error))
         if self._list_source is not None and is_new(self._list_source):
             try:
-                outcome = self._adopt(read_file(self._list_source, LARGEST), Force.NOTHING)
+                outcome = self._adopt(read_file(self._list_source, LARGEST), Force.NOTHING, known)
                 _tell(outcome)
             except (ListRefused, SourceUnreachable, OSError) as error:
                 _log.error("white list not taken", file=str(self._list_source), reason=str(error))
@@ -267,8 +267,15 @@ class TrustSpace:
         }
         return {**self._stamps(), **published}
 
+    def _taken_up_safely(self, state: _State, stamps: Mapping[Path, _Stamp]) -> _State:
+        try:
+            return self._taken_up(state, stamps)
+        except Exception as error:  # a message is waiting for this: the lists in memory go on serving
+            _log.error("trust space: files not taken up", error=type(error).__name__)
+            return replace(state, stamps=stamps)
+
     def _taken_up(self, state: _State, stamps: Mapping[Path, _Stamp]) -> _State:
-        stamps = self._fetched_files(state.stamps, stamps)
+        stamps = self._fetched_files(state.stamps, stamps, state.white_list)
 
         def is_new(path: Path) -> bool:
             return stamps[path] != state.stamps[path]

@@ -116,9 +116,17 @@ class TrustStore:
         return self.read(read_file(self.list_file, LARGEST), revocations, now)
 
     def adopt(
-        self, content: bytes, revocations: Revocations, now: datetime, force: Force
+        self,
+        content: bytes,
+        revocations: Revocations,
+        now: datetime,
+        force: Force,
+        known: WhiteList | None = None,
     ) -> Adopted | Unchanged:
-        """Takes a list into use when it is good and follows the one in use. Raises ListRefused."""
+        """Takes a list into use when it is good and follows the one in use. Raises ListRefused.
+
+        `known` is the list in memory: it is the measure where the one on disk is damaged.
+        """
         new = self.read(content, revocations, now)
         with folder_lock(self.folder):
             try:
@@ -127,13 +135,13 @@ class TrustStore:
                 held = None  # a damaged list, or one of other authorities, is no measure for the new one
             if held is not None and held.content == new.content:
                 return Unchanged(held.white_list)
-            before: frozenset[str] = frozenset()
-            if held is not None:
-                before = held.white_list.domains
-                check_succession(held.white_list, new.white_list, self._settings.largest_loss_percent, force)
+            before = held.white_list if held is not None else known
+            is_lost = held is None and known == new.white_list  # only its file is to be written again
+            if before is not None and not is_lost:
+                check_succession(before, new.white_list, self._settings.largest_loss_percent, force)
             write_atomically(self.list_file, content, PUBLIC)
-        after = new.white_list.domains
-        return Adopted(new.white_list, after - before, before - after)
+        old = before.domains if before is not None else frozenset()
+        return Adopted(new.white_list, new.white_list.domains - old, old - new.white_list.domains)
 
     async def fetch_list(self) -> bytes:
         """The octets of the published list. Raises ListRefused (too large), SourceUnreachable."""

@@ -166,6 +166,9 @@ def test_the_signature_may_use_another_prefix_or_none(pki: Pki, signer: Issued, 
     )
     value = base64.encodebytes(signer.key.sign(info.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
     certificate = base64.encodebytes(signer.certificate.public_bytes(Encoding.DER)).decode()
+    certificate, value = (
+        text.replace("\n", "&#13;\n") for text in (certificate, value)
+    )  # as Java writes them
     signature = (
         f'<Signature xmlns="{namespace}">{info.replace(f" xmlns={chr(34)}{namespace}{chr(34)}", "", 1)}'
         f"<SignatureValue>\n{value}</SignatureValue>"
@@ -598,6 +601,16 @@ def test_a_signature_that_was_made_unrecognisable_does_not_make_a_list_unsigned(
             .replace(old + b'"', new + b'"')
         )
         assert fault(lambda content=damaged: read_signed(content, lenient)) is ListFault.SIGNATURE_MALFORMED
+
+
+def test_a_refusal_stays_one_sentence_whatever_the_list_says(pki: Pki, signer: Issued, now: datetime) -> None:
+    def change(root: etree._Element) -> None:
+        found(root, "SignatureMethod").set("Algorithm", "a\nb\x9b2J\u202ec")
+
+    with pytest.raises(ListRefused) as refused:
+        read_signed(edited(signed_list(signer, now), change), policy(pki))
+    assert str(refused.value).isprintable()
+    assert "a b 2J c" in str(refused.value)
 
 
 def test_a_list_is_not_signed_twice(signer: Issued, now: datetime) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import ssl
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -12,7 +11,6 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from certs.names import DistinguishedName
 from certs.pki import Case, Pki
-from certs.profiles import Purpose
 from certs.tls import (
     SUITES,
     Identity,
@@ -22,7 +20,6 @@ from certs.tls import (
     client_context,
     mutual_server_context,
     peer_name,
-    renew_crl,
     server_context,
 )
 
@@ -170,24 +167,6 @@ async def test_a_client_without_certificate_passes_only_where_it_may(
     async with echo(mutual_server_context(own, trust)) as port:
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await ask(port, client_context(trust))
-
-
-async def test_a_certificate_revoked_while_the_server_runs_is_refused_after_the_list_is_renewed(
-    pki: Pki, now: datetime, tmp_path: Path
-) -> None:
-    trust = Trust(tmp_path / "ca.pem", tmp_path / "crl.pem")
-    shutil.copy(pki.ca_file, trust.ca)
-    shutil.copy(pki.crl_file, tmp_path / "crl.pem")
-    server = mutual_server_context(identity(pki, MX, now, tmp_path), trust)
-    issued = pki.issue(PEER, now, purpose=Purpose.ORGANISATION)
-    client = client_context(Trust(pki.ca_file), Identity(*issued.write(tmp_path / "peer")))
-    async with echo(server) as port:
-        assert (await ask(port, client)).endswith(str(PEER))
-        pki.revoke(issued.certificate, now + timedelta(seconds=5))
-        shutil.copy(pki.crl_file, tmp_path / "crl.pem")
-        renew_crl(server, trust)
-        with pytest.raises((ssl.SSLError, ConnectionError)):
-            await ask(port, client)
 
 
 def test_a_context_neither_compresses_nor_renegotiates(pki: Pki, now: datetime, tmp_path: Path) -> None:

@@ -256,6 +256,34 @@ async def test_a_revocation_list_published_as_a_file_is_taken_up_as_soon_as_it_c
     assert space.judge_client(certificate.public_bytes(Encoding.DER)) is PeerFault.REVOKED
 
 
+async def test_an_older_list_does_not_come_in_through_a_damaged_file(place: Place, now: datetime) -> None:
+    space = await place.open()
+    place.held.write_bytes(b"rubbish")
+    place.publish(now - DAY, "ancien.test")
+    await space.refresh()
+    assert "ancien.test" not in space.white_list
+    with pytest.raises(ListRefused):
+        await space.fetch_list()
+    assert place.held.read_bytes() == b"rubbish"
+
+
+async def test_the_unexpected_leaves_the_lists_in_memory(
+    place: Place, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = await place.open()
+
+    def broken(*_words: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(space, "_taken_up", broken)
+    place.publish(now, "neuf.test")
+    with capture_logs() as logs:
+        for _ in range(3):
+            await space.refresh()
+    assert [each["error"] for each in logs] == ["ZeroDivisionError"]
+    assert domains(space, shown(place, now)) == {"ici.test"}
+
+
 @pytest.mark.parametrize("where", ["held", "source", "crl"])
 async def test_a_damaged_file_on_disk_does_not_replace_what_is_in_memory(
     place: Place, now: datetime, where: str

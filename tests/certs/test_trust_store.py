@@ -115,6 +115,24 @@ def test_a_damaged_list_in_use_does_not_keep_a_good_one_out(
     assert isinstance(adopt(place.content(now - HOUR)), Adopted)
 
 
+def test_where_the_file_is_damaged_the_list_in_memory_is_the_measure(
+    place: Place, adopt: Adopting, now: datetime
+) -> None:
+    content = place.content(now - HOUR)
+    adopt(content)
+    revocations = adopt.store.load_revocations(now)
+    known = adopt.store.read(content, revocations, now).white_list
+    place.held.write_bytes(b"rubbish")
+    older, other = place.content(now - 2 * HOUR), place.content(now - HOUR, "autre.test")
+    for wrong, code in ((older, ListFault.ROLLBACK), (other, ListFault.SAME_DATE)):
+        assert (
+            fault(lambda wrong=wrong: adopt.store.adopt(wrong, revocations, now, Force.NOTHING, known))
+            is code
+        )
+    assert isinstance(adopt.store.adopt(content, revocations, now, Force.NOTHING, known), Adopted)
+    assert place.held.read_bytes() == content
+
+
 def test_an_unsigned_list_is_taken_only_where_the_settings_say_so(place: Place, now: datetime) -> None:
     adopt = Adopting(place, now, signature="if-present")
     assert isinstance(adopt(white_list_xml(now - HOUR)), Adopted)

@@ -238,11 +238,16 @@ def _signer(signed: SignedList) -> dict[str, Any]:
 
 def _row(entry: Entry) -> dict[str, Any]:
     return {
-        "domain": entry.domain or entry.written,
-        "dn": str(entry.name),
-        "description": " ".join(entry.description.split()),
+        "domain": entry.domain or _printable(entry.written),
+        "dn": _printable(str(entry.name)),
+        "description": _printable(entry.description),
         "updated": entry.updated_at.isoformat() if entry.updated_at else None,
     }
+
+
+def _printable(text: str) -> str:
+    """On one line, and without what moves a terminal's cursor: a list that is compared may be anybody's."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
 def _name(dn: str | None, certificate: Path | None) -> DistinguishedName | None:
