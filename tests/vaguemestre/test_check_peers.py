@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from certs.routes import read_routes, set_route, unset_route
+from tests.vaguemestre.programs import PROGRAM
 from vaguemestre.peers.matrix import PeerCase
 
 if TYPE_CHECKING:
@@ -37,6 +40,21 @@ def test_a_sandbox_holds_in_every_case_and_its_routes_are_as_before(
         assert read_routes(sandbox.home) == before
     finally:
         unset_route(sandbox.home, KEPT)
+
+
+def test_an_audit_that_is_told_to_stop_sets_the_routes_back(sandbox: Serving) -> None:
+    before = read_routes(sandbox.home)
+    with subprocess.Popen(
+        [PROGRAM, "check-peers", "--home", str(sandbox.home), "--direction", "out"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as audit:
+        deadline = time.monotonic() + 30
+        while read_routes(sandbox.home) == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        audit.terminate()
+        assert audit.wait(30) == 130
+    assert read_routes(sandbox.home) == before
 
 
 def test_an_exported_folder_audits_any_address(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +15,7 @@ from certs.routes import RoutesUnusable, format_address, parse_address
 from vaguemestre.cli.output import Failed, Json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from vaguemestre.peers.audit import Audit, RunningSandbox
     from vaguemestre.peers.matrix import Direction, PeerCase, Verdict
@@ -87,10 +89,20 @@ def check_peers(
         if export is not None:
             _export(sandbox, export, as_json=as_json)
             return
-        with sandbox.routed() as sending:
+        with _told_to_stop_as_by_ctrl_c(), sandbox.routed() as sending:
             _finish(sandbox.audit(to, wait).play(_directions(direction), sending), as_json=as_json)
     except (PeersUnusable, RoutesUnusable) as error:
         raise Failed(str(error)) from error
+
+
+@contextmanager
+def _told_to_stop_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM unwinds too, so that routes are set back."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _of_any_operator(
