@@ -1,4 +1,4 @@
-"""A dispatcher in a process of its own, to be killed: `python -m tests.mailserver.outbound.sender SETTINGS.json`.
+"""A dispatcher in a process of its own, on the loop of the product, to be killed: `python -m tests.mailserver.outbound.sender SETTINGS.json`.
 
 Ends by itself once the queue is empty.
 """
@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+import uvloop
 from sqlalchemy import func, select
 
 from certs.trust import TrustSpace
@@ -54,4 +55,4 @@ async def main(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    uvloop.run(main(Path(sys.argv[1])))
