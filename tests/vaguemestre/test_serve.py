@@ -106,7 +106,9 @@ def test_an_operator_without_a_white_list_does_not_start_and_says_how_to_get_one
     (operator / "trust" / "white-list.xml").unlink()
     settings = operator / "vaguemestre.toml"
     text = settings.read_text()
-    settings.write_text(re.sub('white_list_url = "[^"]*"', 'white_list_url = "https://127.0.0.1:9/l.xml"', text))
+    settings.write_text(
+        re.sub('white_list_url = "[^"]*"', 'white_list_url = "https://127.0.0.1:9/l.xml"', text)
+    )
     said = run("serve", "--home", str(operator))
     assert said.returncode == 1
     assert "vaguemestre white-list fetch" in said.stderr
