@@ -40,6 +40,7 @@ FILTER2 = "http://www.w3.org/2002/06/xmldsig-filter2"
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
 SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
 
+_MOST_CERTIFICATES = 6
 _SMALLEST_KEY, _LARGEST_KEY = 2048, 8192
 _CERTIFICATE_DIGESTS = {SHA256: hashlib.sha256, SHA512: hashlib.sha512}
 _PLAIN_PARTS = {"DateDeGeneration", "ListeDomaines"}
@@ -170,12 +171,18 @@ def _certificate(key_info: etree._Element) -> x509.Certificate:
     if [child.tag for child in key_info] != [_ds("X509Data")]:
         raise ListRefused(ListFault.SIGNER_UNREADABLE, "KeyInfo is not one X509Data")
     found = [child for child in key_info[0] if child.tag == _ds("X509Certificate")]
-    if len(found) != 1:
+    if not 1 <= len(found) <= _MOST_CERTIFICATES:
         raise ListRefused(ListFault.SIGNER_UNREADABLE, f"{len(found)} certificates")
     try:
-        return x509.load_der_x509_certificate(_octets(found[0]))
+        certificates = [x509.load_der_x509_certificate(_octets(each)) for each in found]
+        issuers = [each.issuer for each in certificates]
+        # Some signers add their chain, in any order: theirs is the one that issued none of the others.
+        signers = [each for each in certificates if len(found) == 1 or each.subject not in issuers]
     except UNREADABLE as error:
         raise ListRefused(ListFault.SIGNER_UNREADABLE) from error
+    if len(signers) != 1:
+        raise ListRefused(ListFault.SIGNER_UNREADABLE, f"{len(signers)} certificates may be the signer's")
+    return signers[0]
 
 
 def _check_algorithms(signed_info: etree._Element) -> None:
@@ -330,7 +337,11 @@ def _check_signer(
     if not is_for_signatures:
         raise ListRefused(ListFault.SIGNER_USAGE)
     if not holds:
-        raise ListRefused(ListFault.SIGNER_EXPIRED, f"{signer.not_valid_after_utc:%Y-%m-%d}")
+        raise ListRefused(
+            ListFault.SIGNER_EXPIRED,
+            f"the list is of {at:%Y-%m-%d}, the signer's certificate holds"
+            f" {signer.not_valid_before_utc:%Y-%m-%d} to {signer.not_valid_after_utc:%Y-%m-%d}",
+        )
     if revocations is not None:
         for certificate, issuer in pairwise((signer, *chain)):
             since = revocations.revoked_since(certificate, issuer)

@@ -43,6 +43,7 @@ _CRL_URL = (
 _AUTHORITY_PAST = timedelta(days=5 * 365)  # so that an expired leaf still lies within its authority's life
 _AUTHORITY_LIFE = timedelta(days=15 * 365)
 _LEAF_LIFE = timedelta(days=3 * 365)
+_SIGNED_BEFORE = timedelta(days=4 * 365)
 _CLOCK_SKEW = timedelta(hours=1)
 _CRL_LIFE = timedelta(days=30)
 _CRL_RENEWED_BEFORE = timedelta(days=7)
@@ -178,7 +179,9 @@ class Pki:
         if case is Case.EXPIRED:
             validity = Validity(now - _LEAF_LIFE - timedelta(days=30), now - timedelta(days=30))
         else:
-            validity = Validity(now - _CLOCK_SKEW, now + _LEAF_LIFE)
+            # Lists of earlier years are signed with it too, and each is judged at its own date.
+            before = _SIGNED_BEFORE if purpose is Purpose.SIGNATURE else _CLOCK_SKEW
+            validity = Validity(now - before, now + _LEAF_LIFE)
         issuer = self.foreign if case is Case.FOREIGN_CA else self.organisations
         key = _new_key(2048)
         certificate = leaf(name, key.public_key(), validity, issuer, purpose, hosts)

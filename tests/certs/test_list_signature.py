@@ -474,6 +474,18 @@ def test_changed_signed_properties_break_their_digest(pki: Pki, signer: Issued, 
 # Who signed -----------------------------------------------------------------------------------------------------
 
 
+def test_the_signer_may_add_its_chain_in_any_order(pki: Pki, signer: Issued, now: datetime) -> None:
+    root = etree.fromstring(signed_list(signer, now, *ENTRIES))
+    data = found(root, "X509Data")
+    own = found(root, "X509Certificate")
+    for authority in (pki.root.certificate, pki.organisations.certificate):
+        other = etree.Element(f"{DS}X509Certificate")
+        other.text = base64.b64encode(authority.public_bytes(Encoding.DER)).decode()
+        own.addprevious(other)
+    assert len(data) > 3
+    assert read_signed(etree.tostring(root), policy(pki)).signer == signer.certificate
+
+
 def test_a_signer_of_another_authority_is_refused(pki: Pki, now: datetime) -> None:
     foreign = pki.issue(SIGNER_NAME, now, purpose=Purpose.SIGNATURE, case=Case.FOREIGN_CA)
     content = signed_list(foreign, now)

@@ -240,3 +240,43 @@ def test_what_ends_is_told_and_what_ends_soon_fails(
     gone = vaguemestre("certs", "expiry", "--home", home)
     assert gone.code == 1
     assert "signer of the white list" in gone.err
+
+
+@pytest.mark.parametrize("profile", list(Profile))
+def test_any_list_is_signed_with_the_sandbox_s_key_and_judged_at_its_own_date(
+    vaguemestre: Command, home: str, tmp_path: Path, profile: Profile
+) -> None:
+    plain, out = tmp_path / "liste.xml", tmp_path / "signee.xml"
+    written_at = datetime.now(UTC) - timedelta(days=600)
+    plain.write_bytes(white_list_xml(written_at, entry("ancien.mssante.fr", OTHER)))
+    refused = vaguemestre("white-list", "verify", str(plain), "--home", home, "--json")
+    assert refused.code == 1
+    assert refused.json["code"] == "MSS-220"
+    words = ("--home", home, "--out", str(out), "--profile", profile.value)
+    assert vaguemestre("white-list", "sign", str(plain), *words).code == 0
+    assert vaguemestre("white-list", "verify", str(out), "--home", home, "--json").json["entries"] == 1
+    fetched = vaguemestre("white-list", "fetch", str(out), "--home", home)
+    fetched.is_refused("MSS-240")  # older than the one in use
+
+
+def test_a_file_is_shown_and_compared_with_the_list_in_use(
+    vaguemestre: Command, home: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "liste.xml"
+    file.write_bytes(white_list_xml(datetime.now(UTC), entry("neuf.mssante.fr", OTHER)))
+    shown = vaguemestre("white-list", "show", str(file), "--json").json
+    assert (shown["domains"], shown["signature"]) == (1, "not looked at")
+    changes = vaguemestre("white-list", "diff", str(file), "--home", home, "--json").json
+    assert {"change": "domain added", "domain": "neuf.mssante.fr"} in changes
+    assert vaguemestre("white-list", "diff", str(file)).code == 2
+    assert vaguemestre("white-list", "show").code == 2
+
+
+def test_a_list_from_elsewhere_is_fetched_once(vaguemestre: Command, home: str, empty_home: Path) -> None:
+    file = empty_home / "autre.xml"
+    later = datetime.now(UTC) + timedelta(hours=1)
+    file.write_bytes(signed(empty_home, entry("neuf.mssante.fr", OTHER), at=later))
+    assert (
+        vaguemestre("white-list", "fetch", str(file), "--home", home, "--json").json["outcome"] == "adopted"
+    )
+    assert vaguemestre("white-list", "show", "neuf.mssante.fr", "--home", home).code == 0

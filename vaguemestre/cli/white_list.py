@@ -13,10 +13,12 @@ from cryptography import x509
 from certs import sources
 from certs.authorities import Authorities
 from certs.list_diff import diff as compare
+from certs.list_faults import ListRefused
 from certs.list_signature import SignaturePolicy, SignedList
+from certs.list_signing import Profile, sign
 from certs.names import DistinguishedName
 from certs.pki import Pki
-from certs.publisher import Listing, publish, withdraw
+from certs.publisher import Listing, publish, published_signer, withdraw
 from certs.revocation import LARGEST_CRL, Crl, Revocations
 from certs.sources import read_file
 from certs.trust_store import Adopted, CrlFetched, Force, TrustStore, Unchanged, read_acceptable
@@ -35,6 +37,9 @@ _ENTRY_COLUMNS = ("domain", "dn", "description", "updated")
 @app.command(epilog="Example: vaguemestre white-list fetch --home operateur")
 def fetch(
     home: Home,
+    source: Annotated[
+        str | None, typer.Argument(metavar="[FILE|URL]", help="Instead of trust.white_list_url, this once.")
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Also a list that loses more domains than the settings allow.")
     ] = False,
@@ -46,7 +51,8 @@ def fetch(
     """
     settings = load(home)
     store = TrustStore(settings)
-    crls, outcome = asyncio.run(_fetch(settings, store, Force.SHRINKING if force else Force.NOTHING))
+    strength = Force.SHRINKING if force else Force.NOTHING
+    crls, outcome = asyncio.run(_fetch(settings, store, source, strength))
     told: dict[str, Any] = {
         "outcome": "adopted" if isinstance(outcome, Adopted) else "unchanged",
         **_summary(outcome.white_list),
@@ -96,20 +102,36 @@ def verify(
     elif settings is not None:
         revocations = TrustStore(settings).load_revocations(now)
     content = asyncio.run(_content(source, ca))
-    signed = read_acceptable(content, policy, revocations, now)
+    try:
+        signed = read_acceptable(content, policy, revocations, now)
+    except ListRefused as error:
+        if not as_json:
+            raise
+        show_one({"outcome": "refused", "code": error.fault.value, "reason": str(error)}, as_json=True)
+        raise typer.Exit(1) from error
     told = {"outcome": "good", **_summary(signed.white_list), **_signer(signed)}
     show_one(told, as_json=as_json)
 
 
 @app.command("show", epilog="Example: vaguemestre white-list show medecin.mssante.fr --home sandbox")
 def show_list(
-    home: Home,
-    domain: Annotated[
-        str | None, typer.Argument(help="A domain; without one, what the list is as a whole.")
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DOMAIN|FILE]", help="A domain, or a list in a file; without one, the list in use."
+        ),
     ] = None,
+    home: Annotated[Path | None, typer.Option("--home", help="Operator whose list is shown.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Shows the list in use, or the certificates that may speak for one domain."""
+    """Shows the list in use, the certificates that may speak for one domain, or what a file says (not verified)."""
+    if what is not None and Path(what).is_file():
+        white_list = parse_white_list(read_file(Path(what), LARGEST))
+        show_one({**_summary(white_list), "signature": "not looked at"}, as_json=as_json)
+        return
+    if home is None:
+        raise typer.BadParameter("give --home, or the file of a list", param_hint="'--home'")
+    domain = what
     store = TrustStore(load(home))
     signed = _held(store)
     if domain is None:
@@ -126,12 +148,21 @@ def show_list(
 
 @app.command(epilog="Example: vaguemestre white-list diff hier.xml aujourdhui.xml")
 def diff(
-    old: Annotated[Path, typer.Argument(help="The earlier list.")],
-    new: Annotated[Path, typer.Argument(help="The later list.")],
+    old: Annotated[
+        Path, typer.Argument(help="The earlier list; the only one: compared with the one in use.")
+    ],
+    new: Annotated[Path | None, typer.Argument(help="The later list.")] = None,
+    home: Annotated[Path | None, typer.Option("--home", help="Operator whose list is in use.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Tells which domains and certificates came, went or changed; no signature is looked at."""
-    found = compare(*(parse_white_list(read_file(path, LARGEST)) for path in (old, new)))
+    """Tells which domains and certificates came, went or changed; no signature of a file is looked at."""
+    read = parse_white_list(read_file(old, LARGEST))
+    if new is not None:
+        found = compare(read, parse_white_list(read_file(new, LARGEST)))
+    elif home is not None:
+        found = compare(_held(TrustStore(load(home))).white_list, read)
+    else:
+        raise typer.BadParameter("give a second list, or --home", param_hint="'NEW'")
     rows = [{"change": "domain added", "domain": domain} for domain in found.domains_added]
     rows += [{"change": "domain removed", "domain": domain} for domain in found.domains_removed]
     for change, entries in (("added", found.added), ("removed", found.removed), ("changed", found.changed)):
@@ -186,13 +217,36 @@ def remove(
     show_one({"domain": domain, "entries_removed": gone}, as_json=as_json)
 
 
+@app.command("sign", epilog="Example: vaguemestre white-list sign liste.xml --home sandbox --out signee.xml")
+def sign_list(
+    home: Home,
+    file: Annotated[Path, typer.Argument(help="A list without a signature.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    profile: Annotated[Profile, typer.Option(help="How it is signed.")] = Profile.XML_DSIG,
+    as_json: Json = False,
+) -> None:
+    """Signs any list with the sandbox's key, for who tries how lists are read; it is not taken into use."""
+    pki = _pki(_publisher(_sandbox(home)))
+    content = read_file(file, LARGEST)
+    parse_white_list(content)
+    signed = sign(content, published_signer(pki), profile, datetime.now(UTC))
+    try:
+        out.write_bytes(signed)
+    except OSError as error:
+        raise Failed(f"{out} cannot be written: {error.strerror}") from error
+    show_one({"written": str(out), "profile": profile.value}, as_json=as_json)
+
+
 async def _fetch(
-    settings: Settings, store: TrustStore, force: Force
+    settings: Settings, store: TrustStore, source: str | None, force: Force
 ) -> tuple[list[CrlFetched], Adopted | Unchanged]:
     now = datetime.now(UTC)
     # First, because a list whose signer is revoked is refused.
     crls = [await store.fetch_crl_into(url, now) for url in settings.trust.crl_urls]
-    content = await store.fetch_list()
+    if source is None:
+        content = await store.fetch_list()
+    else:
+        content = await _content(source, settings.path(settings.tls.ca_file))
     return crls, store.adopt(content, store.load_revocations(now), now, force)
 
 
@@ -202,7 +256,6 @@ def _crl(fetched: CrlFetched) -> dict[str, Any]:
 
 
 async def _content(source: str, ca: Path) -> bytes:
-
     if "://" in source:
         return await sources.fetch(source, schemes=("https", "file"), authorities=ca, limit=LARGEST)
     return sources.read_file(Path(source), LARGEST)
@@ -275,5 +328,4 @@ def _publisher(settings: Settings) -> Path:
 
 
 def _pki(publisher: Path) -> Pki:
-
     return Pki.open(publisher / "pki", datetime.now(UTC))
