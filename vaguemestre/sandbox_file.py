@@ -9,10 +9,11 @@ from directory.bals import find_bals
 from directory.patients import find_patients
 from vaguemestre import ports
 from vaguemestre.companions import authority_of, cast_of
-from vaguemestre.sandbox_home import HOSTNAME, PATIENT_DOMAIN, password_for, seed
+from vaguemestre.sandbox_home import PATIENT_DOMAIN, password_for, seed
 from vaguemestre.sandbox_peers import PEERS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from directory.bals import Bal
@@ -99,27 +100,30 @@ def _patient(fictive_patient: fictive.FictivePatient, patient: Patient, secret: 
 
 def print_summary(description: dict[str, Any], out: TextIO) -> None:
     """What a person at the terminal wants to know: where, who, which password."""
-    numbers, host = description["ports"], description["host"]
-    lines = [
-        "",
-        "Vaguemestre, bac à sable : données fictives.",
-        "",
-        f"  pages des patients   {description['http']}",
+    numbers, host, patients = description["ports"], description["host"], description["patients"]
+    lines = ["", "Vaguemestre, bac à sable : données fictives.", ""]
+    if patients:
+        lines.append(f"  pages des patients   {description['http']}")
+    lines += [
         f"  envoi (submission)   {host}:{numbers['submission']} STARTTLS, {host}:{numbers['submissions']} TLS",
         f"  autres opérateurs    {host}:{numbers['mx']} STARTTLS, certificat exigé",
         f"  lecture (IMAP)       {host}:{numbers['imap']} STARTTLS, {host}:{numbers['imaps']} TLS",
+        f"  réponse automatique  reponse.automatique-test@{description['domains'][0]}",
         f"  autorité (CA)        {description['ca_file']}",
         f"  tout le reste        {description['home']}/{FILE}",
         "",
-        "  boîtes",
-        *(f"    {bal['type']}  {bal['address']:<44} {bal['password']}" for bal in description["bals"]),
-        "",
-        "  patients (adresse @" + description["patient_domain"] + ")",
-        *(
-            f"    {patient['ins']}  {patient['name']:<24} {patient['state']:<14} {patient['password']}"
-            for patient in description["patients"]
-        ),
-        "",
-        f"  {HOSTNAME} : Ctrl-C pour arrêter, les données restent.",
     ]
+    if description["bals"]:
+        lines += ["  boîtes", *_aligned(description["bals"], ("type", "address", "password")), ""]
+    if patients:
+        lines += [f"  patients (adresse @{description['patient_domain']})"]
+        lines += [*_aligned(patients, ("ins", "name", "state", "password")), ""]
+    lines.append("  Ctrl-C pour arrêter, les données restent.")
     print("\n".join(lines), file=out, flush=True)
+
+
+def _aligned(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Iterator[str]:
+    """A line for each row, every column as wide as its longest value."""
+    widths = {column: max(len(row[column]) for row in rows) for column in columns}
+    for row in rows:
+        yield "    " + "  ".join(row[column].ljust(widths[column]) for column in columns).rstrip()

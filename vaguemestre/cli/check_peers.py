@@ -61,10 +61,16 @@ def check_peers(
     ] = Which.BOTH,
     listen: Annotated[str, typer.Option(help="Address the peers listen on.")] = "127.0.0.1",
     wait: Annotated[
-        float, typer.Option(min=1, max=86_400, help="Seconds until the operator has tried every peer.")
+        float,
+        typer.Option(
+            min=1,
+            max=86_400,
+            help="Seconds until the operator has tried every peer; for an answer up to 60 more.",
+        ),
     ] = 60,
     export: Annotated[
-        Path | None, typer.Option(help="Only writes the peers of the sandbox into this folder.")
+        Path | None,
+        typer.Option(help="Only writes the peers of the sandbox, and what the other operator needs, here."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -72,17 +78,20 @@ def check_peers(
     another domain, same CN but another DN, without TLS) against an operator, and says what it did with each.
 
     Inward also: the null sender, a From of another domain, relaying, no certificate. Fails unless every case held.
-    With --home a running sandbox is audited; --export writes its peers for --peers.
+    In both directions the operator is visited once its message for the valid peer has come. With --home a running
+    sandbox is audited; --export writes its peers for --peers.
     """
     from vaguemestre.peers.audit import RunningSandbox
     from vaguemestre.peers.matrix import PeersUnusable
 
     if (home is None) == (address is None and peers is None):
         raise typer.BadParameter("give --home SANDBOX, or --peers FOLDER with --address HOST:PORT")
+    if home is not None and ca is not None:
+        raise typer.BadParameter("goes with --peers FOLDER", param_hint="'--ca'")
     try:
         if home is None:
             if export is not None:
-                raise typer.BadParameter("goes with --home SANDBOX", param_hint="--export")
+                raise typer.BadParameter("goes with --home SANDBOX", param_hint="'--export'")
             _finish(_of_any_operator(address, to, peers, ca, direction, listen, wait), as_json=as_json)
             return
         sandbox = RunningSandbox.read(home)
@@ -118,11 +127,11 @@ def _of_any_operator(
     from vaguemestre.peers.matrix import CA_FILE, read_folder
 
     if peers is None:
-        raise typer.BadParameter("which peers?", param_hint="--peers")
+        raise typer.BadParameter("which peers?", param_hint="'--peers'")
     operator = None
     if direction is not Which.OUT:
         if address is None or to is None:
-            raise typer.BadParameter("needed to visit the operator", param_hint="--address and --to")
+            raise typer.BadParameter("needed to visit the operator", param_hint="'--address', '--to'")
         operator = Operator(*parse_address(address), to)
     chain = ca or peers / CA_FILE
     audit = Audit(read_folder(peers), chain, operator, listen, wait)
@@ -131,6 +140,8 @@ def _of_any_operator(
 
 def _instruct(receptions: Receptions, audit: Audit) -> Mapping[PeerCase, str]:
     """Tells the operator's people what to send; nothing is known to be refused."""
+    from vaguemestre.peers.matrix import PeerCase
+
     print(
         f"Send one message from the operator to each of these within {audit.wait_seconds:.0f} s:",
         file=sys.stderr,
@@ -138,6 +149,9 @@ def _instruct(receptions: Receptions, audit: Audit) -> Mapping[PeerCase, str]:
     for each in receptions.all:
         where = format_address((audit.listen, each.port))
         print(f"  {each.peer.mailbox:<45} whose mail server is {where}", file=sys.stderr, flush=True)
+    if audit.operator is not None:
+        first = receptions.of(PeerCase.VALID).peer.mailbox
+        print(f"The operator is visited once the message to {first} has come.", file=sys.stderr, flush=True)
     return {}
 
 
@@ -165,5 +179,5 @@ def _export(sandbox: RunningSandbox, folder: Path, *, as_json: bool) -> None:
     from vaguemestre.cli.output import show
     from vaguemestre.peers.matrix import write_folder
 
-    written = write_folder(folder, sandbox.peers, sandbox.ca_file)
+    written = write_folder(folder, sandbox.peers, sandbox.papers)
     show([{"written": str(path)} for path in written], ("written",), as_json=as_json)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import smtplib
 import ssl
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from certs.pki import Pki
 from certs.routes import format_address, read_routes, set_route, unset_route
+from vaguemestre.companions import authority_of
 from vaguemestre.peers import receiving, visiting
 from vaguemestre.peers.letter import audit_letter
-from vaguemestre.peers.matrix import Direction, PeerCase, PeersUnusable, Verdict, described
+from vaguemestre.peers.matrix import Direction, Papers, PeerCase, PeersUnusable, Verdict, described
 from vaguemestre.peers.receiving import Receptions
-from vaguemestre.sandbox_peers import WITHOUT_TLS
+from vaguemestre.sandbox_peers import WITHOUT_TLS, peer_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 ROBOT = "reponse.automatique-test"
 """The box that answers each message once (the CNAM's entry in the real list names it)."""
 _SUBMIT_SECONDS = 60.0
+_ANSWER_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,9 @@ class Audit:
     ) -> Iterator[Verdict]:
         """The verdicts in order.
 
-        `sending` has the operator send to each peer, and says for which ones it did not even take the message.
+        `sending` has the operator send to each peer, and says for which ones it did not even take the message. The
+        operator is visited only once its message for the valid peer has come, or its time is up: until then its people
+        may still be setting routes, and what the valid visitor sends is answered to that very peer.
         Raises PeersUnusable when a peer cannot listen, TlsUnusable.
         """
         if Direction.OUT not in directions:
@@ -72,26 +79,27 @@ class Audit:
             return
         with Receptions(self.peers, self.listen, self.ca_file) as receptions:
             refused = sending(receptions)
-            # With the peers listening already, an answer to what the valid one sends arrives too.
+            until = time.monotonic() + self.wait_seconds
+
+            def done(reception: Reception) -> bool:
+                return reception.was_tried or reception.peer.case in refused
+
+            was_let_in = awaits_answer = False
+            valid = receptions.of(PeerCase.VALID)
             if Direction.IN in directions:
-                yield from self.inward()
-            yield from self._outward(receptions, refused, answered=Direction.IN in directions)
-
-    def _outward(
-        self, receptions: Receptions, refused: Mapping[PeerCase, str], *, answered: bool
-    ) -> Iterator[Verdict]:
-        awaits_answer = answered and self.operator is not None and self.operator.answers
-
-        def done(reception: Reception) -> bool:
-            if awaits_answer and reception.peer.case is PeerCase.VALID:
-                return reception.was_tried and bool(_answers(reception))
-            return reception.was_tried or reception.peer.case in refused
-
-        receiving.wait_for_all(receptions, done, self.wait_seconds)
-        for reception in receptions.all:
-            yield receiving.judge(reception, refused.get(reception.peer.case, ""))
-        if awaits_answer:
-            yield _judge_answers(receptions.of(PeerCase.VALID))
+                valid.wait(done, self.wait_seconds)
+                for verdict in self.inward():
+                    was_let_in |= verdict.case == PeerCase.VALID and verdict.holds
+                    yield verdict
+                awaits_answer = self.operator is not None and self.operator.answers
+            if awaits_answer and was_let_in:
+                patience = max(until - time.monotonic(), min(self.wait_seconds, _ANSWER_SECONDS))
+                valid.wait(lambda each: bool(_answers(each)), patience)
+            receiving.wait_for_all(receptions, done, until - time.monotonic())
+            for reception in receptions.all:
+                yield receiving.judge(reception, refused.get(reception.peer.case, ""))
+            if awaits_answer:
+                yield _judge_answers(valid, asked=was_let_in)
 
 
 def _answers(reception: Reception) -> int:
@@ -103,9 +111,11 @@ def _answers(reception: Reception) -> int:
     )
 
 
-def _judge_answers(reception: Reception) -> Verdict:
+def _judge_answers(reception: Reception, *, asked: bool) -> Verdict:
     came = _answers(reception)
-    told = {0: "no answer came", 1: "one answer came"}.get(came, f"{came} answers came")
+    route = f"has the operator a route to {reception.peer.domain}?"
+    missing = f"no answer came ({route if asked else 'it did not take the message'})"
+    told = {0: missing, 1: "one answer came"}.get(came, f"{came} answers came")
     return Verdict(Direction.OUT, "auto-answer", "one answer to one message", told, came == 1)
 
 
@@ -126,8 +136,10 @@ class RunningSandbox:
             raise PeersUnusable(
                 f"no sandbox is served in {home}: `vaguemestre sandbox --home {home}` does"
             ) from error
-        except (OSError, ValueError) as error:
-            raise PeersUnusable(f"{file} cannot be read: {error}") from error
+        except OSError as error:
+            raise PeersUnusable(f"{file} cannot be read: {error.strerror}") from error
+        except ValueError as error:
+            raise PeersUnusable(f"{file} is no JSON: {error}") from error
         return found
 
     @property
@@ -137,6 +149,13 @@ class RunningSandbox:
     @property
     def ca_file(self) -> Path:
         return Path(self.described["ca_file"])
+
+    @property
+    def papers(self) -> Papers:
+        """What another operator needs to know the peers. Raises PkiUnusable."""
+        pki = Pki.open(authority_of(self.home), datetime.now(UTC))
+        listed = [(domain, str(name)) for domain, name in peer_entries()]
+        return Papers(self.ca_file, pki.crl_file, tuple(dict.fromkeys(listed)))
 
     def audit(self, box: str | None, wait_seconds: float) -> Audit:
         """The audit of this sandbox; its robot is written to where no other box is named."""
@@ -183,8 +202,15 @@ class RunningSandbox:
                         refused[each.peer.case] = _sentence(*next(iter(refusal.recipients.values())))
                     except smtplib.SMTPResponseException as refusal:
                         refused[each.peer.case] = _sentence(refusal.smtp_code, refusal.smtp_error)
-        except (OSError, smtplib.SMTPException) as error:
+        except smtplib.SMTPResponseException as error:
+            said = _sentence(error.smtp_code, error.smtp_error)
+            raise PeersUnusable(f"the sandbox takes no message to send: {said}") from error
+        except smtplib.SMTPException as error:  # before OSError, of which it is one
             raise PeersUnusable(f"the sandbox takes no message to send: {error}") from error
+        except OSError as error:
+            raise PeersUnusable(
+                f"the sandbox takes no message to send: {error.strerror or error} on {host}:{port}"
+            ) from error
         return refused
 
 

@@ -5,6 +5,8 @@ The cases are those of the audit domains of the real liste blanche (MOTCO1).
 
 from __future__ import annotations
 
+import csv
+import io
 import tomllib
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 FILE = "peers.toml"
 CA_FILE = "ca.pem"
+CRL_FILE = "crl.pem"
+LISTED_FILE = "listed.csv"
 
 
 class PeerCase(StrEnum):
@@ -67,6 +71,18 @@ class AuditPeer:
 
 
 Peers = dict[PeerCase, AuditPeer]
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """What an operator has to have before an audit with these peers proves anything."""
+
+    ca_file: Path
+    """Whom it must believe; its own certificate must come from there too."""
+    crl_file: Path
+    """Where it must see that the revoked peer is."""
+    listed: tuple[tuple[str, str], ...]
+    """Domain and DN of each entry that its white list must have, those of the wrong peers included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,33 +160,52 @@ def _peer(folder: Path, name: str, table: Any) -> tuple[PeerCase, AuditPeer]:
     return case, replace(peer, identity=Identity(folder / certificate, folder / key))
 
 
-def write_folder(folder: Path, peers: Peers, ca_file: Path) -> list[Path]:
-    """Copies certificates, keys (mode 0600) and the trust chain into a folder, and names them in its `peers.toml`.
+def write_folder(folder: Path, peers: Peers, papers: Papers) -> list[Path]:
+    """Writes certificates, keys (mode 0600), what the other operator needs, and the `peers.toml` that names them.
 
-    Raises PeersUnusable.
+    Raises PeersUnusable, also when one of the files exists: nothing is written then.
     """
-    tables: dict[str, dict[str, str]] = {}
     try:
+        contents = _contents(peers, papers)
+        for name in contents:
+            if (folder / name).exists():
+                raise PeersUnusable(f"{folder / name} exists: choose another folder, a key is not replaced")
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        written = [_copied(ca_file, folder / CA_FILE, PUBLIC)]
-        for case, peer in peers.items():
-            tables[case.value] = {"domain": peer.domain}
-            if peer.identity is not None:
-                certificate = _copied(peer.identity.certificate, folder / f"{case}.pem", PUBLIC)
-                key = _copied(peer.identity.key, folder / f"{case}.key", PRIVATE)
-                tables[case.value] |= {"certificate": certificate.name, "key": key.name}
-                written += [certificate, key]
-        head = (
-            "# One table for each case; `port` says where the peer listens when the operator sends to it.\n"
-        )
-        write_atomically(folder / FILE, (head + to_toml(tables)).encode(), PUBLIC)
+        for name, (content, mode) in contents.items():
+            write_atomically(folder / name, content, mode)
     except OSError as error:
         raise PeersUnusable(
             f"{error.filename or folder} cannot be written or read: {error.strerror}"
         ) from error
-    return [*written, folder / FILE]
+    return [folder / name for name in contents]
 
 
-def _copied(source: Path, target: Path, mode: int) -> Path:
-    write_atomically(target, source.read_bytes(), mode)
-    return target
+def _contents(peers: Peers, papers: Papers) -> dict[str, tuple[bytes, int]]:
+    """Content and mode of each file, by name; `peers.toml` comes last."""
+    contents = {
+        CA_FILE: (papers.ca_file.read_bytes(), PUBLIC),
+        CRL_FILE: (papers.crl_file.read_bytes(), PUBLIC),
+        LISTED_FILE: (_listing(papers.listed), PUBLIC),
+    }
+    tables: dict[str, dict[str, str]] = {}
+    for case, peer in peers.items():
+        tables[case.value] = {"domain": peer.domain}
+        if peer.identity is not None:
+            certificate, key = f"{case}.pem", f"{case}.key"
+            contents[certificate] = (peer.identity.certificate.read_bytes(), PUBLIC)
+            contents[key] = (peer.identity.key.read_bytes(), PRIVATE)
+            tables[case.value] |= {"certificate": certificate, "key": key}
+    head = (
+        "# One table for each case; `port = 2601` says where the peer listens when the operator sends to it,\n"
+        "# so that the operator can set its routes beforehand. Without it any free port is taken.\n"
+    )
+    contents[FILE] = ((head + to_toml(tables)).encode(), PUBLIC)
+    return contents
+
+
+def _listing(entries: Iterable[tuple[str, str]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=";", lineterminator="\n")
+    writer.writerow(("domain", "dn"))
+    writer.writerows(entries)
+    return text.getvalue().encode()

@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import csv
 import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
 
+from certs.names import DistinguishedName
 from vaguemestre.peers.matrix import (
+    Papers,
     PeerCase,
     PeersUnusable,
     described,
     read_folder,
     write_folder,
 )
-from vaguemestre.sandbox_peers import PEERS, WITHOUT_TLS
+from vaguemestre.sandbox_peers import PEERS, WITHOUT_TLS, peer_entries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +26,14 @@ if TYPE_CHECKING:
     from vaguemestre.peers.matrix import Peers
 
 
-def test_a_written_folder_is_read_back(tmp_path: Path, peers: Peers, pki: Pki) -> None:
+@pytest.fixture
+def papers(pki: Pki) -> Papers:
+    return Papers(pki.ca_file, pki.crl_file, tuple((domain, str(name)) for domain, name in peer_entries()))
+
+
+def test_a_written_folder_is_read_back(tmp_path: Path, peers: Peers, papers: Papers, pki: Pki) -> None:
     folder = tmp_path / "peers"
-    write_folder(folder, peers, pki.ca_file)
+    write_folder(folder, peers, papers)
     found = read_folder(folder)
     assert set(found) == set(PeerCase)
     for case, peer in found.items():
@@ -55,8 +64,31 @@ def test_the_peers_of_a_sandbox_are_those_of_the_matrix(pki: Pki) -> None:
     assert found[PeerCase.NO_TLS].identity is None
 
 
-def test_a_peer_may_name_the_port_it_listens_on(tmp_path: Path, peers: Peers, pki: Pki) -> None:
-    write_folder(tmp_path, peers, pki.ca_file)
+def test_a_folder_says_what_the_other_operator_needs(
+    tmp_path: Path, peers: Peers, papers: Papers, pki: Pki
+) -> None:
+    write_folder(tmp_path, peers, papers)
+    revoked = x509.load_pem_x509_certificate((tmp_path / "revoked.pem").read_bytes())
+    crl = x509.load_pem_x509_crl((tmp_path / "crl.pem").read_bytes())
+    assert crl.get_revoked_certificate_by_serial_number(revoked.serial_number) is not None
+    with (tmp_path / "listed.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
+    assert {(row["domain"], DistinguishedName.parse(row["dn"])) for row in rows} == set(peer_entries())
+    assert {peer.domain for peer in peers.values()} <= {row["domain"] for row in rows}
+
+
+def test_a_file_that_exists_is_named_and_nothing_is_written(
+    tmp_path: Path, peers: Peers, papers: Papers
+) -> None:
+    (tmp_path / "valid.key").write_text("another key")
+    with pytest.raises(PeersUnusable, match=r"valid\.key exists: choose another folder"):
+        write_folder(tmp_path, peers, papers)
+    assert [each.name for each in tmp_path.iterdir()] == ["valid.key"]
+    assert (tmp_path / "valid.key").read_text() == "another key"
+
+
+def test_a_peer_may_name_the_port_it_listens_on(tmp_path: Path, peers: Peers, papers: Papers) -> None:
+    write_folder(tmp_path, peers, papers)
     file = tmp_path / "peers.toml"
     file.write_text(file.read_text().replace("[valid]\n", "[valid]\nport = 2525\n"))
     assert read_folder(tmp_path)[PeerCase.VALID] == replace(read_folder(tmp_path)[PeerCase.VALID], port=2525)
