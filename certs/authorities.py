@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.utils import CryptographyDeprecationWarning
 
 from certs.tls import TlsUnusable
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _LONGEST_CHAIN = 6
 UNREADABLE: tuple[type[Exception], ...] = (
+    CryptographyDeprecationWarning,  # where warnings are errors: a negative serial number will be one for all
     ValueError,
     TypeError,
     UnsupportedAlgorithm,

@@ -79,6 +79,7 @@ class TrustSpace:
         sources = [path for path in (self._list_source, *self._crl_sources) if path is not None]
         self._files = (store.list_file, *store.crl_files, settings.home / ROUTES, *sources)
         self._reloading = asyncio.Lock()
+        self._refusal: ListRefused | None = None  # of the list published last
         self._state: _State
         self._server_context: ssl.SSLContext
         self._client_context: ssl.SSLContext
@@ -128,6 +129,8 @@ class TrustSpace:
                 f"The white list is {self.age() // timedelta(hours=1)} hours old"
                 f" (alarm from {self._settings.trust.alarm_hours} on)."
             )
+        if self._refusal is not None:
+            told.append(f"The list published last is not used. {self._refusal}")
         now = self._clock.now()
         for url in self._settings.trust.crl_urls:
             crl = self._state.crls.get(self._store.crl_file(url))
@@ -211,7 +214,13 @@ class TrustSpace:
 
     def _adopt(self, content: bytes, force: Force, known: WhiteList | None) -> Adopted | Unchanged:
         now = self._clock.now()
-        return self._store.adopt(content, self._store.load_revocations(now), now, force, known)
+        try:
+            outcome = self._store.adopt(content, self._store.load_revocations(now), now, force, known)
+        except ListRefused as error:
+            self._refusal = error
+            raise
+        self._refusal = None
+        return outcome
 
     def _open(self) -> None:
         settings = self._settings

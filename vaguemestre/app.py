@@ -24,6 +24,7 @@ from mailserver.imap.context import ImapContext, ImapLimits
 from mailserver.imap.server import ImapServer, Security
 from mailserver.outbound.dispatcher import Dispatcher
 from mailserver.outbound.queue import waiting
+from mailserver.outbound.resolver import Resolver, RoutesOnly
 from mailserver.patient_reply import PatientDesk
 from mailserver.reading_receipt import ReceiptDesk
 from mailserver.rules import Rules
@@ -172,7 +173,10 @@ class Operator:
         """Starts to bring what is queued to other operators."""
         settings, clock, database = self.settings, self.clock, self.database
         reporter = Reporter(vault, clock, settings, trust)
-        dispatcher = Dispatcher(database, vault, clock, settings, events, trust, reporter, metrics)
+        resolver = RoutesOnly() if settings.sandbox else Resolver()
+        dispatcher = Dispatcher(
+            database, vault, clock, settings, events, trust, reporter, metrics, resolver=resolver
+        )
         sending = asyncio.create_task(dispatcher.run(), name="outbound")
         self._behind.push_async_callback(_cancel, sending)
         self._behind.push_async_callback(dispatcher.close)

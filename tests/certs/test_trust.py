@@ -148,6 +148,17 @@ async def test_a_list_that_is_refused_leaves_the_one_in_use(place: Place, now: d
     assert domains(space, shown(place, now)) == {"ici.test"}
 
 
+async def test_a_refused_list_is_an_alarm_until_a_good_one_comes(place: Place, now: datetime) -> None:
+    space = await place.open()
+    place.source.write_bytes(place.content(now).replace(b"ici.test", b"faux.test"))
+    with pytest.raises(ListRefused):
+        await space.fetch_list()
+    assert ListFault.DIGEST.value in space.alarms()[0]
+    place.source.write_bytes(place.content(now))
+    await space.fetch_list()
+    assert space.alarms() == ()
+
+
 async def test_two_hundred_megabytes_are_refused_without_being_held(place: Place) -> None:
     space = await place.open()
     with place.source.open("wb") as file:

@@ -84,6 +84,7 @@ def test_a_retry_counts_what_it_touched(vaguemestre: Command, home: str) -> None
     retried = vaguemestre("queue", "retry", "--domain", "pair.mssante.fr", "--home", home, "--json")
     assert retried.json == {"retried": 1}
     vaguemestre("queue", "retry", "QX", "--home", home).is_refused("QX")
+    vaguemestre("queue", "retry", "--domain", "vide.test", "--home", home).is_refused("nothing waits")
     assert vaguemestre("queue", "retry", "--home", home).code == 2
     assert vaguemestre("queue", "retry", "QA1", "--all", "--home", home).code == 2
 

@@ -113,6 +113,17 @@ def test_an_operator_without_a_white_list_does_not_start_and_says_how_to_get_one
     assert said.returncode == 1
     assert "vaguemestre white-list fetch" in said.stderr
     assert "Traceback" not in said.stderr
+    asked = run("doctor", "--home", str(operator))
+    assert asked.returncode == 1
+    assert "vaguemestre white-list fetch" in asked.stderr
+
+
+def test_the_doctor_names_the_authorities_that_are_not_there(operator: Path) -> None:
+    assert run("doctor", "--home", str(operator)).returncode == 0
+    (operator / "pki" / "ca.pem").unlink()
+    asked = run("doctor", "--home", str(operator))
+    assert asked.returncode == 1
+    assert "ca.pem" in asked.stderr
 
 
 def test_an_operator_that_takes_part_in_no_exchange_needs_no_list(operator: Path) -> None:

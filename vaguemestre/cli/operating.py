@@ -11,9 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from certs.tls import Identity, TlsUnusable, check_identity
+from certs.trust import TrustSpace, TrustUnusable
+from foundation.clock import SystemClock
 from foundation.database import Database, DatabaseUnavailable
 from foundation.log import configure
-from foundation.settings import explain, load
+from foundation.settings import Settings, explain, load
 from foundation.vault import Vault, VaultUnavailable
 from vaguemestre import migrate as migrations
 from vaguemestre.cli.output import Failed, Home, Json, show, show_one
@@ -74,7 +76,8 @@ def init(
     show([{"written": str(path)} for path in written], ("written",), as_json=as_json)
     if not as_json:
         print(
-            f"Put the IGC-Santé certificate and key where tls.certificate and tls.key say, then: vaguemestre doctor --home {home}"
+            "Put the IGC-Santé certificate with its chain, its key, and the authorities where tls.certificate, tls.key"
+            f" and tls.ca_file say. Then: vaguemestre white-list fetch --home {home}, vaguemestre doctor --home {home}"
         )
 
 
@@ -115,6 +118,9 @@ def doctor(home: Home, as_json: Json = False) -> None:
     except TlsUnusable as error:
         faults.append(str(error))
 
+    if settings.smtp.mx:
+        faults += _faults_of_trust(settings)
+
     async def look() -> None:
         database = await Database.open(settings.database_url)
         try:
@@ -135,7 +141,17 @@ def doctor(home: Home, as_json: Json = False) -> None:
     if faults:
         raise Failed("not ready: " + " ".join(faults))
     if not as_json:
-        print("ready: certificate, key, master key, database and vault open", file=sys.stderr)
+        of_others = ", authorities, white list, revocation lists" if settings.smtp.mx else ""
+        print(f"ready: certificate, key{of_others}, master key, database and vault", file=sys.stderr)
+
+
+def _faults_of_trust(settings: Settings) -> list[str]:
+    """What keeps an operator from exchanging mail with others; nothing is fetched."""
+    try:
+        trust = asyncio.run(TrustSpace.open(settings, SystemClock()))
+    except (TlsUnusable, TrustUnusable) as error:
+        return [str(error)]
+    return list(trust.alarms())
 
 
 def migrate(home: Home, as_json: Json = False) -> None:

@@ -103,6 +103,8 @@ def retry(
     count = run(home, work)
     if queue_id is not None and not count:
         raise Failed(f"there is no message {queue_id} in the queue")
+    if domain is not None and not count:
+        raise Failed(f"nothing waits for {domain}")
     show_one({"retried": count}, as_json=as_json)
 
 

@@ -16,7 +16,7 @@ import dns.rrset
 import pytest
 
 from mailserver.outbound.outcome import Failure
-from mailserver.outbound.resolver import Host, Resolver
+from mailserver.outbound.resolver import Host, Resolver, RoutesOnly
 from mailserver.refusals import NO_MAIL_SERVER, UNREACHABLE
 
 if TYPE_CHECKING:
@@ -185,3 +185,12 @@ async def test_a_route_asks_nobody() -> None:
         assert isinstance(unknown, Failure)
         assert unknown.refusal is UNREACHABLE
         assert not server.asked
+
+
+async def test_a_sandbox_knows_routes_and_asks_nobody() -> None:
+    found = await RoutesOnly().find("essai.mssante.fr", ("127.0.0.1", 2525))
+    assert isinstance(found, tuple)
+    assert (found[0].address, found[0].port) == ("127.0.0.1", 2525)
+    lost = await RoutesOnly().find("essai.mssante.fr", None)
+    assert isinstance(lost, Failure)
+    assert lost.refusal is NO_MAIL_SERVER
