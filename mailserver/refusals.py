@@ -321,63 +321,72 @@ EMPTY_ANSWER = Refusal(
 )
 
 # Between operators ------------------------------------------------------------------------------------------
-# Of a peer that comes to us, and of the server we bring mail to: the sentences hold for both.
+# Of a peer that comes to us, and of the server we bring mail to: the sentences hold for both. The advice is for who
+# wrote the message, then for the operator whose certificate it is, on whichever side that one is.
 
 NO_CERTIFICATE = Refusal(
     "MSS-150",
     530,
     "5.7.0",
     "L'autre opérateur n'a présenté aucun certificat.",
-    "Entre opérateurs, présentez le certificat IGC-Santé inscrit en liste blanche pour votre domaine.",
+    "Joignez le destinataire par un autre moyen et prévenez votre opérateur ; "
+    "l'opérateur en cause doit présenter son certificat IGC-Santé inscrit en liste blanche.",
 )
 CERTIFICATE_UNTRUSTED = Refusal(
     "MSS-151",
     554,
     "5.7.5",
     "Le certificat de l'autre opérateur ne vient pas d'une autorité reconnue.",
-    "Utilisez un certificat IGC-Santé Élémentaire Organisations avec sa chaîne complète.",
+    "Joignez le destinataire par un autre moyen et prévenez votre opérateur ; "
+    "l'opérateur en cause doit présenter un certificat IGC-Santé Élémentaire Organisations avec sa chaîne complète.",
 )
 CERTIFICATE_EXPIRED = Refusal(
     "MSS-152",
     554,
     "5.7.5",
     "Le certificat de l'autre opérateur a expiré ou n'est pas encore valable.",
-    "L'opérateur concerné doit renouveler son certificat IGC-Santé.",
+    "Joignez le destinataire par un autre moyen et prévenez votre opérateur ; "
+    "l'opérateur en cause doit renouveler son certificat IGC-Santé.",
 )
 CERTIFICATE_REVOKED = Refusal(
     "MSS-153",
     554,
     "5.7.5",
     "Le certificat de l'autre opérateur est révoqué.",
-    "L'opérateur concerné doit obtenir un nouveau certificat IGC-Santé.",
+    "Joignez le destinataire par un autre moyen et prévenez votre opérateur ; "
+    "l'opérateur en cause doit obtenir un nouveau certificat IGC-Santé.",
 )
 REVOCATION_UNKNOWN = Refusal(
     "MSS-154",
     454,
     "4.7.5",
     "La révocation des certificats ne peut pas être vérifiée, la liste de révocation est trop ancienne.",
-    "Réessayez plus tard ; votre opérateur doit rétablir la récupération de la liste de révocation (CRL).",
+    "L'envoi sera réessayé ; en cas d'urgence, joignez le destinataire par un autre moyen. "
+    "L'opérateur qui vérifie doit rétablir la récupération de la liste de révocation (CRL).",
 )
 CERTIFICATE_USAGE = Refusal(
     "MSS-155",
     554,
     "5.7.5",
     "Le certificat de l'autre opérateur n'est pas fait pour cet usage.",
-    "Utilisez un certificat IGC-Santé de serveur, valable aussi comme client TLS.",
+    "Joignez le destinataire par un autre moyen et prévenez votre opérateur ; "
+    "l'opérateur en cause doit présenter un certificat IGC-Santé de serveur, valable aussi comme client TLS.",
 )
 CERTIFICATE_NOT_LISTED = Refusal(
     "MSS-156",
     554,
     "5.7.1",
     "Le nom (DN) du certificat de l'autre opérateur n'est pas en liste blanche.",
-    "L'opérateur concerné doit faire inscrire ce certificat en liste blanche, à l'identique.",
+    "Joignez le destinataire par un autre moyen et prévenez votre opérateur ; "
+    "l'opérateur en cause doit faire inscrire son certificat en liste blanche, à l'identique.",
 )
 DOMAIN_NOT_OF_PEER = Refusal(
     "MSS-157",
     550,
     "5.7.1",
-    "Le certificat présenté n'est pas inscrit en liste blanche pour ce domaine.",
-    "L'opérateur concerné doit faire inscrire ce certificat pour ce domaine, ou présenter le bon.",
+    "Le certificat de l'autre opérateur n'est pas inscrit en liste blanche pour ce domaine.",
+    "Joignez le destinataire par un autre moyen et prévenez votre opérateur ; "
+    "l'opérateur en cause doit faire inscrire son certificat pour ce domaine, ou présenter le bon.",
 )
 SENDER_DOMAIN_NOT_LISTED = Refusal(
     "MSS-158",
@@ -419,7 +428,8 @@ PEER_REFUSED = Refusal(
     550,
     "5.0.0",
     "Le serveur du destinataire a refusé le message.",
-    "La réponse de ce serveur en dit la cause : vérifiez l'adresse et le message, puis renvoyez-le.",
+    "Vérifiez l'adresse et le message ; s'ils sont justes, joignez le destinataire par un autre moyen "
+    "et montrez la réponse de ce serveur à votre opérateur.",
 )
 PEER_DEFERRED = Refusal(
     "MSS-164",

@@ -100,7 +100,7 @@ class Reporter:
         content = render_report(
             Report(
                 to=notice.to,
-                domain=self._hosting.daemon_domain(one.address for one in notice.recipients)
+                domain=self._hosting.daemon_domain(notice.to, (one.address for one in notice.recipients))
                 or self._hostname,
                 hostname=self._hostname,
                 identifier=queue_id,

@@ -112,12 +112,18 @@ class Hosting:
         """Whether a canonical address of a hosted domain is the one that answers by itself."""
         return self._answers and address.startswith(f"{ROBOT}@")
 
-    def daemon_domain(self, recipients: Iterable[str]) -> str | None:
-        """The domain that a report on these recipients comes from: hosted, for peers check it; None: there is none."""
-        if self.patient_domain is None or self._first_domain is None:
-            return self._first_domain or self.patient_domain
-        of_patients = all(address.lower().endswith(f"@{self.patient_domain}") for address in recipients)
-        return self.patient_domain if of_patients else self._first_domain
+    def daemon_domain(self, to: str, recipients: Iterable[str]) -> str | None:
+        """The domain that a report on these recipients comes from: hosted, for peers check it; None: there is none.
+
+        Of patients the patients' domain tells; of others the reader's own, for that is the operator to turn to.
+        """
+        patients = self.patient_domain
+        if patients is not None and all(each.lower().endswith(f"@{patients}") for each in recipients):
+            return patients
+        reader = Address.parse(to)
+        if reader is not None and self.holds(reader.domain):
+            return reader.domain
+        return self._first_domain or patients
 
     def patient_refusal(self, state: PatientState) -> Refusal | None:
         """Why a patient in this state gets no mail; None when the box takes it."""

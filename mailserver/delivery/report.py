@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,18 @@ from foundation.mime.words import decode_words
 from mailserver.delivery.status import Action, Reported, plain, status_part
 from mailserver.delivery.trace import is_message_id
 from mailserver.envelope import NOTHING_ASKED, RecipientDsn
-from mailserver.refusals import TOO_BIG
+from mailserver.refusals import (
+    FOREIGN_SENDER_EXPECTED,
+    PEER_REFUSED,
+    REFUSALS,
+    RELAY_DENIED,
+    TLS_REQUIRED,
+    TOO_BIG,
+    Refusal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from mailserver.refusals import Refusal
 
 RETURNED_HEADER_BYTES = 64 * 1024
 RETURNED_MESSAGE_BYTES = 1024 * 1024
@@ -26,7 +33,12 @@ __all__ = ["Action", "Report", "Reported", "Undelivered", "render_report"]
 
 _SUBJECT_TOO_BIG = "Undelivered Mail Returned to Sender"
 _MAX_SUBJECT = 200
+_MAX_PARAGRAPHS = 20
+_MAX_NAMED = 50
 
+_OUR_CODE = re.compile(r"5[0-9]{2}[ -](?:5\.[0-9]{1,3}\.[0-9]{1,3} )?(MSS-1[0-9]{2})(?: |$)")
+_FOR_OPERATORS = frozenset({TLS_REQUIRED, RELAY_DENIED, FOREIGN_SENDER_EXPECTED})
+"""Refusals of another Vaguemestre whose advice no writer of messages can follow."""
 
 _SUBJECTS: Mapping[Action, str] = {
     Action.FAILED: "Message non distribué",
@@ -159,24 +171,79 @@ def _text(report: Report, header: bytes) -> str:
         *([f"Objet : {subject}"] if subject else []),
         "",
     ]
-    for one in report.recipients:
-        lines += [*_paragraph(report, one), ""]
+    for cause, told in _causes(report.recipients).items():
+        lines += [*_paragraph(report, cause, told), ""]
     lines += ["Ce rapport est automatique, une réponse ne serait lue par personne.", ""]
     return "\r\n".join(lines) + "\r\n"
 
 
-def _paragraph(report: Report, one: Reported) -> Iterator[str]:
-    cause = one.refusal.sentence if one.refusal is not None else _SUCCESSES.get(report.action, "")
-    yield f"{_SUBJECTS[report.action]} : {cause[:1].lower()}{cause[1:]}"
-    yield f"Destinataire : {one.address}"
-    if one.reply is not None:
-        server = f" ({plain(one.server)})" if one.server is not None else ""
-        yield f"Réponse de l'autre serveur{server} : {plain(one.reply)}"
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """What one paragraph tells. `said` is the refusal that another Vaguemestre named in its reply."""
+
+    refusal: Refusal | None
+    said: Refusal | None
+    server: str | None
+    reply: str | None
+
+
+def _causes(recipients: Sequence[Reported]) -> Mapping[_Cause, Sequence[Reported]]:
+    """The recipients by cause; where servers say too many different things, by what we call it alone."""
+    found: dict[_Cause, list[Reported]] = {}
+    for one in recipients:
+        found.setdefault(_cause(one), []).append(one)
+    if len(found) <= _MAX_PARAGRAPHS:
+        return found
+    fewer: dict[_Cause, list[Reported]] = {}
+    for cause, told in found.items():
+        fewer.setdefault(replace(cause, server=None, reply=None), []).extend(told)
+    return fewer
+
+
+def _cause(one: Reported) -> _Cause:
+    """Servers like to repeat the recipient in the reply; that makes no cause of its own."""
+    reply = plain(one.reply).replace(one.address, "...") if one.reply is not None else None
+    return _Cause(one.refusal, _said(one), plain(one.server) if one.server is not None else None, reply)
+
+
+def _said(one: Reported) -> Refusal | None:
+    """The peer's refusal where its reply has a code of our table."""
+    found = _OUR_CODE.match(one.reply or "") if one.refusal == PEER_REFUSED else None
+    return REFUSALS.get(found[1]) if found is not None else None
+
+
+def _paragraph(report: Report, cause: _Cause, told: Sequence[Reported]) -> Iterator[str]:
+    refusal, said = cause.refusal, cause.said
+    # Quoted: "ici" and "l'autre opérateur" are as the other server sees it.
+    sentence = _SUCCESSES.get(report.action, "") if refusal is None else refusal.sentence
+    if said is not None:
+        sentence = f"le serveur du destinataire répond « {said.sentence} »"
+    yield f"{_SUBJECTS[report.action]} : {sentence[:1].lower()}{sentence[1:]}"
+    yield from _named(told)
+    if cause.reply is not None:
+        server = f" ({cause.server})" if cause.server is not None else ""
+        reply = plain(told[0].reply or "") if len(told) == 1 else cause.reply
+        yield f"Réponse de l'autre serveur{server} : {reply}"
+    elif told[0].reply is not None:
+        yield "Réponses de l'autre serveur : voyez la partie technique de ce rapport"
     if report.action is Action.DELAYED and report.retried_until is not None:
         yield f"Nouveaux essais jusqu'au {_moment(report.retried_until)} (heure de Paris)"
-    if one.refusal is not None:
-        yield f"Que faire : {one.refusal.advice}"
-        yield f"Code : {one.refusal.code}"
+    if refusal is not None:
+        advice = said.advice if said is not None and said not in _FOR_OPERATORS else refusal.advice
+        yield f"Que faire : {advice}"
+        theirs = f", {said.code} chez l'autre opérateur" if said is not None else ""
+        yield f"Code : {refusal.code}{theirs}"
+
+
+def _named(told: Sequence[Reported]) -> Iterator[str]:
+    if len(told) == 1:
+        yield f"Destinataire : {told[0].address}"
+        return
+    yield f"Destinataires ({len(told)}) :"
+    for one in told[:_MAX_NAMED]:
+        yield f"- {one.address}"
+    if len(told) > _MAX_NAMED:
+        yield f"- et {len(told) - _MAX_NAMED} autres, nommés dans la partie technique de ce rapport"
 
 
 def _moment(at: int) -> str:

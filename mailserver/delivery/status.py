@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import format_datetime
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from foundation.clock import from_millis, to_paris
 from foundation.mime.folding import fold
+from mailserver.refusals import (
+    INVALID_PATIENT_ADDRESS,
+    MAILBOX_CLOSED,
+    MAILBOX_SUSPENDED,
+    PATIENT_BOX_CLOSED,
+    TOO_BIG,
+    UNKNOWN_MAILBOX,
+    UNKNOWN_PATIENT,
+)
 
 if TYPE_CHECKING:
     from mailserver.delivery.report import Report
@@ -41,6 +52,18 @@ class Reported:
     attempted_at: int | None = None
 
 
+_SAID_HERE = frozenset(
+    {
+        UNKNOWN_MAILBOX,
+        MAILBOX_SUSPENDED,
+        MAILBOX_CLOSED,
+        UNKNOWN_PATIENT,
+        PATIENT_BOX_CLOSED,
+        INVALID_PATIENT_ADDRESS,
+        TOO_BIG,
+    }
+)
+"""What the server that holds the boxes answers at RCPT as well: its reports give the same reply (ENS v1.3 §6)."""
 _ENHANCED = re.compile(r"[245][0-9]{2}[ -]([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
 _HEXCHAR = re.compile(r"\+([0-9A-F]{2})")
 _ADDRESS_TYPE = re.compile(r"[A-Za-z0-9-]+")
@@ -92,16 +115,32 @@ def _recipient(report: Report, one: Reported) -> list[bytes]:
         f"Status: {status_of(report.action, one)}\r\n".encode(),
     ]
     if one.server is not None:
-        lines.append(fold("Remote-MTA", f"dns; {plain(one.server)}"))
-    if one.reply is not None:
-        lines.append(fold("Diagnostic-Code", f"smtp; {plain(one.reply)}"))
-    elif one.refusal is not None:
-        lines.append(fold("Diagnostic-Code", f"smtp; {one.refusal.reply} {one.refusal.smtp_text}"))
+        lines.append(fold("Remote-MTA", f"dns; {_host(plain(one.server))}"))
+    if one.reply is not None or one.refusal is not None:
+        lines.append(fold("Diagnostic-Code", _diagnostic(one)))
     if one.attempted_at is not None:
         lines.append(_date("Last-Attempt-Date", one.attempted_at))
     if report.action is Action.DELAYED and report.retried_until is not None:
         lines.append(_date("Will-Retry-Until", report.retried_until))
     return lines
+
+
+def _diagnostic(one: Reported) -> str:
+    """What a server said; "smtp" promises a reply (RFC 3464 §2.3.6), so what we found ourselves has a type of ours."""
+    if one.reply is not None:
+        return f"smtp; {plain(one.reply)}"
+    assert one.refusal is not None
+    if one.server is None and one.refusal in _SAID_HERE:
+        return f"smtp; {one.refusal.reply} {one.refusal.smtp_text}"
+    return f"x-vaguemestre; {one.refusal.smtp_text}"
+
+
+def _host(server: str) -> str:
+    """A host by its name, or as an address literal (RFC 5321 §4.1.3)."""
+    with suppress(ValueError):
+        address = ip_address(server)
+        return f"[IPv6:{address}]" if isinstance(address, IPv6Address) else f"[{address}]"
+    return server
 
 
 def _original(orcpt: str) -> str | None:

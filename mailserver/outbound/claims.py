@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, update
 
 from foundation.prepared import run
+from foundation.trail import trail
 from mailserver.envelope import RecipientDsn
 from mailserver.outbound.queue import RemoteRecipient
 from mailserver.outbound.tables import (
@@ -84,6 +85,12 @@ _FORGET = delete(outbound_domain).where(
 
 _CAUSE = select(outbound_domain.c.code, outbound_domain.c.reply).where(
     outbound_domain.c.domain == bindparam("of")
+)
+
+_TRIED = select(func.max(trail.c.at)).where(
+    trail.c.subject == bindparam("subject"),
+    trail.c.action == "message.deferred",
+    trail.c.detail.contains(bindparam("where")),
 )
 
 # A message whose turn is now gets its turn first, however old it is: the service may have been down for days.
@@ -197,6 +204,13 @@ def cause_of_domain(uow: UnitOfWork, domain: str) -> tuple[str | None, str | Non
     """Code and reply of the last failure to reach a domain at all."""
     row = uow.run(_CAUSE, {"of": domain}).first()
     return (row.code, row.reply) if row is not None else (None, None)
+
+
+def tried_at(connection: Connection, claimed: Claimed) -> int | None:
+    """When a message was last tried for its domain, by the trail; None: others found the domain out of reach."""
+    names = {"subject": f"queue:{claimed.queue_id}", "where": f'"domain":"{claimed.domain}"'}
+    at: int | None = connection.execute(_TRIED, names).scalar()
+    return at
 
 
 def release(uow: UnitOfWork, claimed: Claimed, name: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, select, update
 from foundation import trail
 from foundation.vault import BlobDamaged, BlobNotFound
 from mailserver.delivery.notify import Action, Notice
-from mailserver.outbound.claims import Claim, claim_next
+from mailserver.outbound.claims import Claim, claim_next, tried_at
 from mailserver.outbound.content import header_of
 from mailserver.outbound.queue import queue_owner
 from mailserver.outbound.tables import (
@@ -201,7 +201,8 @@ class Settler:
 
     async def warn(self, claimed: Claimed, verdict: Verdict) -> None:
         """Tells the sender once that a message is late; nothing else changes."""
-        reported = told_of(verdict, Action.DELAYED, verdict.deferred, None)
+        at = await self._tried_at(claimed, verdict)
+        reported = told_of(verdict, Action.DELAYED, verdict.deferred, at)
         prepared = await self._notice(claimed, Action.DELAYED, reported) if reported else None
 
         def unit(uow: UnitOfWork) -> None:
@@ -306,11 +307,17 @@ class Settler:
             self._counts.outbound("deferred", code, count)
 
     async def _notices(self, claimed: Claimed, verdict: Verdict, now: int) -> tuple[PreparedNotice, ...]:
+        at = await self._tried_at(claimed, verdict) if verdict.failed else None
         told = (
-            (Action.FAILED, told_of(verdict, Action.FAILED, verdict.failed, now)),
+            (Action.FAILED, told_of(verdict, Action.FAILED, verdict.failed, at)),
             (Action.RELAYED, told_of_relay(verdict, now)),
         )
         return tuple([await self._notice(claimed, action, reported) for action, reported in told if reported])
+
+    async def _tried_at(self, claimed: Claimed, verdict: Verdict) -> int | None:
+        if verdict.was_tried:
+            return self._clock.millis()
+        return await self._database.read(lambda connection: tried_at(connection, claimed))
 
     async def _notice(
         self, claimed: Claimed, action: Action, reported: tuple[Reported, ...]

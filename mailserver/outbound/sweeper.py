@@ -80,10 +80,10 @@ class Sweeper:
     async def _expire(self, claimed: Claimed, causes: _Causes) -> None:
         fates = _fates(claimed, causes)
         failed = tuple(Fate(fate.waiting, expired(fate.failure)) for fate in fates)
-        await self._settler.settle(claimed, Verdict(failed=failed))
+        await self._settler.settle(claimed, Verdict(failed=failed, was_tried=False))
 
     async def _warn(self, claimed: Claimed, causes: _Causes) -> None:
-        await self._settler.warn(claimed, Verdict(deferred=tuple(_fates(claimed, causes))))
+        await self._settler.warn(claimed, Verdict(deferred=tuple(_fates(claimed, causes)), was_tried=False))
 
     async def _careful(self, claimed: Claimed, work: Awaitable[None]) -> bool:
         """One message that cannot be decided on keeps no other from it; it is looked at again later."""
@@ -98,7 +98,8 @@ class Sweeper:
 
 def dropped(claimed: Claimed) -> Verdict:
     """The operator took the message out for everybody it was still waiting for."""
-    return Verdict(failed=tuple(Fate(waiting, Failure(DROPPED_BY_OPERATOR)) for waiting in claimed.waiting))
+    fates = tuple(Fate(waiting, Failure(DROPPED_BY_OPERATOR)) for waiting in claimed.waiting)
+    return Verdict(failed=fates, was_tried=False)
 
 
 def _fates(claimed: Claimed, causes: _Causes) -> Iterable[Fate]:

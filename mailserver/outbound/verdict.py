@@ -35,6 +35,8 @@ class Verdict:
     confirms: bool = True
     is_for_all: bool = True
     """Whether one cause put off everybody, so that no recipient has a cause of its own."""
+    was_tried: bool = True
+    """False for what is decided without another attempt."""
 
     @property
     def at_once(self) -> bool:

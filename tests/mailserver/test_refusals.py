@@ -51,3 +51,9 @@ def test_too_big_and_too_many_hops_have_the_codes_of_the_rfcs() -> None:
 def test_only_4yz_is_temporary() -> None:
     assert refusals.LOCKED_OUT.is_temporary
     assert not refusals.UNKNOWN_MAILBOX.is_temporary
+
+
+@pytest.mark.parametrize("number", range(150, 158))
+def test_advice_on_a_certificate_is_for_who_wrote_the_message_first(number: int) -> None:
+    advice = REFUSALS[f"MSS-{number}"].advice
+    assert advice.lower().index("joignez le destinataire par un autre moyen") < advice.index("doit ")

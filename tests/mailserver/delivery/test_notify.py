@@ -11,7 +11,7 @@ from mailserver.delivery.notify import Action, Notice, Reported, Reporter
 from mailserver.delivery.trace import new_queue_id
 from mailserver.envelope import Accepted
 from mailserver.patient_reply import PatientDesk
-from mailserver.refusals import EXCHANGE_ENDED, PEER_REFUSED, UNREACHABLE
+from mailserver.refusals import EXCHANGE_ENDED, PEER_REFUSED, UNKNOWN_PATIENT, UNREACHABLE
 from mailserver.store.tables import mail
 from tests.mailserver.place import DOMAIN, PATIENTS, Place, Space, letter, patient_address
 
@@ -132,6 +132,27 @@ async def test_a_report_comes_from_a_domain_that_a_strict_peer_finds_listed_for_
     await tell(place, reporter, notice(place, THERE, recipients=told))
     [queued] = await place.queued()
     assert f"From: Mail Delivery System <MAILER-DAEMON@{domain}>\r\n".encode() in queued.content
+
+
+async def test_a_report_to_somebody_here_comes_from_the_readers_own_domain(
+    database: Database, vault: Vault, clock: FixedClock, tmp_path: Path
+) -> None:
+    domains = ["clinique.mssante.fr", DOMAIN]
+    place = Place(database, vault, clock, tmp_path, trust=Space.of("pair.mssante.fr"), domains=domains)
+    reporter = Reporter(vault, clock, place.settings, place.trust)
+    marie, patient = await place.add("marie"), await place.add_patient()
+    unknown = (Reported(f"279035121518989@{PATIENTS}", UNKNOWN_PATIENT),)
+    for told in (
+        notice(place, marie.address.upper()),
+        notice(place, patient_address(patient)),
+        notice(place, marie.address, recipients=unknown),
+    ):
+        await tell(place, reporter, told)
+    [mine, of_patient] = await place.kept(marie.owner_id)
+    [theirs] = await place.kept(patient.owner_id)
+    assert f"<MAILER-DAEMON@{DOMAIN}>\r\n".encode() in mine.content
+    assert f"<MAILER-DAEMON@{PATIENTS}>\r\n".encode() in of_patient.content
+    assert f"<MAILER-DAEMON@{PATIENTS}>\r\n".encode() in theirs.content
 
 
 async def test_two_reports_on_one_message_are_two_messages(place: Place, reporter: Reporter) -> None:

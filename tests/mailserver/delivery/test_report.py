@@ -15,10 +15,12 @@ from mailserver.delivery.status import status_of
 from mailserver.envelope import Accepted, Envelope, Refused
 from mailserver.refusals import (
     INVALID_PATIENT_ADDRESS,
+    NO_MAIL_SERVER,
     PATIENT_BOX_CLOSED,
     PEER_REFUSED,
     PEER_WITHOUT_TLS,
     QUEUE_EXPIRED,
+    RELAY_DENIED,
     TOO_BIG,
     UNKNOWN_PATIENT,
     UNREACHABLE,
@@ -192,6 +194,103 @@ def test_the_status_is_the_other_servers_where_it_fits_the_action(
     action: Action, refusal: Refusal | None, reply: str | None, status: str
 ) -> None:
     assert status_of(action, Reported("a@b.fr", refusal, reply=reply)) == status
+
+
+@pytest.mark.parametrize(
+    ("values", "lines"),
+    [
+        ({"refusal": UNKNOWN_PATIENT}, {"Diagnostic-Code": "smtp; 550 5.1.1 MSS-113 Patient non trouve."}),
+        (
+            {"refusal": NO_MAIL_SERVER},
+            {
+                "Diagnostic-Code": "x-vaguemestre; 5.4.4 MSS-160 Aucun serveur de messagerie n'est declare "
+                "pour le domaine du destinataire."
+            },
+        ),
+        (
+            {"refusal": TOO_BIG, "server": "mx.pair.fr"},
+            {"Remote-MTA": "dns; mx.pair.fr", "Diagnostic-Code": f"x-vaguemestre; {TOO_BIG.smtp_text}"},
+        ),
+        (
+            {"refusal": PEER_REFUSED, "server": "127.0.0.1", "reply": "550 no"},
+            {"Remote-MTA": "dns; [127.0.0.1]", "Diagnostic-Code": "smtp; 550 no"},
+        ),
+        (
+            {"refusal": PEER_REFUSED, "server": "::1", "reply": "550 no"},
+            {"Remote-MTA": "dns; [IPv6:::1]", "Diagnostic-Code": "smtp; 550 no"},
+        ),
+    ],
+)
+def test_what_we_found_ourselves_is_not_given_for_the_reply_of_a_server(
+    values: dict[str, Any], lines: dict[str, str]
+) -> None:
+    one = parsed(report(Reported("a@b.fr", **values))).get_payload()[1].get_payload()[1]
+    assert {name: one[name] for name in ("Remote-MTA", "Diagnostic-Code") if name in one} == lines
+
+
+def test_what_another_vaguemestre_refuses_is_told_in_its_own_words_with_their_accents() -> None:
+    reply = f"550 {UNKNOWN_PATIENT.smtp_text}"
+    content = report(Reported("a@b.fr", PEER_REFUSED, reply=reply, server="mx.pair.fr"))
+    text = text_of(content)
+    assert "Message non distribué : le serveur du destinataire répond « Patient non trouvé. »\n" in text
+    assert f"Réponse de l'autre serveur (mx.pair.fr) : {reply}\n" in text
+    assert f"Que faire : {UNKNOWN_PATIENT.advice}\n" in text
+    assert "Code : MSS-163, MSS-113 chez l'autre opérateur\n" in text
+    assert PEER_REFUSED.advice not in text
+    one = parsed(content).get_payload()[1].get_payload()[1]
+    assert (one["Status"], one["Diagnostic-Code"]) == ("5.1.1", f"smtp; {reply}")
+
+
+def test_advice_of_another_vaguemestre_to_its_peers_is_not_given_to_who_wrote_the_message() -> None:
+    text = text_of(report(Reported("a@b.fr", PEER_REFUSED, reply=f"550 {RELAY_DENIED.smtp_text}")))
+    assert RELAY_DENIED.sentence in text
+    assert RELAY_DENIED.advice not in text
+    assert PEER_REFUSED.advice in text
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reply"),
+    [
+        (PEER_REFUSED, "550 5.1.1 unknown, see MSS-113"),
+        (PEER_REFUSED, "550 5.1.1 MSS-199 unknown"),
+        (PEER_REFUSED, "550 5.1.1 MSS-1130 unknown"),
+        (QUEUE_EXPIRED, "451 4.3.0 MSS-190 Incident technique."),
+    ],
+)
+def test_a_reply_that_is_not_written_like_ours_is_only_quoted(refusal: Refusal, reply: str) -> None:
+    text = text_of(report(Reported("a@b.fr", refusal, reply=reply)))
+    assert refusal.sentence[1:] in text
+    assert refusal.advice in text
+    assert reply in text
+    assert "répond «" not in text
+
+
+def test_recipients_with_one_cause_share_a_paragraph_that_names_fifty() -> None:
+    addresses = [f"dr{number}@pair.fr" for number in range(1000)]
+    told = [
+        Reported(each, PEER_REFUSED, reply=f"550 5.1.1 <{each}>: User unknown", server="mx.pair.fr")
+        for each in addresses
+    ]
+    content = report(*told, Reported("b@pair.fr", UNREACHABLE))
+    text = text_of(content)
+    assert text.count("Message non distribué :") == 2
+    assert "Destinataires (1000) :\n- dr0@pair.fr\n" in text
+    assert "- dr49@pair.fr\n- et 950 autres, nommés dans la partie technique de ce rapport\n" in text
+    assert "Réponse de l'autre serveur (mx.pair.fr) : 550 5.1.1 <...>: User unknown\n" in text
+    assert "Destinataire : b@pair.fr\n" in text
+    assert content.count(b"Final-Recipient:") == 1001
+
+
+def test_servers_that_say_something_else_of_each_recipient_do_not_make_a_report_endless() -> None:
+    told = [
+        Reported(f"dr{number}@pair.fr", PEER_REFUSED, reply=f"550 5.1.1 no, case {number}")
+        for number in range(1000)
+    ]
+    content = report(*told)
+    text = text_of(content)
+    assert text.count("Message non distribué :") == 1
+    assert "Réponses de l'autre serveur : voyez la partie technique de ce rapport\n" in text
+    assert content.count(b"Diagnostic-Code: smtp; 550 5.1.1 no, case ") == 1000
 
 
 @pytest.mark.parametrize(

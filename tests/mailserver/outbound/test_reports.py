@@ -6,13 +6,16 @@ import asyncio
 import email
 import email.policy
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from foundation import trail
+from foundation.clock import to_paris
 from foundation.vault import blob
 from mailserver.delivery.notify import Reporter
+from mailserver.outbound.operate import mark_dropped
 from mailserver.outbound.tables import outbound_delivery
 from mailserver.refusals import PEER_REFUSED, PEER_WITHOUT_TLS, QUEUE_EXPIRED
 from tests.mailserver.outbound.house import LETTER, OURSELVES, PEER, House, recipient
@@ -65,7 +68,7 @@ async def test_a_refusal_is_returned_with_what_the_server_said(house: House, ann
         f"Final-Recipient: rfc822; {BOB}",
         "Action: failed",
         "Status: 5.7.26",
-        "Remote-MTA: dns; 127.0.0.1",
+        "Remote-MTA: dns; [127.0.0.1]",
         "Diagnostic-Code: smtp; 550 5.7.26 Not [2Jtoday, cafe",
     ):
         assert field in fields
@@ -79,7 +82,10 @@ async def test_a_server_without_tls_is_named_as_the_cause(house: House, anne: tu
         await house.tally.reaches("bounced", 1, PEER_WITHOUT_TLS.code)
     text = next((await report(anne)).iter_parts()).get_content()
     assert PEER_WITHOUT_TLS.advice in text
-    assert "Status: 5.7.10" in (await report(anne)).as_string()
+    fields = (await report(anne)).as_string()
+    assert "Status: 5.7.10" in fields
+    assert "Diagnostic-Code: x-vaguemestre; 5.7.10 MSS-162 " in fields
+    assert "Remote-MTA" not in fields
 
 
 async def test_what_is_given_up_names_the_last_cause(house: House, anne: tuple[Place, Bal]) -> None:
@@ -127,8 +133,23 @@ async def test_the_sender_hears_of_a_delay_in_french(house: House, anne: tuple[P
         await house.database.write(
             lambda uow: uow.execute(outbound_delivery.update().values(next_at=row["next_at"] + 7_200_000))
         )
+        tried = format_datetime(to_paris(house.clock.now()))
         house.clock.advance(timedelta(minutes=61))
         assert await dispatcher._sweeper.sweep()
     found = await report(anne)
     assert found["Subject"] == "Message retardé"
     assert "Action: delayed" in found.as_string()
+    assert f"Last-Attempt-Date: {tried}\n" in found.as_string()
+
+
+async def test_what_was_never_tried_names_no_attempt_when_the_operator_drops_it(
+    house: House, anne: tuple[Place, Bal]
+) -> None:
+    dispatcher = house.dispatcher()
+    await house.queue(BOB, sender=anne[1].address)
+    keys = await house.database.write(lambda uow: mark_dropped(uow, "Q1", house.clock))
+    assert await dispatcher._sweeper.drop(keys) == 1
+    fields = (await report(anne)).as_string()
+    assert "Diagnostic-Code: x-vaguemestre; 5.7.0 MSS-167 " in fields
+    assert "Last-Attempt-Date" not in fields
+    assert "Remote-MTA" not in fields
