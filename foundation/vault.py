@@ -10,6 +10,7 @@ synced before the commit that names it.
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import secrets
@@ -193,9 +194,9 @@ class Vault:
         master_key = read_master_key(master_key_file)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for shelf in range(256):
-                (folder / f"{shelf:02x}").mkdir(exist_ok=True, mode=0o700)
             sync_folder(folder)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
             raise VaultUnavailable(f"vault.url: {folder} cannot be written ({error.strerror})") from error
         return cls(database, folder, master_key)
@@ -247,6 +248,7 @@ class Vault:
         assert sealed.data is not None
         name = secrets.token_hex(16)
         path = self._path(name)
+        self._make_shelf(path.parent)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with memoryview(sealed.data) as view:
@@ -261,6 +263,13 @@ class Vault:
             os.close(descriptor)
         sync_folder(path.parent)
         return replace(sealed, data=None, file=name)
+
+    def _make_shelf(self, shelf: Path) -> None:
+        try:
+            shelf.mkdir(mode=0o700)
+        except FileExistsError:
+            return
+        sync_folder(self._folder)
 
     def store(self, uow: UnitOfWork, sealed: SealedBlob, owners: Iterable[int]) -> int:
         """Names a sealed blob in the transaction, one grant per owner in `owners`; returns the blob's id.
