@@ -118,8 +118,12 @@ def doctor(home: Home, as_json: Json = False) -> None:
     except TlsUnusable as error:
         faults.append(str(error))
 
+    warnings: tuple[str, ...] = ()
     if settings.smtp.mx:
-        faults += _faults_of_trust(settings)
+        try:
+            warnings = asyncio.run(TrustSpace.open(settings, SystemClock())).alarms()
+        except (TlsUnusable, TrustUnusable) as error:
+            faults.append(str(error))
 
     async def look() -> None:
         database = await Database.open(settings.database_url)
@@ -135,23 +139,18 @@ def doctor(home: Home, as_json: Json = False) -> None:
     if not settings.domains and not settings.serves_patients:
         faults.append("domains: no domain is hosted here")
     if as_json:
-        show_one({"settings": rows, "faults": faults, "ready": not faults}, as_json=True)
+        show_one(
+            {"settings": rows, "faults": faults, "warnings": warnings, "ready": not faults}, as_json=True
+        )
     else:
         show(rows, ("setting", "value", "meaning"), as_json=False)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     if faults:
         raise Failed("not ready: " + " ".join(faults))
     if not as_json:
         of_others = ", authorities, white list, revocation lists" if settings.smtp.mx else ""
         print(f"ready: certificate, key{of_others}, master key, database and vault", file=sys.stderr)
-
-
-def _faults_of_trust(settings: Settings) -> list[str]:
-    """What keeps an operator from exchanging mail with others; nothing is fetched."""
-    try:
-        trust = asyncio.run(TrustSpace.open(settings, SystemClock()))
-    except (TlsUnusable, TrustUnusable) as error:
-        return [str(error)]
-    return list(trust.alarms())
 
 
 def migrate(home: Home, as_json: Json = False) -> None:
