@@ -15,7 +15,7 @@ from certs.trust import TrustSpace, TrustUnusable
 from foundation.clock import SystemClock
 from foundation.database import Database, DatabaseUnavailable
 from foundation.log import configure
-from foundation.settings import Settings, explain, load
+from foundation.settings import explain, load
 from foundation.vault import Vault, VaultUnavailable
 from vaguemestre import migrate as migrations
 from vaguemestre.cli.output import Failed, Home, Json, show, show_one
