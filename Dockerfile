@@ -15,7 +15,7 @@ RUN pip install --no-cache-dir .
 USER vaguemestre
 VOLUME /var/lib/vaguemestre
 # submission (STARTTLS), submission (TLS), IMAP (STARTTLS), IMAP (TLS), HTTPS
-EXPOSE 1587 1465 1143 1993 1443
+EXPOSE 1025 1587 1465 1143 1993 1443
 HEALTHCHECK CMD ["python", "-c", "import ssl, urllib.request; urllib.request.urlopen('https://127.0.0.1:1443/health', context=ssl._create_unverified_context(), timeout=5)"]
 ENTRYPOINT ["vaguemestre"]
 CMD ["serve", "--home", "/var/lib/vaguemestre"]
