@@ -39,6 +39,8 @@ _TAIL = 32 * 1024
 """Octets of the content that go out together with its end."""
 _READY = 220
 _CLOSING = 421
+_UNKNOWN_COMMAND = frozenset({500, 502})
+"""To EHLO: a server from before 1995, which has no STARTTLS either (RFC 5321 §4.1.4)."""
 _FAULTS = (Lost, Closing, Garbled, ssl.SSLError)
 _TLS_VERSION = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION"})
 
@@ -53,6 +55,8 @@ class Patience:
     handshake: float = 60
     mail: float = 300
     rcpt: float = 300
+    each_recipient: float = 5
+    """What the replies to many recipients may take on the average, beyond one slow reply for each command."""
     data: float = 120
     block: float = 180
     end: float = 600
@@ -96,6 +100,7 @@ class Conversation:
         try:
             extensions = await _secure(wire, server, hostname, context, patience)
         except _FAULTS as fault:
+            wire.end()
             raise Unreached(failure_of_fault(fault)) from fault
         except BaseException:
             wire.close()
@@ -171,13 +176,18 @@ class Conversation:
         steps.append((b"DATA\r\n", attempt.on_data, patience.data))
         pipelines = "PIPELINING" in self._extensions
         window = _WINDOW if pipelines else 1
-        for start in range(0, len(steps), window):
-            if not (pipelines or attempt.is_open):
-                return
-            batch = steps[start : start + window]
-            self._wire.command(b"".join(line for line, _, _ in batch), len(batch))
-            for _, take, seconds in batch:
-                take(await self._reply(seconds))
+        whole = patience.mail + patience.rcpt + patience.data + patience.each_recipient * len(steps)
+        try:
+            async with asyncio.timeout(whole):
+                for start in range(0, len(steps), window):
+                    if not (pipelines or attempt.is_open):
+                        return
+                    batch = steps[start : start + window]
+                    self._wire.command(b"".join(line for line, _, _ in batch), len(batch))
+                    for _, take, seconds in batch:
+                        take(await self._reply(seconds))
+        except TimeoutError:
+            raise Lost("the server answered too slowly") from None
 
     async def _content(self, body: Body) -> None:
         patience = self._patience
@@ -208,15 +218,18 @@ async def _secure(
     _expect(await wire.reply(patience.greeting))
     wire.command(hello)
     reply = await wire.reply(patience.hello)
-    if reply.is_permanent:
+    if reply.code in _UNKNOWN_COMMAND:
         raise Unreached(Failure(PEER_WITHOUT_TLS, reply.text))
     _expect(reply)
     if "STARTTLS" not in Extensions.of(reply):
         raise Unreached(Failure(PEER_WITHOUT_TLS))
     wire.command(b"STARTTLS\r\n")
     reply = await wire.reply(patience.hello)
-    if reply.code >= 400:
+    if reply.is_permanent:
         raise Unreached(Failure(PEER_WITHOUT_TLS, reply.text))
+    if reply.code >= 400:
+        # 454 is "TLS not available due to temporary reason" (RFC 3207 §4).
+        raise Unreached(Failure(PEER_DEFERRED, reply.text))
     if reply.code != _READY:
         raise Garbled(f"the reply to STARTTLS is {reply.code}")
     try:
@@ -231,7 +244,11 @@ async def _secure(
 
 
 def _expect(reply: Reply) -> None:
-    """Goes on after 2yz. A server that does not want to talk now may want to later, whatever its code says."""
+    """Goes on after 2yz. A server that does not want to talk now may want to later, whatever its code says.
+
+    Nothing was said of a message yet, and 554 is what both a server that is too busy and one that will never take
+    mail say here (RFC 5321 §3.1): the other hosts are asked, and time decides.
+    """
     if reply.code >= 400:
         raise Unreached(Failure(PEER_DEFERRED, reply.text))
     if not reply.is_positive:

@@ -51,11 +51,14 @@ class Connector:
         """Why nobody at all may be given mail for `domain`."""
         return None if domain in self._trust.white_list else Failure(DOMAIN_NOT_REACHABLE)
 
-    def listed(self, domain: str, peer: Peer) -> Failure | None:
-        """Why this server may not be given mail for `domain`."""
+    def judge(self, domain: str, conversation: Conversation) -> Peer | Failure:
+        """Who the server is, or why it may not be given mail for `domain`; by the lists and the date of now."""
+        peer = self._trust.judge_server(conversation.certificate)
+        if isinstance(peer, PeerFault):
+            return Failure(REFUSAL_OF[peer])
         white_list = self._trust.white_list
         if white_list.lists(domain, peer.name):
-            return None
+            return peer
         return Failure(DOMAIN_NOT_OF_PEER if white_list.lists_name(peer.name) else CERTIFICATE_NOT_LISTED)
 
     async def open(self, domain: str) -> Link:
@@ -77,13 +80,11 @@ class Connector:
             except Unreached as unreached:
                 failures.append(unreached.failure)
                 continue
-            peer = self._trust.judge_server(conversation.certificate)
-            failure = Failure(REFUSAL_OF[peer]) if isinstance(peer, PeerFault) else self.listed(domain, peer)
-            if failure is None:
-                assert not isinstance(peer, PeerFault)
+            peer = self.judge(domain, conversation)
+            if not isinstance(peer, Failure):
                 return Link(conversation, peer)
             await conversation.leave()
-            failures.append(failure)
+            failures.append(peer)
         raise Unreached(_summed_up(failures))
 
 

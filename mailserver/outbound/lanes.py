@@ -172,7 +172,10 @@ class Lane:
             if failure is not None:
                 return await self._unreached(claimed, failure)
             assert self._link is not None
-            await self._turn()
+            if await self._turn():
+                await connector.refresh()
+                if not self._is_trusted(self._link):
+                    continue  # while it waited for its turn
             if has_more and self._row % _GROWTH == 0:
                 self._place.grow(self._place)
             conversation = self._link.conversation
@@ -192,7 +195,7 @@ class Lane:
             not self._link.conversation.is_usable
             or self._link.conversation.carried >= _MESSAGES_OF_CONNECTION
             or loop.time() - self._opened_at > _CONNECTION_SECONDS
-            or self._tools.connector.listed(self._place.domain, self._link.peer) is not None
+            or not self._is_trusted(self._link)
         ):
             await self._leave()
         if self._link is not None:
@@ -208,15 +211,21 @@ class Lane:
         self._opened_at = loop.time()
         return None
 
-    async def _turn(self) -> None:
-        """Waits for a slot; one that was held for long goes to whoever waits for it."""
+    def _is_trusted(self, link: Link) -> bool:
+        """Whether the server would be believed if it came now: it may have been revoked since the handshake."""
+        return not isinstance(self._tools.connector.judge(self._place.domain, link.conversation), Failure)
+
+    async def _turn(self) -> bool:
+        """Waits for a slot, and says whether it had to; one that was held for long goes to whoever waits for it."""
         slots = self._tools.slots
         self._row += 1
         if self._has_slot and slots.are_wanted and self._row % _TURN == 0:
             self._rest()
-        if not self._has_slot:
-            await slots.take()
-            self._has_slot = True
+        if self._has_slot:
+            return False
+        await slots.take()
+        self._has_slot = True
+        return True
 
     def _rest(self) -> None:
         if self._has_slot:

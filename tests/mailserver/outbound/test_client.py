@@ -442,6 +442,22 @@ async def test_a_server_that_falls_silent_has_taken_nothing(house: House, verb: 
     assert cause(outcome) == Failure(UNREACHABLE, "the server did not answer in time")
 
 
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ()])
+async def test_a_server_that_answers_late_for_each_of_many_recipients_is_left(
+    house: House, extensions: tuple[str, ...]
+) -> None:
+    house.patience = replace(QUICK, mail=0.5, rcpt=0.5, data=0.5, each_recipient=0.001)
+
+    async def late(_: Session, __: str) -> str:
+        await asyncio.sleep(0.1)
+        return "250 2.1.5 ok"
+
+    many = [f"box{number}@{PEER}" for number in range(100)]
+    outcome, _ = await exchange(house, letter(*many), extensions=extensions, RCPT=late)
+    assert cause(outcome, many[0]) == Failure(UNREACHABLE, "the server answered too slowly")
+    assert outcome.is_lost
+
+
 async def test_a_server_that_does_not_read_is_left(house: House) -> None:
     house.patience = replace(QUICK, block=0.3)
     stored = b"Subject: x\r\n\r\n" + b"Bonjour\r\n" * 3_000_000
@@ -480,10 +496,17 @@ async def test_a_server_without_starttls_gets_nothing(house: House) -> None:
         assert {heard.line.split(" ")[0] for heard in peer.heard} <= {"EHLO", "QUIT"}
 
 
-@pytest.mark.parametrize("reply", ["454 4.7.0 TLS not available", "502 5.5.1 what?"])
+@pytest.mark.parametrize("reply", ["502 5.5.1 what?", "554 5.7.0 no TLS for you"])
 async def test_a_server_that_offers_starttls_and_takes_it_back_gets_nothing(house: House, reply: str) -> None:
     async with refused(house, STARTTLS=reply) as (failure, peer):
         assert failure == Failure(PEER_WITHOUT_TLS, reply)
+        assert not peer.lines("MAIL")
+
+
+@pytest.mark.parametrize("reply", ["454 4.7.0 TLS not available", "421 4.3.2 shutting down"])
+async def test_tls_that_is_not_available_now_is_asked_for_again_later(house: House, reply: str) -> None:
+    async with refused(house, STARTTLS=reply) as (failure, peer):
+        assert failure == Failure(PEER_DEFERRED, reply)
         assert not peer.lines("MAIL")
 
 
@@ -513,10 +536,30 @@ async def test_plain_text_instead_of_tls_ends_the_connection(house: House) -> No
         assert failure.refusal is PEER_GARBLED
 
 
-@pytest.mark.parametrize("reply", ["554 5.3.2 no service here", "421 4.3.2 too many connections"])
-async def test_a_server_that_does_not_want_to_talk_now_is_asked_again_later(house: House, reply: str) -> None:
-    async with refused(house, GREETING=reply) as (failure, _):
+@pytest.mark.parametrize("verb", ["GREETING", "EHLO"])
+@pytest.mark.parametrize(
+    "reply",
+    ["554 5.3.2 no service here", "550 5.7.1 too busy", "421 4.3.2 too many connections", "451 4.3.0 later"],
+)
+async def test_a_server_that_does_not_want_to_talk_now_is_asked_again_later(
+    house: House, verb: str, reply: str
+) -> None:
+    async with refused(house, **{verb: reply}) as (failure, _):
         assert failure == Failure(PEER_DEFERRED, reply)
+
+
+@pytest.mark.parametrize("verb", ["GREETING", "EHLO", "STARTTLS"])
+async def test_a_server_that_answers_beside_the_point_is_hung_up_on(house: House, verb: str) -> None:
+    gone = asyncio.Event()
+
+    async def odd(session: Session, _: str) -> None:
+        await session.say("354 go on")
+        await session.reader.read()
+        gone.set()
+
+    async with refused(house, **{verb: odd}) as (failure, _):
+        assert failure.refusal is PEER_GARBLED
+        await asyncio.wait_for(gone.wait(), 5)
 
 
 async def test_nobody_there_is_unreachable(house: House) -> None:

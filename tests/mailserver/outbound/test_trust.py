@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pytest
 from certs.pki import Case
 from certs.profiles import Purpose
 from certs.publisher import withdraw
+from certs.trust import PeerFault
 from mailserver.outbound.outcome import Failure, Unreached
 from mailserver.refusals import (
     CERTIFICATE_EXPIRED,
@@ -31,7 +33,7 @@ from tests.mailserver.outbound.peer import Peer
 from tests.mailserver.smtp.trusted import name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tests.mailserver.outbound.peer import Session
@@ -205,6 +207,78 @@ async def test_the_list_is_asked_again_for_each_message_of_a_connection(house: H
     assert peer.lines("MAIL") == [peer.received[0].mail]
 
 
+async def revoked_in_between(house: House, renew: Callable[[Peer], None]) -> Peer:
+    """One message arrives, then the certificate of that very connection is revoked and another message comes."""
+    certificate, key, issued = house.papers.of(copy=str(house.settings.home))
+    context = house.papers_of()
+    context.load_cert_chain(certificate, key)
+    async with house.peer(context=context) as peer, house.dispatching():
+        await house.queue(BOB)
+        await house.tally.reaches("sent", 1)
+        house.papers.pki.revoke(issued.certificate, house.papers.now)
+        renew(peer)
+        await house.queue(BOB)
+        await house.tally.until(lambda: house.tally.counts.total() == 2)
+    return peer
+
+
+async def test_a_server_that_was_revoked_gets_nothing_more_over_the_connection_it_has(house: House) -> None:
+    peer = await revoked_in_between(house, lambda _: None)
+    assert house.tally.counts["bounced", CERTIFICATE_REVOKED.code] == 1
+    assert len(peer.received) == len(peer.lines("MAIL")) == 1
+    assert peer.connections == 2
+
+
+async def test_a_server_with_a_new_certificate_after_a_revocation_is_given_the_rest(house: House) -> None:
+    def renew(peer: Peer) -> None:
+        peer.context = house.papers_of()
+
+    peer = await revoked_in_between(house, renew)
+    assert [received.connection for received in peer.received] == [1, 2]
+    assert house.tally.counts["sent", ""] == 2
+
+
+async def test_a_server_whose_certificate_ran_out_gets_nothing_more_over_the_connection_it_has(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house.peer() as peer, house.dispatching():
+        await house.queue(BOB)
+        await house.tally.reaches("sent", 1)
+        monkeypatch.setattr(house.trust, "judge_server", lambda _: PeerFault.EXPIRED)
+        await house.queue(BOB)
+        await house.tally.reaches("bounced", 1, CERTIFICATE_EXPIRED.code)
+    assert len(peer.received) == len(peer.lines("MAIL")) == 1
+
+
+async def test_a_server_that_is_revoked_while_a_lane_waits_for_its_turn_gets_nothing(
+    papers: Papers, tmp_path: Path
+) -> None:
+    async with House.open(papers, tmp_path, connections=1) as house:
+        house.enlist("autre.mssante.fr", OTHER)
+        asked, may_end = asyncio.Event(), asyncio.Event()
+
+        async def wait(_: Session, __: str) -> str:
+            asked.set()
+            await may_end.wait()
+            return "250 2.0.0 queued"
+
+        certificate, key, issued = papers.of(copy=str(tmp_path))
+        context = house.papers_of()
+        context.load_cert_chain(certificate, key)
+        other = house.peer("autre.mssante.fr", context=house.papers_of(OTHER), END=wait)
+        async with other, house.peer(context=context) as peer, house.dispatching() as dispatcher:
+            await house.queue("x@autre.mssante.fr")
+            await asked.wait()
+            await house.queue(BOB)
+            async with asyncio.timeout(30):
+                while not dispatcher._tools.slots.are_wanted:
+                    await asyncio.sleep(0)
+            papers.pki.revoke(issued.certificate, papers.now)
+            may_end.set()
+            await house.tally.reaches("bounced", 1, CERTIFICATE_REVOKED.code)
+        assert not peer.lines("MAIL")
+
+
 async def test_the_second_server_is_tried_when_the_first_is_the_wrong_one(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,7 +294,15 @@ async def test_the_second_server_is_tried_when_the_first_is_the_wrong_one(
         link = await house.connector().open(PEER)
         assert link.conversation.server == "b.example"
         link.conversation.close()
+        for verb in ("GREETING", "EHLO", "STARTTLS"):
+            busy = "454 4.7.0 not now" if verb == "STARTTLS" else "554 5.3.2 not here"
+            wrong.answers.clear()
+            wrong.answers[verb] = busy
+            link = await house.connector().open(PEER)
+            assert link.conversation.server == "b.example"
+            link.conversation.close()
         hosts[1] = Host("c.example", "127.0.0.1", 1)
+        wrong.answers.clear()
         with pytest.raises(Unreached) as caught:
             await house.connector().open(PEER)
         # One of the two may be right later, so nothing is final.
