@@ -130,8 +130,14 @@ def verify(root: etree._Element) -> Signed:
 
 
 def canonical(element: etree._Element) -> bytes:
-    """An element as Exclusive XML Canonicalization 1.0 writes it, without comments."""
-    return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
+    """An element as Exclusive XML Canonicalization 1.0 writes it, without comments.
+
+    Raises ListRefused where there is no canonical form: a relative namespace URI in use has none (C14N §2.1).
+    """
+    try:
+        return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
+    except (etree.LxmlError, ValueError) as error:
+        raise ListRefused(ListFault.GRAMMAR, "it has no canonical form") from error
 
 
 def _the_signature(root: etree._Element) -> etree._Element:

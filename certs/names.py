@@ -54,7 +54,8 @@ class DistinguishedName:
     `attributes` are pairs of type and value, most specific first, as the liste blanche writes them (the
     reverse of the order in a certificate). Two names are equal when their attributes are the same in the
     same order, whatever the case, the white space, the form of accents and apostrophes, and the double
-    quotes: the list holds quotes both as part of an organisation's name and around it.
+    quotes: the list holds quotes both as part of an organisation's name and around it. Nothing else is
+    folded: a letter that only looks like another one (full width, ligature) is another letter.
     """
 
     attributes: tuple[tuple[str, str], ...] = field(compare=False)
@@ -136,7 +137,8 @@ class DistinguishedName:
 
 
 def _comparable(value: str) -> str:
-    plain = unicodedata.normalize("NFKC", value).casefold().replace("’", "'").replace('"', "")
+    # NFC and lower(), because NFKC and casefold() also make ligatures and letters of full width equal to others.
+    plain = unicodedata.normalize("NFC", value).lower().replace("’", "'").replace('"', "")
     return " ".join(plain.split())
 
 

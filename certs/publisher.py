@@ -150,11 +150,12 @@ def _publish(
     signer = published_signer(pki)
     policy = SignaturePolicy(Authorities.load(pki.ca_file), DistinguishedName.of(cn=SIGNER_CN, c=""))
     with folder_lock(folder):
-        held = _held(published_file(home), policy)
+        published, adopted = (_held(folder / name, policy) for name in (PUBLISHED, WHITE_LIST))
+        held = published or adopted  # the entries outlive damage to one of the two files
         before = held.entries if held else ()
         after = change(before)
-        is_adopted = (folder / WHITE_LIST).exists()
-        if held and after == before and is_adopted and now - held.generated_at < renewed_after:
+        is_whole = published is not None and adopted is not None
+        if held and after == before and is_whole and now - held.generated_at < renewed_after:
             return False
         generated_at = now.replace(microsecond=0)
         if held:
@@ -173,7 +174,7 @@ def _held(file: Path, policy: SignaturePolicy) -> WhiteList | None:
     try:
         return read_signed(read_file(file, LARGEST), policy).white_list
     except (ListRefused, SourceUnreachable):
-        return None  # none yet; a damaged list is made anew
+        return None  # none yet, or a damaged one
 
 
 def _merged(held: Iterable[Entry], listings: Iterable[Listing], now: datetime) -> tuple[Entry, ...]:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from certs.authorities import UNREADABLE
+from certs.names import DistinguishedName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,13 +83,23 @@ class Crl:
             return since
         return min(since, invalid.invalidity_date_utc)
 
-    def is_of(self, issuer: x509.Certificate) -> bool:
-        """Whether it is a list of this authority's key."""
-        return _key(self.issuer) == _key(issuer)
-
     def replaces(self, held: Crl) -> bool:
         """Whether this one is newer; fetched over plain HTTP, an older one may be a replay."""
         return (self.this_update, self.number) > (held.this_update, held.number)
+
+    def check_follows(self, held: Crl) -> None:
+        """Whether it may take the place of another one from the same URL. Raises CrlRefused.
+
+        The list of another authority, however well signed, would push that of the first one out, and with it
+        the memory of which date has been reached. An authority whose key was renewed keeps its name.
+        """
+        if self.issuer.subject != held.issuer.subject:
+            raise CrlRefused(
+                f"The revocation list is of another authority ({_common_name(self.issuer)})"
+                f" than the one in use ({_common_name(held.issuer)})."
+            )
+        if not self.replaces(held):
+            raise CrlRefused("The revocation list is older than the one in use.")
 
     @property
     def count(self) -> int:
@@ -179,6 +190,10 @@ def _number(extensions: x509.Extensions) -> int:
         return extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     except x509.ExtensionNotFound:
         return 0
+
+
+def _common_name(certificate: x509.Certificate) -> str:
+    return DistinguishedName.from_x509(certificate.subject).common_name or "without a common name"
 
 
 def _key(certificate: x509.Certificate) -> bytes:

@@ -80,6 +80,7 @@ class TrustSpace:
         self._files = (store.list_file, *store.crl_files, settings.home / ROUTES, *sources)
         self._reloading = asyncio.Lock()
         self._refusal: ListRefused | None = None  # of the list published last
+        self._crl_refusals: dict[str, str] = {}  # of the revocation lists published last, by URL
         self._state: _State
         self._server_context: ssl.SSLContext
         self._client_context: ssl.SSLContext
@@ -140,6 +141,8 @@ class TrustSpace:
                 told.append(
                     f"The revocation list from {url} is out of date since {crl.next_update:%Y-%m-%d}."
                 )
+            if url in self._crl_refusals:
+                told.append(f"The list published last at {url} is not used. {self._crl_refusals[url]}")
         return tuple(told)
 
     def server_context(self) -> ssl.SSLContext:
@@ -166,16 +169,24 @@ class TrustSpace:
     async def fetch_list(self, force: Force = Force.NOTHING) -> Adopted | Unchanged:
         """Fetches the published list and takes it into use. Raises ListRefused, SourceUnreachable."""
         content = await self._store.fetch_list()
-        outcome = await asyncio.to_thread(self._adopt, content, force, self.white_list)
+        outcome = await asyncio.to_thread(self._adopt, content, force, self._state)
         await self.refresh()
         return outcome
 
     async def fetch_revocations(self) -> tuple[CrlFetched, ...]:
         """Fetches every revocation list; one that fails leaves the one in use."""
         now = self._clock.now()
-        fetched = tuple([await self._store.fetch_crl_into(url, now) for url in self._settings.trust.crl_urls])
+        fetched: list[CrlFetched] = []
+        for url in self._settings.trust.crl_urls:
+            known = self._state.crls.get(self._store.crl_file(url))
+            each = await self._store.fetch_crl_into(url, now, known)
+            if each.is_refused:
+                self._crl_refusals[url] = each.failure
+            elif not each.failure:
+                self._crl_refusals.pop(url, None)
+            fetched.append(each)
         await self.refresh()
-        return fetched
+        return tuple(fetched)
 
     async def keep(self, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Fetches both kinds of list on their schedules until cancelled; a failure is logged and tried again."""
@@ -212,10 +223,11 @@ class TrustSpace:
                 _log.error("revocation list not fetched", url=each.url, reason=each.failure)
         return not any(each.failure for each in fetched)
 
-    def _adopt(self, content: bytes, force: Force, known: WhiteList | None) -> Adopted | Unchanged:
+    def _adopt(self, content: bytes, force: Force, state: _State | None) -> Adopted | Unchanged:
         now = self._clock.now()
+        revocations = self._store.load_revocations(now, state.crls.values() if state else ())
         try:
-            outcome = self._store.adopt(content, self._store.load_revocations(now), now, force, known)
+            outcome = self._store.adopt(content, revocations, now, force, state.white_list if state else None)
         except ListRefused as error:
             self._refusal = error
             raise
@@ -233,7 +245,7 @@ class TrustSpace:
             self._own_routes = checked_routes(settings.routes)
         except (TlsUnusable, RoutesUnusable) as error:
             raise TrustUnusable(str(error)) from error
-        stamps = self._fetched_files(dict.fromkeys(self._files), self._stamps(), None)
+        stamps = self._fetched_files(self._stamps(), None)
         now = self._clock.now()
         crls = self._crls({}, stamps, {})
         revocations = self._store.revocations_of(list(crls.values()))
@@ -249,32 +261,51 @@ class TrustSpace:
         judge = Judge(self._store.authorities, revocations, held.white_list)
         self._state = _State(held.white_list, crls, self._routes({}), judge, stamps)
 
-    def _fetched_files(
-        self, before: Mapping[Path, _Stamp], stamps: Mapping[Path, _Stamp], known: WhiteList | None
-    ) -> Mapping[Path, _Stamp]:
-        """Adopts what is published on this machine and has changed, and gives the stamps from then on."""
+    def _fetched_files(self, stamps: Mapping[Path, _Stamp], state: _State | None) -> Mapping[Path, _Stamp]:
+        """Adopts what is published on this machine and has changed, and gives the stamps from then on.
+
+        Whatever is wrong with one of these files, the others are taken, and the last good ones serve.
+        """
 
         def is_new(path: Path | None) -> bool:
-            return path is not None and stamps[path] is not None and stamps[path] != before[path]
+            before = state.stamps[path] if state is not None and path is not None else None
+            return path is not None and stamps[path] is not None and stamps[path] != before
 
-        now = self._clock.now()
         for path, url in self._crl_sources.items():
             if path is not None and is_new(path):
+                known = state.crls.get(self._store.crl_file(url)) if state is not None else None
                 try:
-                    self._store.adopt_crl(url, read_file(path, LARGEST_CRL), now)
-                except (CrlRefused, SourceUnreachable, OSError) as error:
-                    _log.error("revocation list not taken", url=url, reason=str(error))
+                    self._take_published_crl(url, path, known)
+                except Exception as error:
+                    _log.error("revocation list not taken", url=url, reason=_reason(error))
         if self._list_source is not None and is_new(self._list_source):
             try:
-                outcome = self._adopt(read_file(self._list_source, LARGEST), Force.NOTHING, known)
-                _tell(outcome)
-            except (ListRefused, SourceUnreachable, OSError) as error:
-                _log.error("white list not taken", file=str(self._list_source), reason=str(error))
+                _tell(self._take_published_list(self._list_source, state))
+            except Exception as error:
+                _log.error("white list not taken", file=str(self._list_source), reason=_reason(error))
         # What was published is as old as we read it; what we have adopted is new.
         published = {
             path: stamps[path] for path in (self._list_source, *self._crl_sources) if path is not None
         }
         return {**self._stamps(), **published}
+
+    def _take_published_crl(self, url: str, path: Path, known: Crl | None) -> None:
+        try:
+            self._store.adopt_crl(url, read_file(path, LARGEST_CRL), self._clock.now(), known)
+        except CrlRefused as error:
+            self._crl_refusals[url] = str(error)
+            raise
+        self._crl_refusals.pop(url, None)
+
+    def _take_published_list(self, path: Path, state: _State | None) -> Adopted | Unchanged:
+        stamp = _stamp(path)
+        try:
+            return self._adopt(read_file(path, LARGEST), Force.NOTHING, state)
+        except ListRefused as error:
+            # Its successor may have been published and adopted by another process since it was read.
+            if error.fault is not ListFault.ROLLBACK or _stamp(path) == stamp:
+                raise
+        return self._adopt(read_file(path, LARGEST), Force.NOTHING, state)
 
     def _taken_up_safely(self, state: _State, stamps: Mapping[Path, _Stamp]) -> _State:
         try:
@@ -284,7 +315,7 @@ class TrustSpace:
             return replace(state, stamps=stamps)
 
     def _taken_up(self, state: _State, stamps: Mapping[Path, _Stamp]) -> _State:
-        stamps = self._fetched_files(state.stamps, stamps, state.white_list)
+        stamps = self._fetched_files(stamps, state)
 
         def is_new(path: Path) -> bool:
             return stamps[path] != state.stamps[path]
@@ -307,8 +338,8 @@ class TrustSpace:
             found = self._store.load_list(revocations, self._clock.now())
             if found is not None and found.white_list.generated_at < held.generated_at:
                 raise ListRefused(ListFault.ROLLBACK)
-        except (ListRefused, SourceUnreachable, OSError) as error:
-            _log.error("white list on disk not taken", file=str(self._store.list_file), reason=str(error))
+        except Exception as error:
+            _log.error("white list on disk not taken", file=str(self._store.list_file), reason=_reason(error))
             return held
         return found.white_list if found is not None else held
 
@@ -321,8 +352,10 @@ class TrustSpace:
                 continue
             try:
                 crl = self._store.load_crl(path, self._clock.now())
-            except (CrlRefused, SourceUnreachable, OSError) as error:
-                _log.error("revocation list on disk not taken", file=str(path), reason=str(error))
+                if crl is not None and path in held and crl.der != held[path].der:
+                    crl.check_follows(held[path])
+            except Exception as error:
+                _log.error("revocation list on disk not taken", file=str(path), reason=_reason(error))
                 continue
             if crl is not None:
                 crls[path] = crl
@@ -348,6 +381,13 @@ def _tell(outcome: Adopted | Unchanged) -> None:
             added=len(outcome.added),
             removed=len(outcome.removed),
         )
+
+
+def _reason(error: Exception) -> str:
+    """What the log says: a sentence where one was written for it, else only what kind of failure it is."""
+    if isinstance(error, ListRefused | CrlRefused | SourceUnreachable | OSError):
+        return str(error)
+    return f"unexpected failure ({type(error).__name__})"
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -25,7 +25,7 @@ from certs.white_list import LARGEST
 from foundation.files import PUBLIC, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -67,11 +67,15 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class CrlFetched:
-    """How the fetch of one revocation list went; `failure` is a sentence, empty when all is well."""
+    """How the fetch of one revocation list went; `failure` is a sentence, empty when all is well.
+
+    `is_refused` tells a list that was there and is not taken from a source that did not answer.
+    """
 
     url: str
     crl: Crl | None
     failure: str
+    is_refused: bool = False
 
 
 class TrustStore:
@@ -161,12 +165,14 @@ class TrustStore:
             url, schemes=("https", "http", "file"), authorities=self._authority_file, limit=LARGEST_CRL
         )
 
-    async def fetch_crl_into(self, url: str, now: datetime) -> CrlFetched:
+    async def fetch_crl_into(self, url: str, now: datetime, known: Crl | None = None) -> CrlFetched:
         """Fetches a revocation list and takes it into use; a failure leaves the one in use."""
         try:
             content = await self.fetch_crl(url)
-            crl = await asyncio.to_thread(self.adopt_crl, url, content, now)
-        except (CrlRefused, SourceUnreachable, OSError) as error:
+            crl = await asyncio.to_thread(self.adopt_crl, url, content, now, known)
+        except CrlRefused as error:
+            return CrlFetched(url, None, str(error), is_refused=True)
+        except (SourceUnreachable, OSError) as error:
             return CrlFetched(url, None, str(error))
         return CrlFetched(url, crl, "")
 
@@ -174,11 +180,11 @@ class TrustStore:
         """A revocation list on disk; None where there is none. Raises CrlRefused, SourceUnreachable."""
         return Crl.read(read_file(path, LARGEST_CRL), self.authorities, now) if path.exists() else None
 
-    def load_revocations(self, now: datetime) -> Revocations:
-        """Every readable revocation list on disk."""
+    def load_revocations(self, now: datetime, known: Iterable[Crl] = ()) -> Revocations:
+        """Every readable revocation list on disk, or the one `known` in memory where that is newer."""
         if not self._settings.crl_urls:
             return Revocations.unchecked()
-        found: list[Crl] = []
+        found = list(known)
         for path in self.crl_files:
             try:
                 crl = self.load_crl(path, now)
@@ -194,8 +200,11 @@ class TrustStore:
             return Revocations.unchecked()
         return Revocations.of(lists, timedelta(days=self._settings.crl_grace_days))
 
-    def adopt_crl(self, url: str, content: bytes, now: datetime) -> Crl:
-        """Takes a revocation list into use unless the one held is newer. Raises CrlRefused."""
+    def adopt_crl(self, url: str, content: bytes, now: datetime, known: Crl | None = None) -> Crl:
+        """Takes a revocation list into use when it follows the one held from the same URL. Raises CrlRefused.
+
+        `known` is the list in memory: it is the measure where the one on disk is damaged, or older.
+        """
         new = Crl.read(content, self.authorities, now)
         path = self.crl_file(url)
         with folder_lock(self.folder):
@@ -203,14 +212,28 @@ class TrustStore:
                 held = self.load_crl(path, now)
             except (CrlRefused, SourceUnreachable):
                 held = None
-            if held is not None and held.is_of(new.issuer):
-                if held.der == new.der:
-                    return held
-                if not new.replaces(held):
-                    raise CrlRefused("The revocation list is older than the one in use.")
+            before = _measure(held, known)
+            if before is not None and before.der != new.der:
+                new.check_follows(before)
+            if held is not None and held.der == new.der:
+                return held
             parsed = x509.load_der_x509_crl(new.der)
             write_atomically(path, parsed.public_bytes(Encoding.PEM), PUBLIC)
         return new
+
+
+def _measure(held: Crl | None, known: Crl | None) -> Crl | None:
+    """What a new revocation list has to follow: the newer one of those on disk and in memory.
+
+    One on disk that does not follow the one in memory is of no account: this process would not take it either.
+    """
+    if held is None or known is None:
+        return held or known
+    try:
+        held.check_follows(known)
+    except CrlRefused:
+        return known
+    return held
 
 
 def read_acceptable(

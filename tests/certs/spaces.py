@@ -6,12 +6,14 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from certs.names import DistinguishedName
 from certs.profiles import Purpose
-from certs.trust import TrustSpace
+from certs.trust import Peer, PeerFault, TrustSpace
 from foundation.clock import FixedClock
 from foundation.settings import Settings, from_values
-from tests.certs.lists import SIGNER, entry, issued_by, signed_list
+from tests.certs.lists import SIGNER, certificate_of, entry, issued_by, signed_list
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -80,3 +82,14 @@ class Place:
 
     async def open(self, **changed: Any) -> TrustSpace:
         return await TrustSpace.open(self.settings(**changed), self.clock)
+
+
+def shown(place: Place, now: datetime, name: DistinguishedName = OWN) -> bytes:
+    """A certificate as a peer shows it."""
+    return certificate_of(place.pki.organisations, name, now).public_bytes(Encoding.DER)
+
+
+def domains(space: TrustSpace, certificate: bytes) -> frozenset[str] | PeerFault:
+    """What the peer with this certificate may speak for, or why nothing."""
+    found = space.judge_client(certificate)
+    return found.domains if isinstance(found, Peer) else found

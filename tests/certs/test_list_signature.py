@@ -79,6 +79,31 @@ def test_a_signed_list_is_read(pki: Pki, signer: Issued, now: datetime, profile:
     assert b"Signature" not in read.content
 
 
+RELATIVE = '<e:x xmlns:e="u"/>'
+
+
+@pytest.mark.parametrize("where", ["an unsigned list", "a signed list", "its SignedInfo"])
+def test_a_list_without_a_canonical_form_is_refused(
+    pki: Pki, signer: Issued, now: datetime, where: str
+) -> None:
+    signed = signed_list(signer, now, *ENTRIES).decode()
+    content = {
+        "an unsigned list": white_list_xml(
+            now, entry("a.test").replace("<Nom>", f"{RELATIVE}<Nom>")
+        ).decode(),
+        "a signed list": signed.replace("<Nom>", f"{RELATIVE}<Nom>", 1),
+        "its SignedInfo": signed.replace("</ds:Transforms>", f"{RELATIVE}</ds:Transforms>"),
+    }[where].encode()
+    lax = replace(policy(pki), is_required=False)
+    expected = ListFault.SIGNATURE_MALFORMED if where == "its SignedInfo" else ListFault.GRAMMAR
+    assert fault(lambda: read_signed(content, lax)) is expected
+
+
+def test_a_list_without_a_canonical_form_is_not_signed(signer: Issued, now: datetime) -> None:
+    content = white_list_xml(now, entry("a.test").replace("<Nom>", f"{RELATIVE}<Nom>"))
+    assert fault(lambda: sign(content, signer, Profile.XML_DSIG, now)) is ListFault.GRAMMAR
+
+
 needs_xmlsec = pytest.mark.skipif(shutil.which("xmlsec1") is None, reason="the xmlsec1 program is missing")
 
 

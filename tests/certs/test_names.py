@@ -50,11 +50,28 @@ def test_it_finds_two_spellings_of_one_name_equal(text: str) -> None:
         PLAIN.replace("1990780017", "1990780018"),
         PLAIN.replace(",C=FR", ""),
         PLAIN + ",C=FR",
+        PLAIN.replace("CH DE", "\uff23\uff28 DE"),
+        PLAIN.replace("1990780017", "\uff11990780017"),
+        PLAIN.replace("mss.demo.fr", "mss\uff0edemo\uff0efr"),
         "C=FR,ST=Côtes-d'Armor (22),O=CH DE DEMO,OU=1990780017,CN=mss.demo.fr",
     ],
 )
 def test_it_tells_another_attribute_value_or_order_apart(text: str) -> None:
     assert DistinguishedName.parse(text) != DistinguishedName.parse(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("OFFICE", "O\ufb03CE"), ("SITE 2", "SITE \u00b2"), ("ROSSE", "RO\u00dfE"), ("SITE", "\u017fITE")],
+)
+def test_a_letter_that_only_looks_like_others_is_another_letter(one: str, other: str) -> None:
+    assert DistinguishedName.of(cn="a.fr", o=one) != DistinguishedName.of(cn="a.fr", o=other)
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\u202f", "\n", "\r\n  ", "\t"])
+def test_every_white_space_is_a_space(space: str) -> None:
+    spaced = DistinguishedName.of(cn="a.fr", o=f" CH{space}DE DEMO{space}")
+    assert spaced == DistinguishedName.of(cn="a.fr", o="CH DE DEMO")
 
 
 def test_it_leaves_a_comma_nobody_escaped_inside_its_value() -> None:

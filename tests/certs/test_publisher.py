@@ -154,9 +154,34 @@ def test_names_with_every_kind_of_character_come_back_as_they_were(
     assert published(home).names_of("hôpital.test") == set(names)
 
 
-def test_a_damaged_list_is_made_anew(home: Path, own: Pki, now: datetime) -> None:
+@pytest.mark.parametrize("damage", [b"rubbish", b"", None])
+def test_damage_to_the_published_list_loses_no_entry(
+    home: Path, own: Pki, now: datetime, damage: bytes | None
+) -> None:
     publish(home, own, [Listing("a.test", NAME)], now)
-    published_file(home).write_bytes(b"rubbish")
+    if damage is None:
+        published_file(home).unlink()
+    else:
+        published_file(home).write_bytes(damage)
+    publish(home, own, [Listing("b.test", NAME)], now)
+    assert published(home).domains == {"a.test", "b.test"}
+    assert published(home).generated_at == now + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("which", ["published.xml", "white-list.xml"])
+def test_a_damaged_list_is_written_again_even_without_a_change(
+    home: Path, own: Pki, now: datetime, which: str
+) -> None:
+    publish(home, own, [Listing("a.test", NAME)], now)
+    (home / "trust" / which).write_bytes(b"rubbish")
+    assert not publish(home, own, [Listing("a.test", NAME)], now)
+    assert published(home).domains == {"a.test"}
+
+
+def test_where_both_lists_are_damaged_one_is_made_anew(home: Path, own: Pki, now: datetime) -> None:
+    publish(home, own, [Listing("a.test", NAME)], now)
+    for name in ("published.xml", "white-list.xml"):
+        (home / "trust" / name).write_bytes(b"rubbish")
     ensure_sandbox_list(home, own, [Listing("b.test", NAME)], now)
     assert published(home).domains == {"b.test"}
 

@@ -25,7 +25,7 @@ from certs.trust import (
     Unchanged,
 )
 from tests.certs.lists import CrlTimes, certificate_of, crl_of, issued_by
-from tests.certs.spaces import OWN, Place
+from tests.certs.spaces import OWN, Place, domains, shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,15 +45,6 @@ def place(tmp_path: Path, pki: Pki, signer: Issued, now: datetime) -> Place:
     made = Place.make(tmp_path / "home", pki, signer, now)
     made.publish(now - HOUR, "ici.test")
     return made
-
-
-def shown(place: Place, now: datetime, name: DistinguishedName = OWN) -> bytes:
-    return certificate_of(place.pki.organisations, name, now).public_bytes(Encoding.DER)
-
-
-def domains(space: TrustSpace, certificate: bytes) -> frozenset[str] | PeerFault:
-    found = space.judge_client(certificate)
-    return found.domains if isinstance(found, Peer) else found
 
 
 async def test_a_space_opens_with_what_is_on_disk(place: Place, now: datetime) -> None:

@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.list_faults import ListFault
 from certs.revocation import CrlRefused
 from certs.trust_store import Adopted, Force, TrustStore, TrustUnusable, Unchanged, folder_lock
-from tests.certs.lists import CrlTimes, crl_of, entry, fault, signed_list, white_list_xml
+from tests.certs.lists import CrlTimes, crl_of, entry, fault, new_issuer, signed_list, white_list_xml
 from tests.certs.spaces import Place
 
 if TYPE_CHECKING:
@@ -210,6 +211,70 @@ def test_a_revocation_list_is_replaced_only_by_a_newer_one(
     held = store.load_crl(store.crl_file(url), now)
     assert held is not None
     assert held.der == new
+
+
+def test_the_list_of_another_authority_does_not_take_the_place_of_the_one_held(
+    place: Place, adopt: Adopting, now: datetime
+) -> None:
+    url = place.crl.as_uri()
+    old = crl_of(place.pki.organisations, CrlTimes(now - 3 * HOUR, now + HOUR))
+    good = crl_of(place.pki.organisations, CrlTimes(now - 2 * HOUR, now + HOUR))
+    of_root = crl_of(place.pki.root, CrlTimes(now - HOUR, now + HOUR), number=9)
+    adopt.store.adopt_crl(url, good, now)
+    for wrong, words in ((of_root, "another authority"), (old, "older")):
+        with pytest.raises(CrlRefused, match=words):
+            adopt.store.adopt_crl(url, wrong, now)
+    held = adopt.store.load_crl(adopt.store.crl_file(url), now)
+    assert held is not None
+    assert held.der == good
+
+
+def test_an_authority_with_a_renewed_key_goes_on_where_it_was(place: Place, now: datetime) -> None:
+    one, renewed = (new_issuer("AUTORITE", now, key_number=number) for number in (1, 2))
+    (place.home / "pki" / "ca.pem").write_bytes(
+        b"".join(each.certificate.public_bytes(Encoding.PEM) for each in (one, renewed))
+    )
+    store, url = TrustStore(place.settings()), place.crl.as_uri()
+    store.adopt_crl(url, crl_of(one, CrlTimes(now - 2 * HOUR, now + HOUR), number=7), now)
+    with pytest.raises(CrlRefused, match="older"):
+        store.adopt_crl(url, crl_of(renewed, CrlTimes(now - 3 * HOUR, now + HOUR), number=9), now)
+    after = crl_of(renewed, CrlTimes(now - HOUR, now + HOUR), number=1)
+    assert store.adopt_crl(url, after, now).issuer == renewed.certificate
+
+
+@pytest.mark.parametrize("on_disk", ["rubbish", "nothing", "an older list", "another authority's"])
+def test_where_the_file_is_not_the_one_known_the_list_in_memory_is_the_measure(
+    place: Place, adopt: Adopting, now: datetime, on_disk: str
+) -> None:
+    url, store, above = place.crl.as_uri(), adopt.store, place.pki.organisations
+    oldest, old, good, new = (
+        crl_of(above, CrlTimes(now - hours * HOUR, now + HOUR), number=9 - hours) for hours in (4, 3, 2, 1)
+    )
+    of_root = crl_of(place.pki.root, CrlTimes(now - HOUR, now + HOUR))
+    known = store.adopt_crl(url, good, now)
+    path = store.crl_file(url)
+    path.unlink()
+    found = {"rubbish": b"rubbish", "an older list": oldest, "another authority's": of_root}.get(on_disk)
+    if found is not None:
+        path.write_bytes(found)
+    for wrong in (oldest, old, of_root):
+        with pytest.raises(CrlRefused):
+            store.adopt_crl(url, wrong, now, known)
+    for right in (good, new):
+        assert store.adopt_crl(url, right, now, known).der == right
+        held = store.load_crl(path, now)
+        assert held is not None
+        assert held.der == right
+
+
+def test_a_list_on_disk_that_is_newer_than_the_one_known_is_the_measure(
+    place: Place, adopt: Adopting, now: datetime
+) -> None:
+    url, above = place.crl.as_uri(), place.pki.organisations
+    known = adopt.store.adopt_crl(url, crl_of(above, CrlTimes(now - 3 * HOUR, now + HOUR)), now)
+    adopt.store.adopt_crl(url, crl_of(above, CrlTimes(now - HOUR, now + HOUR)), now)
+    with pytest.raises(CrlRefused, match="older"):
+        adopt.store.adopt_crl(url, crl_of(above, CrlTimes(now - 2 * HOUR, now + HOUR)), now, known)
 
 
 def test_a_damaged_revocation_list_on_disk_is_passed_over_and_replaced(
