@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from certs.peers import Peer
+
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Hashable
 
-    from certs.trust import Peer, PeerFault
+    from certs.peers import PeerFault
     from mailserver.envelope import Accepted, Envelope, Principal, Refused
     from mailserver.refusals import Refusal
 
@@ -29,6 +32,11 @@ class Client:
     )  # what the gate found about the certificate
     speaks_for: frozenset[str] | None = field(default=None, repr=False)  # domains it is listed for, at MAIL
     host: str | None = None  # common name of the certificate
+
+    @property
+    def holders(self) -> tuple[Hashable, ...]:
+        """On whose behalf memory is held: the network address and, of a peer, the name in its certificate."""
+        return (self.peer, self.judged.name) if isinstance(self.judged, Peer) else (self.peer,)
 
     def protocol_word(self, *, utf8: bool) -> str:
         """The `with` word of Received (RFC 3848, RFC 6531 §4.3)."""

@@ -23,10 +23,12 @@ class Limits:
     sign_in_failures: int = 3
     connections: int = 4000
     connections_per_peer: int = 600  # a hospital is one address
-    unreserved_bytes: int = 1024 * 1024  # a message above it reserves its memory
+    unreserved_bytes: int = 1024 * 1024  # a message above it reserves its memory (see MemoryBudget)
     idle: float = 300.0  # RFC 5321 §4.5.3.2.7
     block: float = 180.0  # RFC 5321 §4.5.3.2.5
     bytes_per_second: int = 8192  # slowest content we wait for, after the first `block` seconds
+    # The same once memory is reserved, for others may want it: 25 MB are here within 17 minutes, not within an hour.
+    reserved_bytes_per_second: int = 32 * 1024
     handshake: float = 30.0
     memory: float = 30.0  # wait for the memory budget
 

@@ -299,7 +299,7 @@ class SmtpProtocol(ReceivingConversation):
                 self.count_junk()
                 self.reply(replies.refused(refusal))
                 return
-            self._transaction = Transaction(mail, Reservation(self._budget))
+            self._transaction = Transaction(mail, Reservation(self._budget, client.holders))
             self.reply(replies.SENDER_OK)
 
     async def smtp_RCPT(self, argument: str) -> None:

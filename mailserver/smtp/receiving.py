@@ -27,7 +27,7 @@ class ReceivingConversation(Conversation):
         slowest = self.loop.time()
         ended = False
         while not ended:
-            ended = reader.feed(await self._block(_BLOCK, slowest, content.size))
+            ended = reader.feed(await self._block(_BLOCK, slowest, content.size, self._rate(reservation)))
             if content.size > self._limits.message_bytes * _CUT:
                 self.reply(replies.TOO_BIG)
                 raise Closing
@@ -49,7 +49,7 @@ class ReceivingConversation(Conversation):
             if content.size + left > self._limits.message_bytes * _CUT:
                 self.reply(replies.TOO_BIG)
                 raise Closing
-            block = await self._block(min(left, _BLOCK), chunks.since, content.size)
+            block = await self._block(min(left, _BLOCK), chunks.since, content.size, self._rate(reservation))
             left -= len(block)
             chunks.feed(block)
             chunks.since += await self._reserve(content, declared, reservation)
@@ -61,14 +61,18 @@ class ReceivingConversation(Conversation):
             self.reply(replies.TOO_BIG)
             raise Closing
         slowest = self.loop.time()
+        rate = self._limits.bytes_per_second
         left = size
         while left:
-            left -= len(await self._block(min(left, _BLOCK), slowest, size - left))
+            left -= len(await self._block(min(left, _BLOCK), slowest, size - left, rate))
 
-    async def _block(self, size: int, since: float, received: int) -> bytes:
-        """Some octets; the client has `block` seconds for each, and over all must keep to the minimum rate."""
+    def _rate(self, reservation: Reservation) -> int:
         limits = self._limits
-        self._expect_by(limits.block + min(self.loop.time(), since + received / limits.bytes_per_second))
+        return limits.reserved_bytes_per_second if reservation.is_begun else limits.bytes_per_second
+
+    async def _block(self, size: int, since: float, received: int, rate: int) -> bytes:
+        """Some octets; the client has `block` seconds for each, and over all must keep to the rate."""
+        self._expect_by(self._limits.block + min(self.loop.time(), since + received / rate))
         try:
             block: bytes = await self._reader.read(size)
         except ConnectionError:

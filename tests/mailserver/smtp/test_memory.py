@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +75,39 @@ async def test_a_reservation_grows_only_into_what_is_free() -> None:
         assert budget.free == 10
         assert not reservation.extend(101)
         reservation.release()
+    assert budget.free == 100
+
+
+async def test_one_holder_has_half_and_holds_up_nobody_else() -> None:
+    budget = MemoryBudget(100)
+    assert await budget.reserve(30, 1, ("a", "x")) == 30
+    assert await budget.reserve(30, 0.01, ("a", "y")) == 0
+    assert await budget.reserve(30, 0.01, ("b", "x")) == 0
+    waiting = asyncio.create_task(budget.reserve(30, 10, ("a", "x")))
+    await asyncio.wait([waiting], timeout=0.01)
+    assert await budget.reserve(40, 1, ("b", "y")) == 40
+    assert budget.take(30)
+    budget.release(30)
+    assert not waiting.done()
+    budget.release(30, ("a", "x"))
+    assert await waiting == 30
+    budget.release(30, ("a", "x"))
+    budget.release(40, ("b", "y"))
+    assert budget.free == 100
+    assert not budget._held
+
+
+async def test_one_message_larger_than_half_goes_alone_among_those_of_its_holder() -> None:
+    budget = MemoryBudget(100)
+    with Reservation(budget, ("a",)) as large, Reservation(budget, ("a",)) as small:
+        assert await large.begin(70, 1)
+        assert not await small.begin(1, 0.01)
+        assert large.extend(80)
+    with Reservation(budget, ("a",)) as one, Reservation(budget, ("a",)) as two:
+        assert await one.begin(20, 1)
+        assert await two.begin(20, 1)
+        assert one.extend(30)
+        assert not two.extend(21)
     assert budget.free == 100
 
 
@@ -171,3 +205,36 @@ async def test_a_client_that_leaves_gives_its_memory_back(
     talk.writer.transport.abort()
     await harbour.close()
     assert budget.free == 20_000
+
+
+async def test_one_address_leaves_half_of_the_memory_to_others(
+    harbour: Harbour, gate: RecordingGate, budget: MemoryBudget
+) -> None:
+    listener = await harbour.open(POLICY)
+    async with await Talk.open(listener.port) as slow, await Talk.open(listener.port) as second:
+        await content(slow, 3000)
+        await until(lambda: budget.free == 10_000)
+        await content(second, 3000)
+        assert (await second.say(".")).startswith("452 4.3.1 ")
+        assert await budget.reserve(10_000, 0.1, ("192.0.2.7",)) == 10_000
+        budget.release(10_000, ("192.0.2.7",))
+        assert (await slow.say(".")).startswith("250")
+
+
+async def test_content_that_holds_memory_must_come_faster(
+    harbour: Harbour, gate: RecordingGate, budget: MemoryBudget
+) -> None:
+    bounds = {"message_bytes": 10_000, "unreserved_bytes": 1000, "block": 0.3}
+    listener = await harbour.open(limited(**bounds, bytes_per_second=1, reserved_bytes_per_second=1_000_000))
+    async with await Talk.open(listener.port) as large, await Talk.open(listener.port) as small:
+        await content(small, 500)
+        await content(large, 3000)
+        answer = asyncio.create_task(large.answer())
+        while not answer.done():
+            await asyncio.wait([answer], timeout=0.05)
+            with contextlib.suppress(ConnectionError):
+                await small.send(b"drip\r\n")
+                await large.send(b"drip\r\n")
+        assert answer.result().startswith("421 4.4.2 ")
+        await until(lambda: budget.free == 20_000)
+        assert (await small.say(".")).startswith("250")
