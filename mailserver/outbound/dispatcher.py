@@ -77,7 +77,7 @@ class Dispatcher:
         self._most_lanes = outbound.connections * _LANES_OF_SLOT
         self._places: dict[str, Place] = {}
         self._tasks: dict[asyncio.Task[None], Lane] = {}
-        self._left_in_hand: list[Claimed] = []
+        self._left_in_hand: list[tuple[Claimed, Outcome]] = []
         self._has_begun = False
         self._is_closing = False
         self._grace = 0.0
@@ -201,18 +201,25 @@ class Dispatcher:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("outbound: lane failed", domain=place.domain, error=type(error).__name__)
             if lane.in_hand is not None:
-                self._left_in_hand.append(lane.in_hand)
+                outcome = lane.outcome or Outcome.same(lane.in_hand.addresses, Failure(INTERNAL))
+                self._left_in_hand.append((lane.in_hand, outcome.with_failures_as(Failure(INTERNAL))))
         self._events.publish(TOPIC)
 
     async def _put_back(self) -> None:
-        """Puts off what a lane had in hand when it failed for a reason nobody thought of."""
+        """Puts off what a lane had in hand when it failed for a reason nobody thought of; who has it stays served.
+
+        What cannot be written now is tried again at the next look, and keeps nothing else from its turn.
+        """
         settler = self._tools.settler
-        while self._left_in_hand:
-            claimed = self._left_in_hand[-1]
-            outcome = Outcome.same(claimed.addresses, Failure(INTERNAL))
-            with suppress(AlreadySettled):
-                await settler.settle(claimed, settler.verdict(claimed, outcome))
-            self._left_in_hand.remove(claimed)
+        for left in tuple(self._left_in_hand):
+            claimed, outcome = left
+            try:
+                with suppress(AlreadySettled):
+                    await settler.settle(claimed, settler.verdict(claimed, outcome))
+            except Exception as error:
+                _log.error("outbound: not settled", queue=claimed.queue_id, error=type(error).__name__)
+            else:
+                self._left_in_hand.remove(left)
 
     async def _finish(self) -> None:
         for task, lane in self._tasks.items():
@@ -220,6 +227,8 @@ class Dispatcher:
                 task.cancel()
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=self._grace)
+            await asyncio.sleep(0)  # so that those that failed were heard of
+        await self._put_back()
 
     async def _stop(self) -> None:
         tasks = tuple(self._tasks)

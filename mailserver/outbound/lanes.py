@@ -128,6 +128,8 @@ class Lane:
         self._is_ending = False
         self.in_hand: Claimed | None = None
         """What is claimed and not settled."""
+        self.outcome: Outcome | None = None
+        """What the server did with it, once that is known: whoever has it must not get it again."""
         self.is_sending = False
 
     @property
@@ -143,9 +145,9 @@ class Lane:
         try:
             claim = await self._claim()
             while claim.claimed is not None:
-                self.in_hand = claim.claimed
+                self.in_hand, self.outcome = claim.claimed, None
                 claim = await self._deliver(claim.claimed, has_more=claim.has_more)
-                self.in_hand = claim.claimed
+                self.in_hand, self.outcome = claim.claimed, None
                 if claim.claimed is None and self._link is not None and not self._is_ending:
                     claim = await self._idle()
             self._rest()
@@ -184,6 +186,7 @@ class Lane:
                 outcome = await self._send(claimed)
                 if outcome.is_unheard and conversation.carried > 1:
                     continue  # it was idle too long for the server's taste
+                self.outcome = outcome
                 return await self._conclude(claimed, outcome)
             finally:
                 self.is_sending = False

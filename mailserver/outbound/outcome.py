@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -79,6 +79,12 @@ class Outcome:
     def same(cls, addresses: Iterable[str], failure: Failure, server: str | None = None) -> Outcome:
         """One failure for everybody."""
         return cls(dict.fromkeys(addresses, failure), server)
+
+    def with_failures_as(self, failure: Failure) -> Outcome:
+        """The same, with one failure for everybody who was not reached."""
+        return replace(
+            self, results={who: failure if was else None for who, was in self.results.items()}, is_lost=False
+        )
 
 
 def failure_of(reply: Reply) -> Failure | None:

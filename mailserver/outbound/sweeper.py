@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from foundation.log import get_logger
 from mailserver.outbound.claims import cause_of_domain, claim_these, overdue, release
 from mailserver.outbound.outcome import Failure
+from mailserver.outbound.settlement import AlreadySettled
 from mailserver.outbound.verdict import Fate, Verdict, expired, known, last_failure
 from mailserver.refusals import DROPPED_BY_OPERATOR, UNREACHABLE
 
@@ -68,11 +70,25 @@ class Sweeper:
         return all(await asyncio.gather(*work))
 
     async def drop(self, keys: Iterable[tuple[int, str]]) -> int:
-        """Drops what nobody is sending at this moment; how many that were. Whatever fails is raised."""
+        """Drops what nobody is sending at this moment; how many that were. Whatever fails is raised.
+
+        What was not done by then is left to the dispatcher.
+        """
         claimed = await self._database.write(lambda uow: claim_these(uow, keys, self._name))
-        for each in claimed:
-            await self._drop(each)
+        left = list(claimed)
+        try:
+            while left:
+                with suppress(AlreadySettled):  # a dispatcher that started in between has done it
+                    await self._drop(left[-1])
+                left.pop()
+        except BaseException:
+            await self._database.write(lambda uow: self._leave(uow, left))
+            raise
         return len(claimed)
+
+    def _leave(self, uow: UnitOfWork, left: Iterable[Claimed]) -> None:
+        for each in left:
+            release(uow, each, self._name)
 
     async def _drop(self, claimed: Claimed) -> None:
         await self._settler.settle(claimed, dropped(claimed))
