@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from mailserver.delivery.local import Delivery, LocalDelivery, Rejected, Untold
 from mailserver.delivery.notify import Reporter
+from mailserver.delivery.peer_author import peer_author
 from mailserver.delivery.prepare import Prepared, prepare
 from mailserver.delivery.receipts import AlreadyDelivered, Receipts
 from mailserver.delivery.recipients import Hosting, canonical
 from mailserver.delivery.trace import check_author, is_safe_path, new_queue_id
 from mailserver.envelope import Accepted, Origin, Refused
 from mailserver.refusals import (
-    AUTHOR_NOT_OF_PEER,
     FROM_NOT_OWNED,
     INTERNAL,
     INVALID_ADDRESS,
@@ -59,6 +59,7 @@ class Router:
         self._vault = vault
         self._clock = clock
         self._settings = settings
+        self._trust = trust
         self._hosting = Hosting(settings)
         self._receipts = Receipts(database, clock)
         self._reporter = Reporter(vault, clock, settings, trust)
@@ -131,7 +132,7 @@ class Router:
             return (
                 prepared.author_refusal
                 or self._patient_author(envelope, prepared)
-                or _peer_author(envelope, prepared)
+                or self._peer_author(envelope, prepared)
             )
         if prepared.author_refusal is not FROM_NOT_OWNED:
             return prepared.author_refusal
@@ -146,8 +147,13 @@ class Router:
         if envelope.origin is Origin.HOUSE:
             return None
         ending = f"@{self._hosting.patient_domain}"
-        patients = {author for author in prepared.authors if author.endswith(ending)}
+        named = (*prepared.authors, *prepared.header.sender)
+        patients = {author for author in named if author.endswith(ending)}
         return FROM_NOT_OWNED if patients - {canonical(envelope.sender)} else None
+
+    def _peer_author(self, envelope: Envelope, prepared: Prepared) -> Refusal | None:
+        listed = self._trust.white_list if self._trust is not None else None
+        return peer_author(envelope, prepared, self._hosting, listed if listed is not None else frozenset())
 
     async def _deliver(
         self, envelope: Envelope, prepared: Prepared, claim: Claim, sent: SentCopy | None
@@ -183,17 +189,6 @@ class Router:
     async def _discard(self, delivery: Delivery) -> None:
         for prepared in delivery.notices:
             await self._reporter.discard(prepared)
-
-
-def _peer_author(envelope: Envelope, prepared: Prepared) -> Refusal | None:
-    """Whether a peer writes in the name of its own domains alone; its server itself may sign reports."""
-    if envelope.speaks_for is None:
-        return None
-    allowed = envelope.speaks_for
-    if not envelope.sender and envelope.peer_host is not None:
-        allowed = allowed | {envelope.peer_host.lower()}
-    domains = {author.rpartition("@")[2] for author in prepared.authors}
-    return None if domains <= allowed else AUTHOR_NOT_OF_PEER
 
 
 def _is_light(content: bytes) -> bool:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 import secrets
+import unicodedata
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 from foundation.clock import to_paris
-from foundation.identifiers import Address
+from foundation.identifiers import Address, host_name
 from foundation.mime.addresses import MailAddress, parse_addresses
 from foundation.mime.words import decode_words
 from mailserver.refusals import (
@@ -32,6 +33,7 @@ MAX_HEADER_BYTES = 2 * 1024 * 1024
 MAX_HOPS = 50
 """Received fields above which a message is taken to loop (RFC 5321 §6.3)."""
 _MAX_AUTHORS = 50
+_MAX_DOMAIN = 253
 
 # Blind copies stay blind; the others are statements that only the receiving server may make.
 _STRIPPED = frozenset(
@@ -51,12 +53,28 @@ _READ = frozenset(
 )
 _FIELD_NAME = re.compile(rb"[!-9;-~]+")
 _HELO = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
-_ENCODED_WORD = re.compile(rb"=\?[^?\s<>@]{1,80}\?[bBqQ]\?[^?\s<>@]*\?=")
-# An end that never comes matches as well: otherwise every quote behind the first is tried to the end again.
-_QUOTED = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*("|\\?\Z)', re.DOTALL)
+_ENCODED_WORD = re.compile(
+    rb'=\?[^?\s<>@"()\\]{1,80}\?[bBqQ]\?[^?\s<>@"()\\]*(?:\([^?\s<>@"()\\]*\)[^?\s<>@"()\\]*)*\?='
+)
+"""Without what would open or close a quote or a comment for a reader that knows no encoded words."""
+_ASIDE = re.compile(
+    # An end that never comes matches as well: otherwise every quote behind the first is tried to the end again.
+    rb'"[^"\\]*(?:\\.[^"\\]*)*(?P<quote>"|\\?\Z)|'
+    + _ENCODED_WORD.pattern
+    + rb'|\([^()\\]*\)|\[[^\[\]()<>@,"\\]*\]',
+    re.DOTALL,
+)
+"""What is no address, each as it opens first: a quoted string, an encoded word, a comment, a word in brackets."""
+_ENDS = frozenset({b'"', b"=", b")", b"]"})
+"""Glued to one of these, an encoded word is one for some readers only (RFC 2047 §5)."""
 _MAX_AUTHOR_BYTES = 64 * 1024
-_COMMENT = re.compile(rb"\([^()\\]*\)")
-_PLAIN_MAILBOX = re.compile(rb"[^<>@]*<[^<>@\s]+@[^<>@\s]+>\s*|\s*[^<>@\s]+@[^<>@\s]+\s*")
+_ADDRESS = rb"[^<>@\s:?]+@[^<>@\s:?]+"
+_PLAIN_MAILBOX = re.compile(
+    # Some programs write the address for the name, without quotes: the same one twice misleads nobody.
+    rb"[^<>@:]*<" + _ADDRESS + rb">\s*|\s*" + _ADDRESS + rb"\s*|\s*(" + _ADDRESS + rb")\s*<\1>\s*"
+)
+_NAMED_DOMAIN = re.compile(r"@\s*([\w.-]+)")
+_MAX_NAMED_DOMAINS = 2 * _MAX_AUTHORS
 _MESSAGE_ID = re.compile(r"<[^<> ]{1,248}>")
 _UNSAFE_IN_PATH = re.compile(r"[\x00-\x20\x7f<>\ud800-\udfff]")
 
@@ -191,16 +209,17 @@ def _section(content: bytes) -> tuple[bytes | None, int]:
 
 
 def check_author(header: Header, authors: tuple[str, ...], owned: Container[str] | None) -> Refusal | None:
-    """Whether From is readable and, for a signed-in sender, names boxes of `owned` alone, as Sender must.
+    """Whether every reader takes the same authors from From and, for a signed-in sender, these are of `owned` alone.
 
-    `authors` are those of the header, parsed once; `owned` is None for a message of another operator.
+    So must Sender. `authors` are those of the header, parsed once; `owned` is None for a message of another operator,
+    whose domains are judged apart.
     """
     if not authors or len(authors) > _MAX_AUTHORS:
         return NO_FROM
-    if owned is None:
-        return None
     if not all(_is_plain(header.values[name]) for name in _AT_MOST_ONE & header.values.keys()):
         return NO_FROM
+    if owned is None:
+        return None
     if any(author not in owned for author in authors):
         return FROM_NOT_OWNED
     if b"sender" in header.values:
@@ -208,6 +227,28 @@ def check_author(header: Header, authors: tuple[str, ...], owned: Container[str]
         if not sender or any(address not in owned for address in sender):
             return FROM_NOT_OWNED
     return None
+
+
+def named_domains(header: Header) -> frozenset[str] | None:
+    """Every domain behind an @ that a person reads in From or Sender, names and comments too; None: too many.
+
+    In lower-case A-labels. Many programs show the name alone, so an address in it is taken for the author's.
+    """
+    found: set[str] = set()
+    for name in _AT_MOST_ONE & header.values.keys():
+        shown = unicodedata.normalize("NFKC", decode_words(header.values[name]).replace("\\", ""))
+        if not shown.isascii():
+            shown = "".join(char for char in shown if unicodedata.category(char) != "Cf").replace(
+                "\u3002", "."
+            )
+        found.update(domain.strip("._-").lower() for domain in _NAMED_DOMAIN.findall(shown))
+    if len(found) > _MAX_NAMED_DOMAINS:
+        return None
+    return frozenset(filter(None, map(_host_name, found)))
+
+
+def _host_name(domain: str) -> str | None:
+    return host_name(domain) if len(domain) <= _MAX_DOMAIN else None
 
 
 def is_safe_path(address: str) -> bool:
@@ -253,15 +294,19 @@ def _is_plain(raw: bytes) -> bool:
     """Whether every reader takes the same addresses from a list: nothing before or behind them but a name."""
     if len(raw) > _MAX_AUTHOR_BYTES:
         return False
-    bare = _COMMENT.sub(b" ", _QUOTED.sub(_unquoted, _ENCODED_WORD.sub(b"x", raw)))
-    if any(mark in bare for mark in (b'"', b"(", b")", b"\\", b";")):
+    bare = _ASIDE.sub(_without_aside, raw)
+    if any(mark in bare for mark in (b'"', b"(", b")", b"[", b"]", b"\\", b";")):
         return False
     return all(_PLAIN_MAILBOX.fullmatch(mailbox) for mailbox in bare.split(b","))
 
 
-def _unquoted(quoted: re.Match[bytes]) -> bytes:
-    """A blank for a quoted string; what was never closed stays visible as a quote."""
-    return b" " if quoted[1] == b'"' else b'"'
+def _without_aside(aside: re.Match[bytes]) -> bytes:
+    """A word for a quoted or encoded one, a blank for a comment; what readers disagree on stays visible as a quote."""
+    if aside[0][:1] == b"(":
+        return b" "
+    before = aside.string[max(0, aside.start() - 1) : aside.start()]
+    is_glued = aside[0][:1] == b"=" and before in _ENDS
+    return b'"' if is_glued or aside["quote"] not in (None, b'"') else b" x "
 
 
 def _addresses(raw: bytes | None) -> tuple[str, ...]:
@@ -269,7 +314,7 @@ def _addresses(raw: bytes | None) -> tuple[str, ...]:
         return ()
     found = []
     # A comma inside an encoded word separates nothing, whatever some programs write there.
-    for mailbox in parse_addresses(_ENCODED_WORD.sub(b"x", raw)):
+    for mailbox in parse_addresses(_ENCODED_WORD.sub(b" x ", raw)):
         if not isinstance(mailbox, MailAddress):
             return ()
         written = f"{mailbox.local}@{mailbox.domain}"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from mailserver.refusals import Refusal
+    from mailserver.smtp.gate import Client
     from tests.mailserver.smtp.trusted import Papers
 
 BOTH_LOOPS = True  # every test of this module runs on asyncio's own loop and on uvloop
@@ -354,3 +356,63 @@ async def test_a_client_that_does_not_trust_us_is_nothing_to_tell(operator: Oper
         await asyncio.to_thread(connect)
     await until(lambda: operator.listener.connections == 0)
     assert operator.trail() == []
+
+
+async def test_memory_is_held_on_behalf_of_the_address_and_the_certificate(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    sender = operator.gate.sender
+
+    async def watching(client: Client, address: str) -> Refusal | None:
+        answer = await sender(client, address)
+        seen.append(client.holders)
+        return answer
+
+    monkeypatch.setattr(operator.gate, "sender", watching)
+    await operator.answer_to(operator.papers.client(), FROM_PEER)
+    await operator.answer_to(operator.papers.client(None), FROM_PEER)
+    assert seen == [("127.0.0.1", PEER_NAME), ("127.0.0.1",)]
+
+
+@pytest.mark.parametrize(
+    "author", [f"<{MARIE}> <{FROM_PEER}>", f"{MARIE} {FROM_PEER}", f'"{MARIE}" <{FROM_PEER}>']
+)
+async def test_an_author_that_looks_like_one_of_ours_is_refused(operator: Operator, author: str) -> None:
+    marie = await operator.place.add("marie")
+    async with operator.visited(operator.papers.client()) as talk:
+        await talk.say(f"MAIL FROM:<{FROM_PEER}>")
+        await talk.say(f"RCPT TO:<{MARIE}>")
+        await talk.say("DATA")
+        mail = f"From: {author}\r\nTo: {MARIE}\r\n\r\nBonjour\r\n."
+        assert (await talk.say(mail)).startswith("550 5.")
+    assert await operator.place.kept(marie.owner_id) == []
+
+
+async def test_who_asks_for_many_boxes_is_cut_off(operator: Operator) -> None:
+    async with operator.visited(operator.papers.client()) as talk:
+        await talk.say(f"MAIL FROM:<{FROM_PEER}>")
+        await talk.send(b"".join(b"RCPT TO:<p%d@hopital-demo.mssante.fr>\r\n" % each for each in range(5000)))
+        said = [await talk.answer() for _ in range(102)]
+    assert 90 <= sum(reply.startswith("550 5.1.1 ") for reply in said) <= 100
+    assert any(reply.startswith("421 ") for reply in said)
+
+
+async def test_renegotiation_is_refused_on_the_wire(operator: Operator) -> None:
+    certificate, key, _ = operator.papers.of()
+    client = await asyncio.create_subprocess_exec(
+        "openssl", "s_client", "-tls1_2", "-starttls", "smtp", "-connect", f"127.0.0.1:{operator.port}",
+        "-cert", str(certificate), "-key", str(key),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    assert client.stdin is not None
+    assert client.stdout is not None
+    said = b""
+    while b"Verify return code" not in said:
+        said += await client.stdout.readline()
+    client.stdin.write(b"R\n")
+    rest, _ = await client.communicate()
+    assert b"RENEGOTIATING" in rest
+    assert b"no renegotiation" in rest
+    async with operator.visited(operator.papers.client()) as talk:
+        assert (await talk.say(f"MAIL FROM:<{FROM_PEER}>")).startswith("250 ")
