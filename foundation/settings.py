@@ -134,7 +134,7 @@ class LimitSettings(_Section):
     message_memory_bytes: int = Field(
         96 * 1024 * 1024,
         ge=32 * 1024 * 1024,
-        description="bytes of messages being received that are held in memory, all connections together",
+        description="bytes of messages being received that are held in memory, all connections together; one address or one certificate: half",
     )
 
 
