@@ -132,7 +132,7 @@ class LimitSettings(_Section):
         600, ge=0, description="messages submitted by one box in a minute; 0: no limit"
     )
     message_memory_bytes: int = Field(
-        96 * 1024 * 1024,
+        100 * 1024 * 1024,
         ge=32 * 1024 * 1024,
         description="bytes of messages being received that are held in memory, all connections together; one address or one certificate: half",
     )

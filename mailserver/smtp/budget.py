@@ -30,7 +30,7 @@ class MemoryBudget:
     waits because of its own half holds up nobody else.
     """
 
-    def __init__(self, total: int = 96 * 1024 * 1024) -> None:
+    def __init__(self, total: int = 100 * 1024 * 1024) -> None:
         self._total = total
         self._free = total
         self._held: Counter[Hashable] = Counter()
