@@ -138,13 +138,14 @@ class Conversation:
 
     async def leave(self) -> None:
         """Says QUIT and hangs up; an answer is not waited for long."""
-        if self._wire.fault is None:
-            try:
+        try:
+            if self._wire.fault is None:
                 self._wire.command(b"QUIT\r\n")
                 await self._wire.reply(self._patience.leave)
-            except _FAULTS:
-                pass
-        self._wire.end()
+        except _FAULTS:
+            pass
+        finally:
+            self._wire.end()
 
     def close(self) -> None:
         """Hangs up at once."""

@@ -44,6 +44,8 @@ _PAUSE_SECONDS = 0.02
 _LANES_OF_SLOT = 4
 _GROW_AFTER_MILLIS = 1000
 _FORGET_FROM = 100
+_PATIENT_SECONDS = 20.0
+"""How long a server that says nothing keeps its place where there is no other for a domain that did not fail yet."""
 
 
 class Dispatcher:
@@ -172,12 +174,22 @@ class Dispatcher:
         # Those that failed last time may fill half of the room, so that the others find some.
         room = self._most_lanes // 2 if destination.failures else self._most_lanes
         if len(self._tasks) >= room:
+            if not destination.failures:
+                self._make_room()
             return
         place = self._place(destination.domain)
         place.failures = destination.failures
         place.losses = 0
         place.most = self._most_of_domain
         self._start(place)
+
+    def _make_room(self) -> None:
+        """Gives up the server that has been silent longest, so that many of them cannot fill the room."""
+        waits = [(lane.opening_since, lane) for lane in self._tasks.values()]
+        since = [(start, lane) for start, lane in waits if start is not None]
+        start, silent = min(since, key=lambda each: each[0], default=(0.0, None))
+        if silent is not None and asyncio.get_running_loop().time() - start >= _PATIENT_SECONDS:
+            silent.give_way()
 
     def _grow(self, place: Place) -> None:
         """One more lane, once those that are there all have a connection."""

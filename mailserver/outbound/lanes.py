@@ -18,7 +18,7 @@ from mailserver.outbound.content import Body
 from mailserver.outbound.outcome import Failure, Outcome, Unreached
 from mailserver.outbound.settlement import WELL_AGAIN, Backoff, next_of
 from mailserver.outbound.transaction import Letter
-from mailserver.refusals import INTERNAL
+from mailserver.refusals import INTERNAL, UNREACHABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +131,19 @@ class Lane:
         self.outcome: Outcome | None = None
         """What the server did with it, once that is known: whoever has it must not get it again."""
         self.is_sending = False
+        self._opening: asyncio.Timeout | None = None
+        self._opening_since = 0.0
+
+    @property
+    def opening_since(self) -> float | None:
+        """Since when (loop time) it waits for a server to come to the point; None: it does not, or gave it up."""
+        return self._opening_since if self._opening is not None else None
+
+    def give_way(self) -> None:
+        """Ends the wait for a server that is not there yet, as if its time were up."""
+        if self._opening is not None:
+            self._opening.reschedule(0)
+            self._opening = None
 
     @property
     def is_established(self) -> bool:
@@ -206,11 +219,18 @@ class Lane:
         if self._refused is not None and loop.time() < self._refused[1]:
             return self._refused[0]
         self._rest()
+        self._opening_since = loop.time()
         try:
-            self._link = await self._tools.connector.open(self._place.domain)
+            async with asyncio.timeout(None) as self._opening:
+                self._link = await self._tools.connector.open(self._place.domain)
         except Unreached as unreached:
             self._refused = (unreached.failure, loop.time() + _REFUSED_SECONDS)
             return unreached.failure
+        except TimeoutError:
+            if self._link is None:
+                return Failure(UNREACHABLE, "the server did not answer in time")
+        finally:
+            self._opening = None
         self._opened_at = loop.time()
         return None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mailserver.outbound import dispatcher
 from mailserver.outbound.client import Patience
 from tests.mailserver.outbound.house import PEER, House
 
@@ -58,6 +59,23 @@ async def test_many_dead_servers_leave_room_for_a_live_one(papers: Papers, tmp_p
                 await house.queue(f"bob@{PEER}")
             await house.tally.reaches("sent", 20)
             assert silent.open_connections == 19
+
+
+async def test_more_silent_servers_than_there_is_room_give_way_to_a_live_one(
+    papers: Papers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher, "_PATIENT_SECONDS", 0.2)
+    async with House.open(papers, tmp_path, connections=1) as house:
+        house.patience = Patience()
+        async with dead(house, 9) as (silent, domains), house.peer(), house.dispatching():
+            for domain in domains:
+                await house.queue(f"x@{domain}")
+            await silent.has_connections(4)
+            await house.queue(f"bob@{PEER}")
+            await house.tally.reaches("sent", 1)
+            assert silent.most_open <= 4
+        assert house.tally.counts["deferred", "MSS-161"]
+        assert not house.notes.put_in
 
 
 async def test_servers_that_were_dead_before_fill_half_of_the_room_at_most(
