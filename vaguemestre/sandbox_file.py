@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from directory.bals import find_bals
 from directory.patients import find_patients
+from mailserver.delivery.recipients import ROBOT
 from vaguemestre import ports
 from vaguemestre.companions import authority_of, cast_of
 from vaguemestre.sandbox_home import PATIENT_DOMAIN, password_for, seed
@@ -108,7 +109,7 @@ def print_summary(description: dict[str, Any], out: TextIO) -> None:
         f"  envoi (submission)   {host}:{numbers['submission']} STARTTLS, {host}:{numbers['submissions']} TLS",
         f"  autres opérateurs    {host}:{numbers['mx']} STARTTLS, certificat exigé",
         f"  lecture (IMAP)       {host}:{numbers['imap']} STARTTLS, {host}:{numbers['imaps']} TLS",
-        f"  réponse automatique  reponse.automatique-test@{description['domains'][0]}",
+        f"  réponse automatique  {ROBOT}@{description['domains'][0]}",
         f"  autorité (CA)        {description['ca_file']}",
         f"  tout le reste        {description['home']}/{FILE}",
         "",

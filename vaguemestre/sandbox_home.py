@@ -13,12 +13,12 @@ from cryptography import x509
 from certs.names import DistinguishedName
 from certs.pki import Pki
 from certs.profiles import Purpose
-from certs.publisher import SIGNER_CN, Listing, ensure_sandbox_list, published_file, published_url
+from certs.publisher import SIGNER_CN, Listing, ensure_sandbox_list, published_url
 from directory.bals import BalType, find_bal
 from directory.importer import Importer, ImportPolicy, Switched
 from foundation.clock import SystemClock
 from foundation.database import Database
-from foundation.files import PRIVATE, PUBLIC, write_atomically
+from foundation.files import PRIVATE, write_atomically
 from foundation.settings import FILE_NAME, Settings, load
 from foundation.vault import Vault, write_master_key
 from vaguemestre import fictive, migrate, ports
@@ -74,9 +74,6 @@ def _publish(home: Path, pki: Pki, now: datetime, cast: fictive.Cast) -> None:
     if first == home:
         entries += [Listing(domain, name, "Pair du bac à sable") for domain, name in peer_entries()]
     ensure_sandbox_list(first, pki, entries, now)
-    if first != home:
-        (home / "trust").mkdir(exist_ok=True)
-        write_atomically(home / "trust" / "white-list.xml", published_file(first).read_bytes(), PUBLIC)
 
 
 def seed(home: Path) -> bytes:

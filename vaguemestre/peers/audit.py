@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from certs.pki import Pki
 from certs.routes import format_address, read_routes, set_route, unset_route
+from mailserver.delivery.recipients import ROBOT
 from vaguemestre.companions import authority_of
 from vaguemestre.peers import receiving, visiting
 from vaguemestre.peers.letter import audit_letter
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from vaguemestre.peers.matrix import Peers
     from vaguemestre.peers.receiving import Reception
 
-ROBOT = "reponse.automatique-test"
-"""The box that answers each message once (the CNAM's entry in the real list names it)."""
 _SUBMIT_SECONDS = 60.0
 _ANSWER_SECONDS = 60.0
 
