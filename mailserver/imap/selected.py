@@ -1,7 +1,8 @@
-"""The folder a session has open: its message numbers, and what it was told of them (RFC 3501 §2.3.1.2, §5.2)."""
+"""The folder a session has open: its message numbers, and what it was told of them (RFC 9051 §2.3.1.2, §5.2)."""
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -10,16 +11,18 @@ from mailserver.imap import flags
 from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.grammar.errors import ParseError
 from mailserver.imap.grammar.flags import SYSTEM_FLAGS
-from mailserver.store.view import claim_recent, folder_changes, folder_state, read_uids
+from mailserver.imap.grammar.sequence import format_uid_set
+from mailserver.store.recent import claim_recent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from foundation.database import Database
+    from mailserver.imap.dialect import Dialect
     from mailserver.imap.grammar.sequence import SequenceSet
-    from mailserver.store.flags import MessageFlags
     from mailserver.store.folders import Folder
-    from mailserver.store.view import FolderChanges, FolderView
+    from mailserver.store.images import FolderImage, FolderImages
+    from mailserver.store.rights import Place
 
 
 class FolderGone(Exception):
@@ -27,52 +30,78 @@ class FolderGone(Exception):
 
 
 class Expunges(StrEnum):
-    """Whether message numbers may change now: never during FETCH, STORE and SEARCH (RFC 3501 §7.4.1)."""
+    """Whether message numbers may change now: never during FETCH, STORE and SEARCH (RFC 9051 §7.5.1)."""
 
     TOLD = "told"
     HELD = "held"
 
 
 class SelectedFolder:
-    """One session's picture of a folder; it changes only when the client is told."""
+    """One session's picture of a folder; it changes only when the client is told.
+
+    `uids` are the messages the client knows, by message number. They are those of `image`, and the same array, but
+    for messages that another session expunged and whose numbers could not be taken away yet.
+    """
 
     __slots__ = (
-        "_has_ghosts",
+        "_ghosts",
         "_keywords",
         "_recent",
+        "_told",
         "folder_id",
+        "image",
         "is_read_only",
-        "modseq",
         "name",
-        "uidnext",
+        "place",
+        "saved",
         "uids",
         "uidvalidity",
     )
 
-    def __init__(self, folder: Folder, view: FolderView, *, is_read_only: bool) -> None:
+    def __init__(
+        self, name: str, place: Place, folder: Folder, image: FolderImage, *, is_read_only: bool
+    ) -> None:
+        self.name = name
+        """As the client calls it."""
+        self.place = place
         self.folder_id = folder.id
-        self.name = folder.name
         self.uidvalidity = folder.uidvalidity
         self.is_read_only = is_read_only
-        self.uids = view.uids
-        self.uidnext = view.uidnext
-        self.modseq = view.modseq
+        self.image = image
+        self.uids = image.uids
+        self.saved: Sequence[int] = ()
+        """UIDs of the last search with SAVE, ascending: what "$" stands for (RFC 5182)."""
+        self._ghosts: list[int] = []
         self._keywords: dict[str, str] = {}
         self._recent: list[tuple[int, int]] = []
-        self._has_ghosts = False
-        self._learn(view.keywords)
+        self._told: dict[int, int] = {}
+        self._learn(set(image.keywords.values()))
         if is_read_only:
-            self._add_recent(view.recent_uid, view.uidnext)
+            self._add_recent(image.state.recent_uid, image.state.uidnext)
 
     # Numbers
 
     def slices(self, numbering: Numbering, numbers: SequenceSet) -> list[tuple[int, int]]:
         """Positions in `uids` that a set names, half-open and merged; ParseError for a number past the last message."""
+        if numbers.is_saved:
+            return self._saved_slices()
         if numbering is Numbering.UID:
             return numbers.uid_positions(self.uids)
         if numbers.reaches_past(len(self.uids)):
             raise ParseError("No message has that number")
         return numbers.positions(len(self.uids))
+
+    def _saved_slices(self) -> list[tuple[int, int]]:
+        slices: list[tuple[int, int]] = []
+        for uid in self.saved:
+            number = self.number_of(uid)
+            if number is None:
+                continue
+            if slices and slices[-1][1] == number - 1:
+                slices[-1] = (slices[-1][0], number)
+            else:
+                slices.append((number - 1, number))
+        return slices
 
     def number_of(self, uid: int) -> int | None:
         """The sequence number of a UID."""
@@ -80,6 +109,11 @@ class SelectedFolder:
         if position < len(self.uids) and self.uids[position] == uid:
             return position + 1
         return None
+
+    @property
+    def has_ghosts(self) -> bool:
+        """Whether the client still has numbers of messages that are gone."""
+        return bool(self._ghosts)
 
     # \Recent
 
@@ -132,73 +166,81 @@ class SelectedFolder:
 
     # Changes
 
-    def wrote(self, modseq_before: int, modseq: int) -> None:
-        """Notes a change that this session made and tells itself, so that it is not told twice."""
-        if modseq_before == self.modseq:
-            self.modseq = modseq
+    def was_told(self, uids: Iterable[int], modseq: int) -> None:
+        """Notes that the client knows what a command of its own did, so that the next `sync` is silent about it."""
+        self._told.update(dict.fromkeys(uids, modseq))
 
-    def fetch_lines(self, changed: Iterable[MessageFlags], *, with_uid: bool) -> list[bytes]:
-        """FETCH responses with the flags of messages this session knows, announced keywords first."""
-        changed = list(changed)
-        lines = self.announce({message.keywords for message in changed if message.keywords})
-        for message in changed:
-            number = self.number_of(message.uid)
+    def flags_of(self, uid: int) -> bytes:
+        """The flag-list of a message of the image; empty parentheses when it is gone."""
+        place = self.image.place_of(uid)
+        bits = 0 if place is None else self.image.flags[place]
+        return flags.text(bits, self.image.keywords.get(uid, ""), recent=self.is_recent(uid))
+
+    def fetch_lines(self, uids: Iterable[int], dialect: Dialect, *, with_uid: bool) -> list[bytes]:
+        """FETCH responses with the flags of these messages as the image has them, announced keywords first."""
+        image = self.image
+        known = [(uid, place) for uid in uids if (place := image.place_of(uid)) is not None]
+        lines = self.announce({image.keywords[uid] for uid, _ in known if uid in image.keywords})
+        with_uid = with_uid or dialect.tells_vanished
+        for uid, place in known:
+            number = self.number_of(uid)
             if number is None:
                 continue
-            words = flags.text(message.flags, message.keywords, recent=self.is_recent(message.uid))
-            if with_uid:
-                lines.append(b"* %d FETCH (UID %d FLAGS %b)\r\n" % (number, message.uid, words))
-            else:
-                lines.append(b"* %d FETCH (FLAGS %b)\r\n" % (number, words))
+            items = b"FLAGS " + self.flags_of(uid)
+            if dialect.tells_modseq:
+                items += b" MODSEQ (%d)" % image.modseqs[place]
+            lines.append(self.head(number, uid, dialect, with_uid=with_uid) + items + b")\r\n")
         return lines
 
-    def forget(self, gone: Sequence[int]) -> list[bytes]:
-        """EXPUNGE responses for UIDs, the highest number first so that each line holds by itself."""
-        lines = []
-        for uid in sorted(gone, reverse=True):
-            number = self.number_of(uid)
-            if number is not None:
-                del self.uids[number - 1]
-                lines.append(b"* %d EXPUNGE\r\n" % number)
-        return lines
+    @staticmethod
+    def head(number: int, uid: int, dialect: Dialect, *, with_uid: bool) -> bytes:
+        """How a FETCH response begins; UIDFETCH for a client that wants no numbers (RFC 9586 §3.3)."""
+        if dialect.is_uid_only:
+            return b"* %d UIDFETCH (" % uid
+        return b"* %d FETCH (UID %d " % (number, uid) if with_uid else b"* %d FETCH (" % number
 
-    async def sync(self, database: Database, expunges: Expunges, *, with_uid: bool) -> list[bytes]:
+    async def sync(
+        self, images: FolderImages, database: Database, expunges: Expunges, dialect: Dialect
+    ) -> list[bytes]:
         """What happened to the folder since this session was last told; raises FolderGone."""
-        state = database.read_now(lambda connection: folder_state(connection, self.folder_id))
-        if state is None:
+        image = await images.current(self.folder_id)
+        if image is None:
             raise FolderGone
-        if state.modseq == self.modseq and not (self._has_ghosts and expunges is Expunges.TOLD):
+        if image is self.image and not (self._ghosts and expunges is Expunges.TOLD):
+            self._told.clear()
             return []
-        changes = await database.read(
-            lambda connection: folder_changes(connection, self.folder_id, self.modseq)
-        )
-        if changes is None:
-            raise FolderGone
-        lines = await self._expunged(database, changes, expunges)
-        changed = [message for message in changes.messages if message.uid < self.uidnext]
-        lines += self._arrived(changes)
-        if not self.is_read_only and changes.recent_uid < changes.uidnext:
+        step = images.step(self.image, image)
+        before, self.image = self.image, image
+        lines = self._gone(step.vanished, expunges, dialect)
+        first_new = before.state.uidnext
+        arrived = len(image.uids) - bisect_left(image.uids, first_new)
+        if self._ghosts:
+            self.uids = array("I", sorted({*image.uids, *self._ghosts}))
+        else:
+            self.uids = image.uids
+        lines += self.announce({image.keywords[uid] for uid in step.changed if uid in image.keywords})
+        if arrived:
+            lines.append(b"* %d EXISTS\r\n" % len(self.uids))
+        if not self.is_read_only and not dialect.is_rev2 and image.state.recent_uid < image.state.uidnext:
             await self.claim_recent(database)
             lines.append(b"* %d RECENT\r\n" % self.recent_count)
-        return lines + self.fetch_lines(changed, with_uid=with_uid)
+        changed = [uid for uid in step.changed if uid < first_new and not self._knows(uid)]
+        self._told.clear()
+        return lines + self.fetch_lines(changed, dialect, with_uid=False)
 
-    async def _expunged(self, database: Database, changes: FolderChanges, expunges: Expunges) -> list[bytes]:
-        arrived = sum(message.uid >= self.uidnext for message in changes.messages)
-        self._has_ghosts = changes.count != len(self.uids) + arrived
-        if not self._has_ghosts or expunges is Expunges.HELD:
-            return []
-        present = set(await database.read(lambda connection: read_uids(connection, self.folder_id)))
-        # A message that went after `changes` were read is told now too; its number is gone for good.
-        self._has_ghosts = False
-        return self.forget([uid for uid in self.uids if uid not in present])
+    def _knows(self, uid: int) -> bool:
+        modseq = self._told.get(uid)
+        if modseq is None:
+            return False
+        place = self.image.place_of(uid)
+        return place is not None and self.image.modseqs[place] == modseq
 
-    def _arrived(self, changes: FolderChanges) -> list[bytes]:
-        arrived = [message for message in changes.messages if message.uid >= self.uidnext]
-        self.modseq = changes.modseq
-        self.uidnext = changes.uidnext
-        if not arrived:
+    def _gone(self, vanished: Sequence[int], expunges: Expunges, dialect: Dialect) -> list[bytes]:
+        """EXPUNGE responses, the highest number first so that each line holds by itself; or one VANISHED."""
+        self._ghosts += [uid for uid in vanished if self.number_of(uid) is not None]
+        if expunges is Expunges.HELD or not self._ghosts:
             return []
-        self.uids.extend(message.uid for message in arrived)
-        lines = self.announce({message.keywords for message in arrived if message.keywords})
-        lines.append(b"* %d EXISTS\r\n" % len(self.uids))
-        return lines
+        gone, self._ghosts = sorted(self._ghosts, reverse=True), []
+        if dialect.tells_vanished or dialect.is_uid_only:
+            return [b"* VANISHED " + format_uid_set(reversed(gone)) + b"\r\n"]
+        return [b"* %d EXPUNGE\r\n" % number for uid in gone if (number := self.number_of(uid)) is not None]

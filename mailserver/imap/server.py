@@ -22,6 +22,7 @@ from mailserver.imap.commands.table import handlers
 from mailserver.imap.connection import Connection, Disconnected, Security
 from mailserver.imap.replies import bye
 from mailserver.imap.session import Session, Shared
+from mailserver.store.images import FolderImages
 
 if TYPE_CHECKING:
     from mailserver.imap.context import ImapContext
@@ -39,7 +40,12 @@ class ImapServer:
 
     def __init__(self, context: ImapContext) -> None:
         self.context = context
-        self._shared = Shared(context, handlers(), asyncio.Semaphore(context.limits.body_searches))
+        self._shared = Shared(
+            context,
+            handlers(),
+            asyncio.Semaphore(context.limits.body_searches),
+            FolderImages(context.database),
+        )
         self._servers: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
         self._crowd = Crowd(context.limits.connections, context.limits.connections_per_peer)

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 from foundation.log import get_logger
 from mailserver.imap.capabilities import capabilities
 from mailserver.imap.connection import Connection, Disconnected, Security, ShuttingDown
+from mailserver.imap.dialect import Dialect
+from mailserver.imap.grammar import render
+from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.grammar.cursor import Cursor
 from mailserver.imap.grammar.errors import NotSupported, ParseError
 from mailserver.imap.grammar.parser import append_takes_message_next, parse_command, split_tag
@@ -21,6 +24,7 @@ from mailserver.imap.incoming import LineTooLong
 from mailserver.imap.replies import Reply, Status, bad, bye, no
 from mailserver.imap.selected import Expunges, FolderGone, SelectedFolder
 from mailserver.store.folders import highest_uidvalidity
+from mailserver.store.rights import Place
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from mailserver.envelope import Principal
     from mailserver.imap.context import ImapContext
     from mailserver.imap.grammar.commands import Command
+    from mailserver.store.images import FolderImages
 
 log = get_logger(__name__)
 
@@ -68,6 +73,7 @@ class Shared:
     context: ImapContext
     handlers: dict[type[Command], Handler]
     body_searches: asyncio.Semaphore
+    images: FolderImages
     pending_append_bytes: int = 0
     last_uidvalidity: int = 0
 
@@ -118,6 +124,7 @@ class Session:
         self.principal: Principal | None = None
         self._access_checked_at = 0.0
         self.selected: SelectedFolder | None = None
+        self.dialect = Dialect()
         self.leaves = False
         """Set by LOGOUT."""
         self.starts_tls = False
@@ -140,9 +147,13 @@ class Session:
 
     @property
     def owner_id(self) -> int:
-        """Whose folders this session may open: those of who signed in, and no others."""
+        """The box of who signed in."""
         assert self.principal is not None
         return self.principal.owner_id
+
+    def locate(self, mailbox: str) -> Place | None:
+        """Where a mailbox name of the client leads, whether or not there is a folder; None where it may not look."""
+        return Place(self.owner_id, mailbox)
 
     @property
     def folder(self) -> SelectedFolder:
@@ -170,6 +181,10 @@ class Session:
         return self.context.tls is not None and not self.connection.is_encrypted and self.principal is None
 
     # Speaking
+
+    def mailbox(self, name: str) -> bytes:
+        """A mailbox name as this client reads it."""
+        return render.mailbox_utf8(name) if self.dialect.has_utf8_names else render.mailbox(name)
 
     def send(self, lines: Iterable[bytes]) -> None:
         """Writes whole responses."""
@@ -297,7 +312,7 @@ class Session:
         return None
 
     async def _answer(self, reading: _Reading) -> None:
-        cursor = Cursor(bytes(reading.text), reading.literals)
+        cursor = Cursor(bytes(reading.text), reading.literals, has_utf8_names=self.dialect.has_utf8_names)
         tag = _tag_of(bytes(reading.text))
         try:
             tag, name = split_tag(cursor)
@@ -314,10 +329,13 @@ class Session:
         if self.state not in handler.states:
             self._finish(tag, bad(f"Not allowed in the {self.state} state"))
             return
+        if self.dialect.is_uid_only and getattr(command, "numbering", None) is Numbering.SEQUENCE:
+            self._finish(tag, bad("Message numbers are not used in this session", "UIDREQUIRED"))
+            return
         try:
             self.check_access()
             reply = await handler.run(self, command)
-            await self._tell(handler.sync(command))
+            await self.tell(handler.sync(command))
         except ParseError as error:
             reply = bad(error.text)
         except (Disconnected, Goodbye, ShuttingDown, LineTooLong, FolderGone):
@@ -350,11 +368,13 @@ class Session:
         if not self.context.sign_in.still_holds(self.principal):
             raise Goodbye("Access to this mailbox has ended")
 
-    async def _tell(self, sync: Sync) -> None:
+    async def tell(self, sync: Sync) -> None:
+        """Tells what happened to the open folder; a handler that must do it before its own answer may call it too."""
         if self.selected is None or sync is Sync.NOTHING:
             return
         expunges = Expunges.TOLD if sync is Sync.EVERYTHING else Expunges.HELD
-        self.send(await self.selected.sync(self.context.database, expunges, with_uid=False))
+        images, database = self.shared.images, self.context.database
+        self.send(await self.selected.sync(images, database, expunges, self.dialect))
 
     def _finish(self, tag: str, reply: Reply) -> None:
         self.connection.write(reply.line(tag))

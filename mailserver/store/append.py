@@ -42,7 +42,10 @@ class NoSuchFolder(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class NewMail:
-    """A message whose blob the owner was granted in the same transaction. `received_at` is epoch ms (INTERNALDATE)."""
+    """A message whose blob the owner was granted in the same transaction.
+
+    `received_at` (INTERNALDATE) and `saved_at` (SAVEDATE, the same where it is None) are epoch ms.
+    """
 
     blob_id: int
     size: int
@@ -50,6 +53,7 @@ class NewMail:
     received_at: int
     flags: int = 0
     keywords: str = ""
+    saved_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ def append(uow: UnitOfWork, owner_id: int, folder_name: str, new: NewMail) -> Ap
             "keywords": new.keywords,
             "modseq": modseq,
             "received_at": new.received_at,
+            "saved_at": new.received_at if new.saved_at is None else new.saved_at,
+            "size": new.size,
         },
     )
     uow.publish(f"folder:{row.id}")

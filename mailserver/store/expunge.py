@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, exists, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from mailserver.store.selection import BATCH, PerBatch, UidBatch
-from mailserver.store.tables import Flag, folder, mail, message
+from mailserver.store.tables import Flag, folder, mail, message, vanished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,20 +28,10 @@ MODSEQ = select(folder.c.modseq).where(folder.c.id == bindparam("in_folder"))
 SET_MODSEQ = (
     update(folder).where(folder.c.id == bindparam("in_folder")).values(modseq=bindparam("next_modseq"))
 )
+_VANISH = insert(vanished)
 
 
-@dataclass(frozen=True, slots=True)
-class Expunged:
-    """UIDs that went, ascending, and the folder's modification sequence before and after."""
-
-    uids: tuple[int, ...]
-    modseq_before: int
-    modseq: int
-
-
-def expunge(
-    uow: UnitOfWork, vault: Vault, owner_id: int, folder_id: int, chosen: Iterable[UidBatch]
-) -> Expunged:
+def expunge(uow: UnitOfWork, vault: Vault, owner_id: int, folder_id: int, chosen: Iterable[UidBatch]) -> None:
     """Removes the messages with \\Deleted among the chosen ones."""
     before: int = uow.execute(MODSEQ, {"in_folder": folder_id}).scalar() or 0
     uids: list[int] = []
@@ -57,11 +46,16 @@ def expunge(
         removal, names = _REMOVE.bind(folder_id, batch)
         uow.execute(removal, names)
     if not uids:
-        return Expunged((), before, before)
+        return
     uow.execute(SET_MODSEQ, {"in_folder": folder_id, "next_modseq": before + 1})
+    note_vanished(uow, folder_id, uids, before + 1)
     release_unused_mails(uow, vault, owner_id, mails)
     uow.publish(f"folder:{folder_id}")
-    return Expunged(tuple(uids), before, before + 1)
+
+
+def note_vanished(uow: UnitOfWork, folder_id: int, uids: Iterable[int], modseq: int) -> None:
+    """Keeps for clients that come back that these UIDs left the folder at this modification sequence."""
+    uow.run_each(_VANISH, [{"folder_id": folder_id, "modseq": modseq, "uid": uid} for uid in uids])
 
 
 def release_unused_mails(uow: UnitOfWork, vault: Vault, owner_id: int, mails: Sequence[int]) -> None:

@@ -53,10 +53,9 @@ class MessageFlags:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The chosen messages that are there, ascending, and the folder's modification sequence before and after."""
+    """The chosen messages that are there, ascending, and the folder's modification sequence after the change."""
 
     messages: tuple[MessageFlags, ...]
-    modseq_before: int
     modseq: int
 
 
@@ -112,10 +111,10 @@ def change_flags(uow: UnitOfWork, folder_id: int, chosen: Iterable[UidBatch], ch
         statement, names = _READ.bind(folder_id, batch)
         found += [MessageFlags(row.uid, row.flags, row.keywords) for row in uow.execute(statement, names)]
     if not touched:
-        return Changed(tuple(found), before, before)
+        return Changed(tuple(found), before)
     uow.execute(SET_MODSEQ, {"in_folder": folder_id, "next_modseq": after})
     uow.publish(f"folder:{folder_id}")
-    return Changed(tuple(found), before, after)
+    return Changed(tuple(found), after)
 
 
 def _masks(change: FlagChange) -> tuple[int, int]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, case, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
+from foundation.prepared import run
 from mailserver.store.append import INBOX
-from mailserver.store.expunge import release_unused_mails
-from mailserver.store.tables import Flag, folder, message
+from mailserver.store.expunge import note_vanished, release_unused_mails
+from mailserver.store.tables import folder, message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,17 +42,6 @@ class Folder:
     is_subscribed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FolderStatus:
-    """What STATUS may ask (RFC 3501 §6.3.10)."""
-
-    messages: int
-    unseen: int
-    recent: int
-    uidnext: int
-    uidvalidity: int
-
-
 class FolderRefusal(StrEnum):
     """Why a folder could not be made, deleted or renamed."""
 
@@ -78,24 +68,13 @@ _BY_NAME = select(*_COLUMNS).where(
     folder.c.owner_id == bindparam("owner"), folder.c.name == bindparam("name_")
 )
 _ALL = select(*_COLUMNS).where(folder.c.owner_id == bindparam("owner")).order_by(folder.c.name)
-_STATUS = (
-    select(
-        func.count(message.c.uid),
-        func.sum(case((message.c.flags.op("&")(int(Flag.SEEN)) == 0, 1), else_=0)),
-        func.sum(case((message.c.uid >= folder.c.recent_uid, 1), else_=0)),
-        folder.c.uidnext,
-        folder.c.uidvalidity,
-    )
-    .select_from(folder.outerjoin(message, message.c.folder_id == folder.c.id))
-    .where(folder.c.owner_id == bindparam("owner"), folder.c.name == bindparam("name_"))
-    .group_by(folder.c.id, folder.c.uidnext, folder.c.uidvalidity)
-)
 _SUBSCRIBE = (
     update(folder)
     .where(folder.c.owner_id == bindparam("owner"), folder.c.name == bindparam("name_"))
     .values(subscribed=bindparam("value"))
 )
 _MAILS_OF = select(message.c.mail_id).where(message.c.folder_id == bindparam("in_folder"))
+_UIDS_OF = select(message.c.uid).where(message.c.folder_id == bindparam("in_folder"))
 _EMPTY = delete(message).where(message.c.folder_id == bindparam("in_folder"))
 _DELETE = delete(folder).where(folder.c.id == bindparam("in_folder"))
 _RENAME = update(folder).where(folder.c.id == bindparam("in_folder")).values(name=bindparam("new_name"))
@@ -125,24 +104,13 @@ def highest_uidvalidity(connection: Connection) -> int:
 
 def find_folder(connection: Connection, owner_id: int, name: str) -> Folder | None:
     """The owner's folder of that exact name."""
-    row = connection.execute(_BY_NAME, {"owner": owner_id, "name_": name}).first()
+    row = run(connection, _BY_NAME, {"owner": owner_id, "name_": name}).first()
     return None if row is None else _folder(row)
 
 
 def list_folders(connection: Connection, owner_id: int) -> list[Folder]:
     """Every folder of the owner, by name."""
-    return [_folder(row) for row in connection.execute(_ALL, {"owner": owner_id})]
-
-
-def folder_status(connection: Connection, owner_id: int, name: str) -> FolderStatus | None:
-    """Counts of a folder, in one query."""
-    row = connection.execute(_STATUS, {"owner": owner_id, "name_": name}).first()
-    if row is None:
-        return None
-    messages, unseen, recent, uidnext, uidvalidity = row
-    if not messages:
-        return FolderStatus(0, 0, 0, uidnext, uidvalidity)
-    return FolderStatus(messages, unseen, recent, uidnext, uidvalidity)
+    return [_folder(row) for row in run(connection, _ALL, {"owner": owner_id})]
 
 
 def name_is_possible(name: str) -> bool:
@@ -253,8 +221,9 @@ def rename_folder(
 def _move_inbox(uow: UnitOfWork, inbox: Folder, new_name: str) -> None:
     target = find_folder(uow.connection, inbox.owner_id, new_name)
     assert target is not None
-    uow.execute(_TAKE_MESSAGES, {"in_folder": inbox.id, "target": target.id})
     modseq = inbox.modseq + 1
+    note_vanished(uow, inbox.id, uow.execute(_UIDS_OF, {"in_folder": inbox.id}).scalars().all(), modseq)
+    uow.execute(_TAKE_MESSAGES, {"in_folder": inbox.id, "target": target.id})
     uow.execute(
         _CONTINUE_FROM,
         [

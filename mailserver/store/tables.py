@@ -74,7 +74,22 @@ message = Table(
     Column("keywords", String, nullable=False),  # separated by one space, sorted
     Column("modseq", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
+    Column("saved_at", BigInteger, nullable=False),  # when it came into this folder (RFC 8514)
+    Column(
+        "size", BigInteger, nullable=False
+    ),  # of the mail, kept here too: lists are made from this table alone
     Index("message_by_mail", "mail_id"),
+    Index("message_by_modseq", "folder_id", "modseq"),
     sqlite_with_rowid=False,
 )
 """A mail in a folder under its UID (RFC 9051 §2.3.1.1); COPY adds a row, never a body."""
+
+vanished = Table(
+    "vanished",
+    metadata,
+    Column("folder_id", ForeignKey("folder.id", ondelete="CASCADE"), primary_key=True),
+    Column("modseq", BigInteger, primary_key=True, autoincrement=False),
+    Column("uid", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""UIDs that left a folder, and at which modification sequence: what a client that comes back must forget (RFC 7162)."""

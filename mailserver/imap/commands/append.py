@@ -44,6 +44,7 @@ async def append_message(session: Session, command: c.Append) -> Reply:
             received_at=received_at,
             flags=flags.bits(command.flags.system),
             keywords=join_keywords(command.flags.keywords),
+            saved_at=context.clock.millis(),
         )
         return append(uow, owner_id, command.mailbox, new)
 

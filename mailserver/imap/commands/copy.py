@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from mailserver.imap.grammar.sequence import format_uid_set
 from mailserver.imap.replies import MISSING_TARGET, READ_ONLY, Reply, ok
 from mailserver.store.copy import Transfer, Transferred, transfer
+from mailserver.store.folders import find_folder
 from mailserver.store.selection import batches
 
 if TYPE_CHECKING:
+    from foundation.database import UnitOfWork
     from mailserver.imap.grammar import commands as c
     from mailserver.imap.session import Session
 
@@ -23,25 +25,32 @@ async def copy(session: Session, command: c.Copy) -> Reply:
 
 async def move(session: Session, command: c.Move) -> Reply:
     """COPYUID comes untagged before the EXPUNGE responses (RFC 6851 §4.3)."""
-    folder = session.folder
-    if folder.is_read_only:
+    if session.folder.is_read_only:
         return READ_ONLY
     done = await _transfer(session, command, Transfer.MOVE)
     if done is None:
         return MISSING_TARGET
     code = _copyuid(done)
     if code is not None:
-        session.send([ok("Moved", code).line("*"), *folder.forget(done.sources)])
-    folder.wrote(done.modseq_before, done.modseq)
+        session.send([ok("Moved", code).line("*")])
     return ok("MOVE completed")
 
 
 async def _transfer(session: Session, command: c.Copy | c.Move, how: Transfer) -> Transferred | None:
-    folder, owner_id = session.folder, session.owner_id
+    folder = session.folder
     chosen = list(batches(folder.uids, folder.slices(command.numbering, command.messages)))
-    return await session.context.database.write(
-        lambda uow: transfer(uow, folder.folder_id, chosen, command.mailbox, how, owner_id)
-    )
+    place = session.locate(command.mailbox)
+    if place is None:
+        return None
+    now = session.context.clock.millis()
+
+    def unit(uow: UnitOfWork) -> Transferred | None:
+        target = find_folder(uow.connection, place.owner_id, place.name)
+        if target is None:
+            return None
+        return transfer(uow, folder.folder_id, chosen, target, how, now=now)
+
+    return await session.context.database.write(unit)
 
 
 def _copyuid(done: Transferred) -> str | None:

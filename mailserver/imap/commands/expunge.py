@@ -20,16 +20,14 @@ async def expunge(session: Session, command: c.Expunge) -> Reply:
         return READ_ONLY
     everything = [(0, len(folder.uids))]
     slices = everything if command.uids is None else folder.slices(Numbering.UID, command.uids)
-    gone = await expunge_deleted(session, slices)
-    folder.wrote(gone.modseq_before, gone.modseq)
-    session.send(folder.forget(gone.uids))
+    await expunge_deleted(session, slices)
     return ok("EXPUNGE completed")
 
 
-async def expunge_deleted(session: Session, slices: list[tuple[int, int]]) -> store.Expunged:
+async def expunge_deleted(session: Session, slices: list[tuple[int, int]]) -> None:
     """Removes the messages with \\Deleted at these positions of the open folder."""
-    folder, vault, owner_id = session.folder, session.context.vault, session.owner_id
+    folder, vault = session.folder, session.context.vault
     chosen = list(batches(folder.uids, slices))
-    return await session.context.database.write(
-        lambda uow: store.expunge(uow, vault, owner_id, folder.folder_id, chosen)
+    await session.context.database.write(
+        lambda uow: store.expunge(uow, vault, folder.place.owner_id, folder.folder_id, chosen)
     )

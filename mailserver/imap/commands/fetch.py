@@ -187,7 +187,7 @@ async def _set_seen(session: Session, plan: FetchPlan, rows: Sequence[Row[Any]])
     changed = await session.context.database.write(
         lambda uow: change_flags(uow, folder.folder_id, chosen, _SEEN)
     )
-    folder.wrote(changed.modseq_before, changed.modseq)
+    folder.was_told(unseen, changed.modseq)
     plan.now_seen = frozenset(unseen)
 
 

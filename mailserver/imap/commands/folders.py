@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mailserver.imap.grammar import render
 from mailserver.imap.grammar.commands import StatusItem
 from mailserver.imap.replies import MISSING, Reply, no, ok
 from mailserver.store import folders
-from mailserver.store.folders import FolderRefusal, FolderStatus
+from mailserver.store.folders import FolderRefusal
 
 if TYPE_CHECKING:
     from mailserver.imap.grammar import commands as c
     from mailserver.imap.session import Session
+    from mailserver.store.folders import Folder
+    from mailserver.store.images import FolderImage
 
 _REFUSALS = {
     FolderRefusal.BAD_NAME: no("No mailbox can have that name", "CANNOT"),
@@ -73,17 +75,31 @@ async def unsubscribe(session: Session, command: c.Unsubscribe) -> Reply:
 
 
 async def status(session: Session, command: c.Status) -> Reply:
-    owner_id, name = session.owner_id, command.mailbox
-    found = session.context.database.read_now(lambda conn: folders.folder_status(conn, owner_id, name))
-    if found is None:
+    place = session.locate(command.mailbox)
+    if place is None:
         return MISSING
-    values = " ".join(f"{item} {_value(found, item, session)}" for item in command.items)
-    session.send([b"* STATUS " + render.mailbox(name) + f" ({values})\r\n".encode("ascii")])
+    folder = session.context.database.read_now(
+        partial(folders.find_folder, owner_id=place.owner_id, name=place.name)
+    )
+    image = None if folder is None else await session.shared.images.current(folder.id)
+    if folder is None or image is None:
+        return MISSING
+    values = " ".join(f"{item} {_value(session, folder, image, item)}" for item in command.items)
+    session.send([b"* STATUS " + session.mailbox(command.mailbox) + f" ({values})\r\n".encode("ascii")])
     return ok("STATUS completed")
 
 
-def _value(found: FolderStatus, item: StatusItem, session: Session) -> int:
-    if item is StatusItem.APPENDLIMIT:
-        return session.limits.message_bytes
-    value: int = getattr(found, item.value.lower())
-    return value
+def _value(session: Session, folder: Folder, image: FolderImage, item: StatusItem) -> int:
+    match item:
+        case StatusItem.MESSAGES:
+            return len(image.uids)
+        case StatusItem.UNSEEN:
+            return image.unseen
+        case StatusItem.RECENT:
+            return len(image.uids) - bisect_left(image.uids, image.state.recent_uid)
+        case StatusItem.UIDNEXT:
+            return image.state.uidnext
+        case StatusItem.UIDVALIDITY:
+            return folder.uidvalidity
+        case StatusItem.APPENDLIMIT:
+            return session.limits.message_bytes

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from mailserver.imap.connection import Disconnected, ShuttingDown
 from mailserver.imap.incoming import LineTooLong
 from mailserver.imap.replies import Reply, bad, ok
-from mailserver.imap.selected import Expunges
-from mailserver.imap.session import Goodbye
+from mailserver.imap.session import Goodbye, Sync
 
 if TYPE_CHECKING:
     from foundation.events import Subscription
@@ -56,7 +55,5 @@ async def _tell_until(line: asyncio.Future[bytes], session: Session, subscriptio
 
 
 async def _tell(session: Session) -> None:
-    if session.selected is not None:
-        lines = await session.selected.sync(session.context.database, Expunges.TOLD, with_uid=False)
-        session.send(lines)
-        await session.connection.drain()
+    await session.tell(Sync.EVERYTHING)
+    await session.connection.drain()

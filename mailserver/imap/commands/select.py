@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailserver.imap.commands.expunge import expunge_deleted
 from mailserver.imap.replies import MISSING, Reply, ok
 from mailserver.imap.selected import SelectedFolder
 from mailserver.store.folders import find_folder
-from mailserver.store.view import FolderView, view_folder
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from mailserver.imap.grammar import commands as c
     from mailserver.imap.session import Session
-    from mailserver.store.folders import Folder
 
 
 async def select(session: Session, command: c.Select) -> Reply:
@@ -28,40 +25,37 @@ async def examine(session: Session, command: c.Examine) -> Reply:
 
 async def _open(session: Session, name: str, *, is_read_only: bool) -> Reply:
     session.selected = None
-    owner_id = session.owner_id
     database = session.context.database
-
-    def query(connection: Connection) -> tuple[Folder, FolderView] | None:
-        folder = find_folder(connection, owner_id, name)
-        view = None if folder is None else view_folder(connection, folder.id)
-        return None if folder is None or view is None else (folder, view)
-
-    found = await database.read(query)
-    if found is None:
+    place = session.locate(name)
+    if place is None:
         return MISSING
-    folder, view = found
-    selected = SelectedFolder(folder, view, is_read_only=is_read_only)
-    if not is_read_only and view.recent_uid < view.uidnext:
+    folder = database.read_now(partial(find_folder, owner_id=place.owner_id, name=place.name))
+    image = None if folder is None else await session.shared.images.current(folder.id)
+    if folder is None or image is None:
+        return MISSING
+    selected = SelectedFolder(name, place, folder, image, is_read_only=is_read_only)
+    if not is_read_only and not session.dialect.is_rev2 and image.state.recent_uid < image.state.uidnext:
         await selected.claim_recent(database)
     session.selected = selected
-    session.send(_lines(selected, view))
+    session.send(_lines(session, selected))
     if is_read_only:
         return ok("EXAMINE completed", "READ-ONLY")
     return ok("SELECT completed", "READ-WRITE")
 
 
-def _lines(selected: SelectedFolder, view: FolderView) -> list[bytes]:
+def _lines(session: Session, selected: SelectedFolder) -> list[bytes]:
+    image = selected.image
     lines = [
         selected.flags_line(),
         selected.permanent_flags_line(),
         b"* %d EXISTS\r\n" % len(selected.uids),
-        b"* %d RECENT\r\n" % selected.recent_count,
     ]
-    if view.first_unseen is not None:
-        number = selected.number_of(view.first_unseen)
-        lines.append(b"* OK [UNSEEN %d] First unseen message\r\n" % (number or 1))
+    if not session.dialect.is_rev2:
+        lines.append(b"* %d RECENT\r\n" % selected.recent_count)
+        if (first_unseen := image.first_unseen) is not None:
+            lines.append(b"* OK [UNSEEN %d] First unseen message\r\n" % (first_unseen + 1))
     lines.append(b"* OK [UIDVALIDITY %d] UIDs are valid\r\n" % selected.uidvalidity)
-    lines.append(b"* OK [UIDNEXT %d] Next UID\r\n" % selected.uidnext)
+    lines.append(b"* OK [UIDNEXT %d] Next UID\r\n" % image.state.uidnext)
     return lines
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from mailserver.imap import flags
 from mailserver.imap.grammar.commands import Numbering, StoreMode
 from mailserver.imap.replies import READ_ONLY, Reply, no, ok
+from mailserver.imap.session import Session, Sync
 from mailserver.store.flags import Change, FlagChange, TooManyKeywords, change_flags
 from mailserver.store.selection import batches
 
 if TYPE_CHECKING:
     from mailserver.imap.grammar import commands as c
-    from mailserver.imap.session import Session
 
 _CHANGES = {
     StoreMode.REPLACE: Change.REPLACE,
@@ -34,12 +34,12 @@ async def store(session: Session, command: c.Store) -> Reply:
         )
     except TooManyKeywords:
         return no("Too many keywords on one message", "LIMIT")
-    folder.wrote(changed.modseq_before, changed.modseq)
-    if command.silent:
-        session.send(folder.announce({message.keywords for message in changed.messages}))
-    else:
+    uids = [message.uid for message in changed.messages]
+    folder.was_told(uids, changed.modseq)
+    await session.tell(Sync.NO_EXPUNGES)
+    if not command.silent:
         with_uid = command.numbering is Numbering.UID
-        session.send(folder.fetch_lines(changed.messages, with_uid=with_uid))
+        session.send(folder.fetch_lines(uids, session.dialect, with_uid=with_uid))
     if len(changed.messages) < sum(stop - start for start, stop in slices):
         return ok("Some messages were expunged meanwhile", "EXPUNGEISSUED")
     return ok("STORE completed")

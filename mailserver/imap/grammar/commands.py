@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mailserver.imap.grammar.fetch import FetchAttribute
@@ -39,33 +39,39 @@ class StatusItem(StrEnum):
     APPENDLIMIT = "APPENDLIMIT"
 
 
+class Command:
+    """What a client asks for, with its arguments."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Capability:
+class Capability(Command):
     """RFC 3501 §6.1.1"""
 
 
 @dataclass(frozen=True, slots=True)
-class Noop:
+class Noop(Command):
     """RFC 3501 §6.1.2"""
 
 
 @dataclass(frozen=True, slots=True)
-class Logout:
+class Logout(Command):
     """RFC 3501 §6.1.3"""
 
 
 @dataclass(frozen=True, slots=True)
-class Id:
+class Id(Command):
     """RFC 2971 §3.1; what the client says of itself is parsed and dropped."""
 
 
 @dataclass(frozen=True, slots=True)
-class StartTls:
+class StartTls(Command):
     """RFC 3501 §6.2.1"""
 
 
 @dataclass(frozen=True, slots=True)
-class Authenticate:
+class Authenticate(Command):
     """RFC 3501 §6.2.2, with the initial response of RFC 4959 (still base64, "=" for the empty one)."""
 
     mechanism: str
@@ -73,7 +79,7 @@ class Authenticate:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class Login(Command):
     """RFC 3501 §6.2.3"""
 
     user: bytes = field(repr=False)
@@ -81,35 +87,35 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Select:
+class Select(Command):
     """RFC 3501 §6.3.1"""
 
     mailbox: str
 
 
 @dataclass(frozen=True, slots=True)
-class Examine:
+class Examine(Command):
     """RFC 3501 §6.3.2"""
 
     mailbox: str
 
 
 @dataclass(frozen=True, slots=True)
-class Create:
+class Create(Command):
     """RFC 3501 §6.3.3"""
 
     mailbox: str
 
 
 @dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Command):
     """RFC 3501 §6.3.4"""
 
     mailbox: str
 
 
 @dataclass(frozen=True, slots=True)
-class Rename:
+class Rename(Command):
     """RFC 3501 §6.3.5"""
 
     source: str
@@ -117,21 +123,21 @@ class Rename:
 
 
 @dataclass(frozen=True, slots=True)
-class Subscribe:
+class Subscribe(Command):
     """RFC 3501 §6.3.6"""
 
     mailbox: str
 
 
 @dataclass(frozen=True, slots=True)
-class Unsubscribe:
+class Unsubscribe(Command):
     """RFC 3501 §6.3.7"""
 
     mailbox: str
 
 
 @dataclass(frozen=True, slots=True)
-class List:
+class List(Command):
     """RFC 3501 §6.3.8; `special_use` is the selection option of RFC 6154 §3."""
 
     reference: str
@@ -140,7 +146,7 @@ class List:
 
 
 @dataclass(frozen=True, slots=True)
-class Lsub:
+class Lsub(Command):
     """RFC 3501 §6.3.9"""
 
     reference: str
@@ -148,12 +154,12 @@ class Lsub:
 
 
 @dataclass(frozen=True, slots=True)
-class Namespace:
+class Namespace(Command):
     """RFC 2342 §5"""
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class Status(Command):
     """RFC 3501 §6.3.10"""
 
     mailbox: str
@@ -161,7 +167,7 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Append:
+class Append(Command):
     """RFC 3501 §6.3.11; `received_at` is epoch milliseconds."""
 
     mailbox: str
@@ -171,34 +177,34 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Command):
     """RFC 2177"""
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Check(Command):
     """RFC 3501 §6.4.1"""
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class Close(Command):
     """RFC 3501 §6.4.2"""
 
 
 @dataclass(frozen=True, slots=True)
-class Unselect:
+class Unselect(Command):
     """RFC 3691"""
 
 
 @dataclass(frozen=True, slots=True)
-class Expunge:
+class Expunge(Command):
     """RFC 3501 §6.4.3, and UID EXPUNGE of RFC 4315 §2.1 with `uids`."""
 
     uids: SequenceSet | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class Search(Command):
     """RFC 3501 §6.4.4"""
 
     numbering: Numbering
@@ -206,7 +212,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(Command):
     """RFC 3501 §6.4.5"""
 
     numbering: Numbering
@@ -215,7 +221,7 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class Store(Command):
     """RFC 3501 §6.4.6"""
 
     numbering: Numbering
@@ -226,7 +232,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Command):
     """RFC 3501 §6.4.7"""
 
     numbering: Numbering
@@ -235,42 +241,9 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Move(Command):
     """RFC 6851"""
 
     numbering: Numbering
     messages: SequenceSet
     mailbox: str
-
-
-Command: TypeAlias = (
-    Capability
-    | Noop
-    | Logout
-    | Id
-    | StartTls
-    | Authenticate
-    | Login
-    | Select
-    | Examine
-    | Create
-    | Delete
-    | Rename
-    | Subscribe
-    | Unsubscribe
-    | List
-    | Lsub
-    | Namespace
-    | Status
-    | Append
-    | Idle
-    | Check
-    | Close
-    | Unselect
-    | Expunge
-    | Search
-    | Fetch
-    | Store
-    | Copy
-    | Move
-)

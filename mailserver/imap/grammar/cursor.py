@@ -30,11 +30,12 @@ class Cursor:
     Every method raises ParseError where the text is something else.
     """
 
-    __slots__ = ("_literals", "_taken", "data", "position")
+    __slots__ = ("_has_utf8_names", "_literals", "_taken", "data", "position")
 
-    def __init__(self, data: bytes, literals: Sequence[bytes] = ()) -> None:
+    def __init__(self, data: bytes, literals: Sequence[bytes] = (), *, has_utf8_names: bool = False) -> None:
         self.data = data
         self.position = 0
+        self._has_utf8_names = has_utf8_names
         self._literals = literals
         self._taken = 0
 
@@ -134,7 +135,7 @@ class Cursor:
         """list-mailbox, decoded; a pattern with bad modified UTF-7 is kept as its own ASCII."""
         raw = self.string() if self.peek() in (b'"', b"{") else self._match(_LIST_CHARS, "a mailbox pattern")
         try:
-            return utf7.decode(raw)
+            return self._name(raw)
         except ValueError:
             return raw.decode("ascii", "replace")
 
@@ -142,10 +143,14 @@ class Cursor:
         """mailbox, decoded, with INBOX in upper case (RFC 3501 §5.1)."""
         raw = self.astring()
         try:
-            name = utf7.decode(raw)
+            name = self._name(raw)
         except ValueError:
             raise NotSupported("Mailbox name is not valid modified UTF-7", code="CANNOT") from None
         return inbox_in_capitals(name)
+
+    def _name(self, raw: bytes) -> str:
+        """A name in UTF-8 where the client enabled it; ValueError where it is not what was agreed."""
+        return raw.decode("utf-8") if self._has_utf8_names else utf7.decode(raw)
 
     def _quoted(self) -> bytes:
         self.position += 1

@@ -43,6 +43,13 @@ def mailbox(name: str) -> bytes:
     return astring(utf7.encode(name))
 
 
+def mailbox_utf8(name: str) -> bytes:
+    """A mailbox name for a client that enabled UTF-8 (RFC 9051 §5.1)."""
+    if name.isascii():
+        return astring(name.encode("ascii"))
+    return b'"' + name.encode("utf-8").replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
 def flags(names: Iterable[str]) -> bytes:
     """flag-list"""
     return b"(" + " ".join(names).encode("ascii") + b")"

@@ -23,9 +23,13 @@ _CHARACTERS = re.compile(rb"[0-9:*,]+")
 
 @dataclass(frozen=True, slots=True)
 class SequenceSet:
-    """Ranges as the client wrote them, in its order; a single number is a range of one."""
+    """Ranges as the client wrote them, in its order; a single number is a range of one.
+
+    With `is_saved` the set is "$", the result of the last search with SAVE (RFC 5182).
+    """
 
     ranges: tuple[tuple[int, int], ...]
+    is_saved: bool = False
 
     def positions(self, count: int) -> list[tuple[int, int]]:
         """The set over sequence numbers 1 to `count`, as merged half-open slices of positions from 0.
@@ -75,7 +79,9 @@ def _merged(slices: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def parse_sequence_set(cursor: Cursor) -> SequenceSet:
-    """sequence-set"""
+    """sequence-set, or "$" """
+    if cursor.accept(b"$"):
+        return SequenceSet((), is_saved=True)
     found = _CHARACTERS.match(cursor.data, cursor.position)
     if found is None:
         raise ParseError("Expected a message set")

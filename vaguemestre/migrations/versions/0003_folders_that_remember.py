@@ -1,0 +1,42 @@
+"""What left a folder, when a message came into it, and its size beside its flags.
+
+Revision ID: 0003
+Revises: 0002
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("message", sa.Column("saved_at", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("message", sa.Column("size", sa.BigInteger(), nullable=False, server_default="0"))
+    op.execute(
+        "UPDATE message SET saved_at = received_at, size = (SELECT size FROM mail WHERE mail.id = message.mail_id)"
+    )
+    op.create_index("message_by_modseq", "message", ["folder_id", "modseq"])
+    op.create_table(
+        "vanished",
+        sa.Column("folder_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("modseq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("uid", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["folder_id"], ["folder.id"], name=op.f("fk_vanished_folder_id_folder"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("folder_id", "modseq", "uid", name=op.f("pk_vanished")),
+        sqlite_with_rowid=False,
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("vanished")
+    op.drop_index("message_by_modseq", "message")
+    op.drop_column("message", "size")
+    op.drop_column("message", "saved_at")
