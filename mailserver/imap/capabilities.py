@@ -1,9 +1,19 @@
-"""What the server says it can do; only what it does (RFC 3501 §7.2.1)."""
+"""What the server says it can do; only what it does (RFC 9051 §7.2.2)."""
 
 from __future__ import annotations
 
-_ALWAYS = ("IMAP4rev1", "LITERAL+", "ID", "IDLE")
-_SIGNED_IN = ("NAMESPACE", "CHILDREN", "UNSELECT", "UIDPLUS", "MOVE", "SPECIAL-USE")
+_ALWAYS = ("IMAP4rev1", "SASL-IR", "ID", "ENABLE", "IDLE")
+_BEFORE_SIGN_IN = ("LITERAL-",)
+_SIGNED_IN = (
+    "LITERAL+",
+    "NAMESPACE",
+    "CHILDREN",
+    "UNSELECT",
+    "UIDPLUS",
+    "MOVE",
+    "SPECIAL-USE",
+    "UNAUTHENTICATE",
+)
 
 
 def capabilities(*, is_signed_in: bool, may_sign_in: bool, may_start_tls: bool, message_bytes: int) -> str:
@@ -13,7 +23,7 @@ def capabilities(*, is_signed_in: bool, may_sign_in: bool, may_start_tls: bool, 
         words += _SIGNED_IN
         words.append(f"APPENDLIMIT={message_bytes}")
         return " ".join(words)
-    words.append("SASL-IR")
+    words += _BEFORE_SIGN_IN
     if may_start_tls:
         words.append("STARTTLS")
     if may_sign_in:

@@ -151,6 +151,14 @@ class Session:
         assert self.principal is not None
         return self.principal.owner_id
 
+    def sign_out(self) -> None:
+        """Forgets who signed in and what they opened and enabled."""
+        self.selected = None
+        self.principal = None
+        self.dialect = Dialect()
+        self._sign_in_before = asyncio.get_running_loop().time() + self.limits.sign_in_seconds
+        self._commands = 0
+
     def locate(self, mailbox: str) -> Place | None:
         """Where a mailbox name of the client leads, whether or not there is a folder; None where it may not look."""
         return Place(self.owner_id, mailbox)

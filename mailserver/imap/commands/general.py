@@ -9,6 +9,7 @@ from mailserver.imap.session import Goodbye
 
 if TYPE_CHECKING:
     from mailserver.imap.grammar import commands as c
+    from mailserver.imap.grammar.opening import Unauthenticate
     from mailserver.imap.session import Session
 
 
@@ -31,6 +32,12 @@ async def logout(session: Session, command: c.Logout) -> Reply:
 async def identify(session: Session, command: c.Id) -> Reply:
     session.send([b'* ID ("name" "Vaguemestre")\r\n'])
     return ok("ID completed")
+
+
+async def unauthenticate(session: Session, command: Unauthenticate) -> Reply:
+    """Back to before sign-in, on the same connection (RFC 8437 §3): nothing of the person stays."""
+    session.sign_out()
+    return ok("Nobody is signed in now")
 
 
 async def start_tls(session: Session, command: c.StartTls) -> Reply:

@@ -8,6 +8,7 @@ from mailserver.imap.commands import (
     append,
     authenticate,
     copy,
+    enable,
     expunge,
     fetch,
     folders,
@@ -19,6 +20,7 @@ from mailserver.imap.commands import (
     store,
 )
 from mailserver.imap.grammar import commands as c
+from mailserver.imap.grammar import opening
 from mailserver.imap.session import Handler, State, Sync
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _ANY = frozenset({State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED})
 _BEFORE = frozenset({State.NOT_AUTHENTICATED})
 _AFTER = frozenset({State.AUTHENTICATED, State.SELECTED})
+_CLOSED = frozenset({State.AUTHENTICATED})
 _OPEN = frozenset({State.SELECTED})
 
 
@@ -59,8 +62,10 @@ def handlers() -> dict[type[c.Command], Handler]:
         c.StartTls: handler(general.start_tls, _BEFORE, _nothing),
         c.Authenticate: handler(authenticate.authenticate, _BEFORE, _nothing),
         c.Login: handler(authenticate.login, _BEFORE, _nothing),
-        c.Select: handler(select.select, _AFTER, _nothing),
-        c.Examine: handler(select.examine, _AFTER, _nothing),
+        opening.Enable: handler(enable.enable, _CLOSED, _nothing),
+        opening.Unauthenticate: handler(general.unauthenticate, _AFTER, _nothing),
+        opening.Select: handler(select.select, _AFTER, _nothing),
+        opening.Examine: handler(select.examine, _AFTER, _nothing),
         c.Create: handler(folders.create, _AFTER),
         c.Delete: handler(folders.delete, _AFTER),
         c.Rename: handler(folders.rename, _AFTER),

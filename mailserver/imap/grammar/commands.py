@@ -87,20 +87,6 @@ class Login(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Select(Command):
-    """RFC 3501 §6.3.1"""
-
-    mailbox: str
-
-
-@dataclass(frozen=True, slots=True)
-class Examine(Command):
-    """RFC 3501 §6.3.2"""
-
-    mailbox: str
-
-
-@dataclass(frozen=True, slots=True)
 class Create(Command):
     """RFC 3501 §6.3.3"""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailserver.imap.grammar import commands as c
+from mailserver.imap.grammar import opening
 from mailserver.imap.grammar.cursor import Cursor
 from mailserver.imap.grammar.dates import parse_date_time
 from mailserver.imap.grammar.errors import ParseError
@@ -239,6 +240,7 @@ def _copy(
 
 
 _COMMANDS: dict[str, Callable[[Cursor], c.Command]] = {
+    **opening.COMMANDS,
     "CAPABILITY": _alone(c.Capability()),
     "NOOP": _alone(c.Noop()),
     "LOGOUT": _alone(c.Logout()),
@@ -246,8 +248,6 @@ _COMMANDS: dict[str, Callable[[Cursor], c.Command]] = {
     "STARTTLS": _alone(c.StartTls()),
     "AUTHENTICATE": _authenticate,
     "LOGIN": _login,
-    "SELECT": _mailbox_argument(c.Select),
-    "EXAMINE": _mailbox_argument(c.Examine),
     "CREATE": _mailbox_argument(c.Create),
     "DELETE": _mailbox_argument(c.Delete),
     "RENAME": _rename,

@@ -44,16 +44,14 @@ async def test_starttls_opens_what_was_closed(
 ) -> None:
     imap = await start(security=Security.STARTTLS, tls=server_tls)
     client = await imap.connect()
-    assert (await client.command("CAPABILITY"))[0] == (
-        "* CAPABILITY IMAP4rev1 LITERAL+ ID IDLE SASL-IR STARTTLS LOGINDISABLED"
-    )
+    before = (await client.command("CAPABILITY"))[0]
+    assert before.endswith(" STARTTLS LOGINDISABLED")
     assert (await client.command(LOGIN))[-1] == "NO [PRIVACYREQUIRED] Sign-in needs TLS"
     assert (await client.command("AUTHENTICATE PLAIN AGEAYg=="))[-1].startswith("NO [PRIVACYREQUIRED]")
     assert (await client.command("STARTTLS"))[-1] == "OK Begin TLS negotiation now"
     await client.writer.start_tls(client_tls, server_hostname="localhost")
-    assert (await client.command("CAPABILITY"))[0] == (
-        "* CAPABILITY IMAP4rev1 LITERAL+ ID IDLE SASL-IR AUTH=PLAIN AUTH=LOGIN"
-    )
+    after = (await client.command("CAPABILITY"))[0]
+    assert after == before.replace("STARTTLS LOGINDISABLED", "AUTH=PLAIN AUTH=LOGIN")
     assert (await client.command("STARTTLS"))[-1] == "BAD TLS is not available now"
     assert (await client.command(LOGIN))[-1].startswith("OK")
     assert (await client.command("SELECT INBOX"))[-1].startswith("OK")
