@@ -14,6 +14,7 @@ _MODULES_WITH_TABLES = (
     "directory.patients",
     "directory.tables",
     "mailserver.store.tables",
+    "mailserver.store.subscriptions",
     "mailserver.answers",
     "mailserver.conversations",
     "mailserver.delivery.receipts",

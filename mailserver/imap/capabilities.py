@@ -12,6 +12,10 @@ _SIGNED_IN = (
     "UIDPLUS",
     "MOVE",
     "SPECIAL-USE",
+    "CREATE-SPECIAL-USE",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "STATUS=SIZE",
     "UNAUTHENTICATE",
 )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select, update
 
+from mailserver.store.subscriptions import subscribe
 from mailserver.store.tables import folder, mail, message
 
 if TYPE_CHECKING:
@@ -79,12 +80,12 @@ def create_folders(uow: UnitOfWork, owner_id: int, now: int) -> None:
                 "uidnext": 1,
                 "modseq": 1,
                 "recent_uid": 1,
-                "subscribed": 1,
                 "created_at": now,
             }
             for name, use in SPECIAL_FOLDERS
         ],
     )
+    subscribe(uow, owner_id, [name for name, _ in SPECIAL_FOLDERS])
 
 
 def append(uow: UnitOfWork, owner_id: int, folder_name: str, new: NewMail) -> Appended:

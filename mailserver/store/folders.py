@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from foundation.prepared import run
-from mailserver.store.append import INBOX
+from mailserver.store.append import INBOX, SPECIAL_FOLDERS
 from mailserver.store.expunge import note_vanished, release_unused_mails
 from mailserver.store.tables import folder, message
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from foundation.vault import Vault
 
 SEPARATOR = "/"
+_KEPT = frozenset(name for name, _ in SPECIAL_FOLDERS)
+"""Folders that delivery and the pages rely on: they keep their names."""
 MAX_NAME = 255
 MAX_LEVELS = 20
 MAX_FOLDERS = 5000
@@ -39,7 +41,6 @@ class Folder:
     uidnext: int
     modseq: int
     recent_uid: int
-    is_subscribed: bool
 
 
 class FolderRefusal(StrEnum):
@@ -62,18 +63,13 @@ _COLUMNS = (
     folder.c.uidnext,
     folder.c.modseq,
     folder.c.recent_uid,
-    folder.c.subscribed,
 )
 _BY_NAME = select(*_COLUMNS).where(
     folder.c.owner_id == bindparam("owner"), folder.c.name == bindparam("name_")
 )
 _ALL = select(*_COLUMNS).where(folder.c.owner_id == bindparam("owner")).order_by(folder.c.name)
-_SUBSCRIBE = (
-    update(folder)
-    .where(folder.c.owner_id == bindparam("owner"), folder.c.name == bindparam("name_"))
-    .values(subscribed=bindparam("value"))
-)
 _MAILS_OF = select(message.c.mail_id).where(message.c.folder_id == bindparam("in_folder"))
+_INSERT = insert(folder)
 _UIDS_OF = select(message.c.uid).where(message.c.folder_id == bindparam("in_folder"))
 _EMPTY = delete(message).where(message.c.folder_id == bindparam("in_folder"))
 _DELETE = delete(folder).where(folder.c.id == bindparam("in_folder"))
@@ -90,13 +86,6 @@ _CONTINUE_FROM = (
 )
 
 
-def _folder(row: Sequence[Any]) -> Folder:
-    id_, owner_id, name, special_use, uidvalidity, uidnext, modseq, recent_uid, subscribed = row
-    return Folder(
-        id_, owner_id, name, special_use, uidvalidity, uidnext, modseq, recent_uid, bool(subscribed)
-    )
-
-
 def highest_uidvalidity(connection: Connection) -> int:
     """The highest UIDVALIDITY of any folder; 0 where there is none."""
     return connection.execute(select(func.max(folder.c.uidvalidity))).scalar() or 0
@@ -105,12 +94,12 @@ def highest_uidvalidity(connection: Connection) -> int:
 def find_folder(connection: Connection, owner_id: int, name: str) -> Folder | None:
     """The owner's folder of that exact name."""
     row = run(connection, _BY_NAME, {"owner": owner_id, "name_": name}).first()
-    return None if row is None else _folder(row)
+    return None if row is None else Folder(*row)
 
 
 def list_folders(connection: Connection, owner_id: int) -> list[Folder]:
     """Every folder of the owner, by name."""
-    return [_folder(row) for row in run(connection, _ALL, {"owner": owner_id})]
+    return [Folder(*row) for row in run(connection, _ALL, {"owner": owner_id})]
 
 
 def name_is_possible(name: str) -> bool:
@@ -127,9 +116,18 @@ def name_is_possible(name: str) -> bool:
 
 
 def create_folder(
-    uow: UnitOfWork, owner_id: int, name: str, *, uidvalidity: int, now: int
-) -> FolderRefusal | None:
-    """Makes a folder and the levels above it that are missing; None when it is done."""
+    uow: UnitOfWork,
+    owner_id: int,
+    name: str,
+    *,
+    uidvalidities: Sequence[int],
+    now: int,
+    special_use: str | None = None,
+) -> int | FolderRefusal:
+    """Makes a folder and the levels above it that are missing; its id.
+
+    `uidvalidities` are numbers no folder has had, one for each level.
+    """
     name = name.removesuffix(SEPARATOR)
     if not name_is_possible(name):
         return FolderRefusal.BAD_NAME
@@ -139,21 +137,23 @@ def create_folder(
     missing = [level for level in (*ancestors(name), name) if level not in names]
     if len(names) + len(missing) > MAX_FOLDERS:
         return FolderRefusal.TOO_MANY
-    uow.execute(insert(folder), [_new_row(owner_id, level, uidvalidity, now) for level in missing])
+    id_ = 0
+    for level, uidvalidity in zip(missing, uidvalidities, strict=False):
+        use = special_use if level == name else None
+        id_ = uow.run(_INSERT, _new_row(owner_id, level, uidvalidity, now, use)).inserted_id
     uow.publish(f"owner:{owner_id}")
-    return None
+    return id_
 
 
-def _new_row(owner_id: int, name: str, uidvalidity: int, now: int) -> dict[str, Any]:
+def _new_row(owner_id: int, name: str, uidvalidity: int, now: int, special_use: str | None) -> dict[str, Any]:
     return {
         "owner_id": owner_id,
         "name": name,
-        "special_use": None,
+        "special_use": special_use,
         "uidvalidity": uidvalidity,
         "uidnext": 1,
         "modseq": 1,
         "recent_uid": 1,
-        "subscribed": 0,
         "created_at": now,
     }
 
@@ -165,14 +165,12 @@ def ancestors(name: str) -> list[str]:
 
 
 def delete_folder(uow: UnitOfWork, vault: Vault, owner_id: int, name: str) -> FolderRefusal | None:
-    """Deletes a folder and its messages; folders below it stay. INBOX and special folders stay for good."""
-    if name == INBOX:
-        return FolderRefusal.IS_SPECIAL
+    """Deletes a folder and its messages; folders below it stay. The folders of every box stay for good."""
     found = find_folder(uow.connection, owner_id, name)
     if found is None:
         below = any(f.name.startswith(name + SEPARATOR) for f in list_folders(uow.connection, owner_id))
         return FolderRefusal.HAS_CHILDREN if below else FolderRefusal.MISSING
-    if found.special_use is not None:
+    if name in _KEPT:
         return FolderRefusal.IS_SPECIAL
     mails = uow.execute(_MAILS_OF, {"in_folder": found.id}).scalars().all()
     uow.execute(_EMPTY, {"in_folder": found.id})
@@ -184,9 +182,12 @@ def delete_folder(uow: UnitOfWork, vault: Vault, owner_id: int, name: str) -> Fo
 
 
 def rename_folder(
-    uow: UnitOfWork, owner_id: int, name: str, new_name: str, *, uidvalidity: int, now: int
+    uow: UnitOfWork, owner_id: int, name: str, new_name: str, *, uidvalidities: Sequence[int], now: int
 ) -> FolderRefusal | None:
-    """Renames a folder and those below it. Renaming INBOX moves its messages and leaves it empty (§6.3.5)."""
+    """Renames a folder and those below it. Renaming INBOX moves its messages and leaves it empty (§6.3.6).
+
+    `uidvalidities` are numbers no folder has had, one for each level of the new name.
+    """
     new_name = new_name.removesuffix(SEPARATOR)
     if not name_is_possible(new_name):
         return FolderRefusal.BAD_NAME
@@ -194,14 +195,15 @@ def rename_folder(
     if new_name in folders:
         return FolderRefusal.EXISTS
     if name == INBOX:
-        refused = create_folder(uow, owner_id, new_name, uidvalidity=uidvalidity, now=now)
-        if refused is None:
-            _move_inbox(uow, folders[INBOX], new_name)
-        return refused
+        made = create_folder(uow, owner_id, new_name, uidvalidities=uidvalidities, now=now)
+        if isinstance(made, FolderRefusal):
+            return made
+        _move_inbox(uow, folders[INBOX], made)
+        return None
     moving = [f for f in folders.values() if f.name == name or f.name.startswith(name + SEPARATOR)]
     if not moving:
         return FolderRefusal.MISSING
-    if any(found.special_use is not None for found in moving):
+    if name in _KEPT:
         return FolderRefusal.IS_SPECIAL
     if new_name.startswith(name + SEPARATOR):
         return FolderRefusal.BAD_NAME
@@ -212,23 +214,22 @@ def rename_folder(
         return FolderRefusal.EXISTS
     missing = [level for level in ancestors(new_name) if level not in folders]
     if missing:
-        uow.execute(insert(folder), [_new_row(owner_id, level, uidvalidity, now) for level in missing])
+        rows = zip(missing, uidvalidities, strict=False)
+        uow.run_each(_INSERT, [_new_row(owner_id, level, number, now, None) for level, number in rows])
     uow.execute(_RENAME, [{"in_folder": id_, "new_name": target} for id_, target in renamed.items()])
     uow.publish(f"owner:{owner_id}")
     return None
 
 
-def _move_inbox(uow: UnitOfWork, inbox: Folder, new_name: str) -> None:
-    target = find_folder(uow.connection, inbox.owner_id, new_name)
-    assert target is not None
+def _move_inbox(uow: UnitOfWork, inbox: Folder, target_id: int) -> None:
     modseq = inbox.modseq + 1
     note_vanished(uow, inbox.id, uow.execute(_UIDS_OF, {"in_folder": inbox.id}).scalars().all(), modseq)
-    uow.execute(_TAKE_MESSAGES, {"in_folder": inbox.id, "target": target.id})
+    uow.execute(_TAKE_MESSAGES, {"in_folder": inbox.id, "target": target_id})
     uow.execute(
         _CONTINUE_FROM,
         [
             {
-                "in_folder": target.id,
+                "in_folder": target_id,
                 "next_uid": inbox.uidnext,
                 "next_modseq": modseq,
                 "next_recent": inbox.recent_uid,
@@ -243,17 +244,3 @@ def _move_inbox(uow: UnitOfWork, inbox: Folder, new_name: str) -> None:
     )
     uow.publish(f"folder:{inbox.id}")
     uow.publish(f"owner:{inbox.owner_id}")
-
-
-def subscribe(uow: UnitOfWork, owner_id: int, name: str) -> bool:
-    """Marks a folder as subscribed; False when there is none."""
-    return _set_subscribed(uow, owner_id, name, 1)
-
-
-def unsubscribe(uow: UnitOfWork, owner_id: int, name: str) -> bool:
-    """Marks a folder as not subscribed; False when there is none."""
-    return _set_subscribed(uow, owner_id, name, 0)
-
-
-def _set_subscribed(uow: UnitOfWork, owner_id: int, name: str, value: int) -> bool:
-    return bool(uow.execute(_SUBSCRIBE, {"owner": owner_id, "name_": name, "value": value}).rowcount)

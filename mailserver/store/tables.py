@@ -40,7 +40,6 @@ folder = Table(
     Column("uidnext", BigInteger, nullable=False),
     Column("modseq", BigInteger, nullable=False),
     Column("recent_uid", BigInteger, nullable=False),  # first UID that no session has been told is \Recent
-    Column("subscribed", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("owner_id", "name"),
 )

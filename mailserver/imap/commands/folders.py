@@ -1,22 +1,20 @@
-"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE and STATUS (RFC 3501 §6.3)."""
+"""CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.4-8)."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mailserver.imap.grammar.commands import StatusItem
 from mailserver.imap.replies import MISSING, Reply, no, ok
-from mailserver.store import folders
+from mailserver.store import folders, subscriptions
+from mailserver.store.append import SPECIAL_FOLDERS
 from mailserver.store.folders import FolderRefusal
 
 if TYPE_CHECKING:
     from mailserver.imap.grammar import commands as c
     from mailserver.imap.session import Session
-    from mailserver.store.folders import Folder
-    from mailserver.store.images import FolderImage
 
+_USES = {use.upper(): use for _, use in SPECIAL_FOLDERS if use is not None}
 _REFUSALS = {
     FolderRefusal.BAD_NAME: no("No mailbox can have that name", "CANNOT"),
     FolderRefusal.EXISTS: no("Mailbox already exists", "ALREADYEXISTS"),
@@ -32,74 +30,74 @@ def _outcome(refused: FolderRefusal | None, done: str) -> Reply:
 
 
 async def create(session: Session, command: c.Create) -> Reply:
+    """RFC 9051 §6.3.4; with a use of RFC 6154 where one is given."""
+    if any(use not in _USES for use in command.uses) or len(command.uses) > 1:
+        return no("A mailbox has one of the uses that are known", "USEATTR")
+    place = session.locate(command.mailbox)
+    if place is None:
+        return MISSING
     unit = partial(
         folders.create_folder,
-        owner_id=session.owner_id,
-        name=command.mailbox,
-        uidvalidity=session.shared.next_uidvalidity(),
+        owner_id=place.owner_id,
+        name=place.name,
+        uidvalidities=_uidvalidities(session, place.name),
         now=session.context.clock.millis(),
+        special_use=_USES[command.uses[0]] if command.uses else None,
     )
-    return _outcome(await session.context.database.write(unit), "CREATE completed")
+    made = await session.context.database.write(unit)
+    if isinstance(made, FolderRefusal):
+        return _REFUSALS[made]
+    return ok("CREATE completed", f"MAILBOXID (F{made})")
+
+
+def _uidvalidities(session: Session, name: str) -> list[int]:
+    """A number for each level, since a level may later bear the name of another (RFC 9051 §2.3.1.1)."""
+    levels = min(name.count(folders.SEPARATOR), folders.MAX_LEVELS) + 1
+    return [session.shared.next_uidvalidity() for _ in range(levels)]
 
 
 async def delete(session: Session, command: c.Delete) -> Reply:
+    place = session.locate(command.mailbox)
+    if place is None:
+        return MISSING
     unit = partial(
-        folders.delete_folder, vault=session.context.vault, owner_id=session.owner_id, name=command.mailbox
+        folders.delete_folder, vault=session.context.vault, owner_id=place.owner_id, name=place.name
     )
     refused = await session.context.database.write(unit)
-    if refused is None and session.selected is not None and session.selected.name == command.mailbox:
+    if refused is None and session.selected is not None and session.selected.place == place:
         session.selected = None
     return _outcome(refused, "DELETE completed")
 
 
 async def rename(session: Session, command: c.Rename) -> Reply:
+    source, target = session.locate(command.source), session.locate(command.target)
+    if source is None or target is None:
+        return MISSING
+    if source.owner_id != target.owner_id:
+        return no("A mailbox stays in its box", "CANNOT")
     unit = partial(
         folders.rename_folder,
-        owner_id=session.owner_id,
-        name=command.source,
-        new_name=command.target,
-        uidvalidity=session.shared.next_uidvalidity(),
+        owner_id=source.owner_id,
+        name=source.name,
+        new_name=target.name,
+        uidvalidities=_uidvalidities(session, target.name),
         now=session.context.clock.millis(),
     )
     return _outcome(await session.context.database.write(unit), "RENAME completed")
 
 
 async def subscribe(session: Session, command: c.Subscribe) -> Reply:
-    unit = partial(folders.subscribe, owner_id=session.owner_id, name=command.mailbox)
-    return ok("SUBSCRIBE completed") if await session.context.database.write(unit) else MISSING
+    """Also to a name that no mailbox has yet (RFC 9051 §6.3.7)."""
+    name = command.mailbox.removesuffix(folders.SEPARATOR)
+    if not folders.name_is_possible(name):
+        return _REFUSALS[FolderRefusal.BAD_NAME]
+    unit = partial(subscriptions.subscribe, owner_id=session.owner_id, names=[name])
+    if not await session.context.database.write(unit):
+        return no("Too many subscriptions", "LIMIT")
+    return ok("SUBSCRIBE completed")
 
 
 async def unsubscribe(session: Session, command: c.Unsubscribe) -> Reply:
-    unit = partial(folders.unsubscribe, owner_id=session.owner_id, name=command.mailbox)
-    return ok("UNSUBSCRIBE completed") if await session.context.database.write(unit) else MISSING
-
-
-async def status(session: Session, command: c.Status) -> Reply:
-    place = session.locate(command.mailbox)
-    if place is None:
-        return MISSING
-    folder = session.context.database.read_now(
-        partial(folders.find_folder, owner_id=place.owner_id, name=place.name)
-    )
-    image = None if folder is None else await session.shared.images.current(folder.id)
-    if folder is None or image is None:
-        return MISSING
-    values = " ".join(f"{item} {_value(session, folder, image, item)}" for item in command.items)
-    session.send([b"* STATUS " + session.mailbox(command.mailbox) + f" ({values})\r\n".encode("ascii")])
-    return ok("STATUS completed")
-
-
-def _value(session: Session, folder: Folder, image: FolderImage, item: StatusItem) -> int:
-    match item:
-        case StatusItem.MESSAGES:
-            return len(image.uids)
-        case StatusItem.UNSEEN:
-            return image.unseen
-        case StatusItem.RECENT:
-            return len(image.uids) - bisect_left(image.uids, image.state.recent_uid)
-        case StatusItem.UIDNEXT:
-            return image.state.uidnext
-        case StatusItem.UIDVALIDITY:
-            return folder.uidvalidity
-        case StatusItem.APPENDLIMIT:
-            return session.limits.message_bytes
+    unit = partial(subscriptions.unsubscribe, owner_id=session.owner_id, name=command.mailbox)
+    await session.context.database.write(unit)
+    return ok("UNSUBSCRIBE completed")

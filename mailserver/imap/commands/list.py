@@ -1,88 +1,192 @@
-"""LIST, LSUB and NAMESPACE (RFC 3501 §6.3.8-9, RFC 2342, RFC 3348, RFC 6154)."""
+"""LIST, LSUB, NAMESPACE and STATUS (RFC 9051 §6.3.9-11, RFC 5258, RFC 5819, RFC 6154, RFC 8438)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailserver.imap.grammar import render
+from mailserver.imap.grammar.listing import Return, Selection, StatusItem
 from mailserver.imap.grammar.patterns import ListPattern
-from mailserver.imap.replies import Reply, ok
-from mailserver.store.folders import ancestors, list_folders
+from mailserver.imap.replies import MISSING, NO_PERMISSION, Reply, ok
+from mailserver.store.folders import ancestors, find_folder, list_folders
+from mailserver.store.rights import Right
+from mailserver.store.subscriptions import subscribed_names
+from mailserver.store.tables import Flag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from mailserver.imap.grammar import commands as c
+    from mailserver.imap.grammar.listing import List, Lsub, Namespace, Status
     from mailserver.imap.session import Session
     from mailserver.store.folders import Folder
+    from mailserver.store.images import FolderImage
+
+_STATUSES_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A name that LIST can show: a folder, or a level above one that is none itself."""
+    """A name that LIST can show: a folder, a level above one, or a subscription to nothing."""
 
     name: str
     folder: Folder | None
     has_children: bool
+    is_subscribed: bool
 
 
-async def namespace(session: Session, command: c.Namespace) -> Reply:
+async def namespace(session: Session, command: Namespace) -> Reply:
     session.send([b'* NAMESPACE (("" "/")) NIL NIL\r\n'])
     return ok("NAMESPACE completed")
 
 
-async def list_mailboxes(session: Session, command: c.List) -> Reply:
-    if not command.pattern:
+async def list_mailboxes(session: Session, command: List) -> Reply:
+    if not command.is_extended and not command.patterns[0]:
         session.send([b'* LIST (\\Noselect) "/" ""\r\n'])
         return ok("LIST completed")
-    pattern = ListPattern(command.reference + command.pattern)
-    session.send(
-        _line(b"LIST", listed, _attributes(listed))
-        for listed in _tree(await _folders(session))
-        if pattern.matches(listed.name)
-        and not (command.special_use and (listed.folder is None or listed.folder.special_use is None))
-    )
+    names = _names(session)
+    chosen = {listed.name for listed in names if _is_selected(listed, command.selection)}
+    below = {above for name in chosen for above in ancestors(name)}
+    if Selection.RECURSIVEMATCH not in command.selection:
+        below = set()
+    patterns = [ListPattern(command.reference + pattern) for pattern in command.patterns if pattern]
+    shown = 0
+    for listed in names:
+        if listed.name not in chosen and listed.name not in below:
+            continue
+        if not any(pattern.matches(listed.name) for pattern in patterns):
+            continue
+        session.send([_list_line(session, listed, command, has_match_below=listed.name in below)])
+        if command.status and listed.folder is not None:
+            await _send_status(session, listed.name, command.status)
+            shown += 1
+            if shown % _STATUSES_AT_ONCE == 0:
+                await session.connection.drain()
     return ok("LIST completed")
 
 
-async def list_subscribed(session: Session, command: c.Lsub) -> Reply:
+def _is_selected(listed: _Listed, selection: frozenset[Selection]) -> bool:
+    if Selection.SUBSCRIBED in selection:
+        if not listed.is_subscribed:
+            return False
+    elif listed.folder is None and not listed.has_children:
+        return False  # a subscription to nothing
+    return Selection.SPECIAL_USE not in selection or _use(listed) is not None
+
+
+def _use(listed: _Listed) -> str | None:
+    return None if listed.folder is None else listed.folder.special_use
+
+
+def _list_line(session: Session, listed: _Listed, command: List, *, has_match_below: bool) -> bytes:
+    attributes = ["\\HasChildren" if listed.has_children else "\\HasNoChildren"]
+    if listed.folder is None:
+        attributes.insert(0, "\\Noselect")
+        if command.is_extended or session.dialect.is_rev2:
+            attributes.insert(0, "\\NonExistent")
+    elif listed.folder.special_use is not None:
+        attributes.append(listed.folder.special_use)
+    if listed.is_subscribed and (
+        Selection.SUBSCRIBED in command.selection or Return.SUBSCRIBED in command.returns
+    ):
+        attributes.append("\\Subscribed")
+    line = _line(session, b"LIST", listed.name, attributes)
+    if has_match_below:
+        criteria = [
+            option for option in (Selection.SUBSCRIBED, Selection.SPECIAL_USE) if option in command.selection
+        ]
+        words = " ".join(f'"{option}"' for option in criteria)
+        line += f' ("CHILDINFO" ({words}))'.encode("ascii")
+    return line + b"\r\n"
+
+
+async def list_subscribed(session: Session, command: Lsub) -> Reply:
+    """RFC 3501 §6.3.9: a level above a subscribed name is shown only where "%" would hide that name."""
     pattern = ListPattern(command.reference + command.pattern)
-    subscribed = [folder for folder in await _folders(session) if folder.is_subscribed]
-    shows_levels = command.pattern.endswith("%")
+    subscribed = {listed.name: listed for listed in _names(session) if listed.is_subscribed}
+    names = set(subscribed)
+    if command.pattern.endswith("%"):
+        names.update(above for name in subscribed for above in ancestors(name))
     session.send(
-        _line(b"LSUB", listed, [] if listed.folder is not None else ["\\Noselect"])
-        for listed in _tree(subscribed)
-        if (listed.folder is not None or shows_levels) and pattern.matches(listed.name)
+        _line(session, b"LSUB", name, _lsub_attributes(subscribed.get(name))) + b"\r\n"
+        for name in sorted(names)
+        if pattern.matches(name)
     )
     return ok("LSUB completed")
 
 
-async def _folders(session: Session) -> list[Folder]:
+def _lsub_attributes(listed: _Listed | None) -> list[str]:
+    return [] if listed is not None and listed.folder is not None else ["\\Noselect"]
+
+
+def _names(session: Session) -> list[_Listed]:
+    """Every name this person may see, sorted."""
     owner_id = session.owner_id
-    return session.context.database.read_now(lambda connection: list_folders(connection, owner_id))
+    folders, subscribed = session.context.database.read_now(
+        lambda connection: (list_folders(connection, owner_id), subscribed_names(connection, owner_id))
+    )
+    by_name: dict[str, Folder | None] = {folder.name: folder for folder in folders}
+    parents = {above for name in by_name for above in ancestors(name)}
+    for name in (*parents, *subscribed):
+        by_name.setdefault(name, None)
+    return [
+        _Listed(name, by_name[name], has_children=name in parents, is_subscribed=name in subscribed)
+        for name in sorted(by_name)
+    ]
 
 
-def _tree(folders: Iterable[Folder]) -> list[_Listed]:
-    by_name: dict[str, Folder | None] = {}
-    parents: set[str] = set()
-    for folder in folders:
-        by_name[folder.name] = folder
-        above = ancestors(folder.name)
-        parents.update(above)
-        for level in above:
-            by_name.setdefault(level, None)
-    return [_Listed(name, by_name[name], name in parents) for name in sorted(by_name)]
+def _line(session: Session, what: bytes, name: str, attributes: Iterable[str]) -> bytes:
+    return b'* %b %b "/" %b' % (what, render.flags(attributes), session.mailbox(name))
 
 
-def _attributes(listed: _Listed) -> list[str]:
-    attributes = ["\\HasChildren" if listed.has_children else "\\HasNoChildren"]
-    if listed.folder is None:
-        attributes.insert(0, "\\Noselect")
-    elif listed.folder.special_use is not None:
-        attributes.append(listed.folder.special_use)
-    return attributes
+async def status(session: Session, command: Status) -> Reply:
+    return await _send_status(session, command.mailbox, command.items) or ok("STATUS completed")
 
 
-def _line(name: bytes, listed: _Listed, attributes: list[str]) -> bytes:
-    return b'* %b %b "/" %b\r\n' % (name, render.flags(attributes), render.mailbox(listed.name))
+async def _send_status(session: Session, name: str, items: Sequence[StatusItem]) -> Reply | None:
+    """The STATUS response, or why there is none."""
+    if StatusItem.HIGHESTMODSEQ in items:
+        session.dialect = replace(session.dialect, tells_modseq=True)
+    place = session.locate(name)
+    if place is None:
+        return MISSING
+    if Right.READ not in place.rights:
+        return NO_PERMISSION
+    folder = session.context.database.read_now(partial(find_folder, owner_id=place.owner_id, name=place.name))
+    image = None if folder is None else await session.shared.images.current(folder.id)
+    if folder is None or image is None:
+        return MISSING
+    values = " ".join(f"{item} {_value(session, folder, image, item)}" for item in items)
+    session.send([b"* STATUS " + session.mailbox(name) + f" ({values})\r\n".encode("ascii")])
+    return None
+
+
+def _value(session: Session, folder: Folder, image: FolderImage, item: StatusItem) -> int | str:
+    match item:
+        case StatusItem.MESSAGES:
+            return len(image.uids)
+        case StatusItem.UNSEEN:
+            return image.unseen
+        case StatusItem.DELETED:
+            return image.deleted
+        case StatusItem.RECENT:
+            return len(image.uids) - bisect_left(image.uids, image.state.recent_uid)
+        case StatusItem.UIDNEXT:
+            return image.state.uidnext
+        case StatusItem.UIDVALIDITY:
+            return folder.uidvalidity
+        case StatusItem.SIZE:
+            return sum(image.sizes)
+        case StatusItem.DELETED_STORAGE:
+            marked = (
+                size for size, flags in zip(image.sizes, image.flags, strict=True) if flags & Flag.DELETED
+            )
+            return sum(marked)
+        case StatusItem.HIGHESTMODSEQ:
+            return image.modseq
+        case StatusItem.APPENDLIMIT:
+            return session.limits.message_bytes
+        case StatusItem.MAILBOXID:
+            return f"(F{folder.id})"

@@ -20,7 +20,7 @@ from mailserver.imap.commands import (
     store,
 )
 from mailserver.imap.grammar import commands as c
-from mailserver.imap.grammar import opening
+from mailserver.imap.grammar import listing, opening
 from mailserver.imap.session import Handler, State, Sync
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ def handlers() -> dict[type[c.Command], Handler]:
         c.Rename: handler(folders.rename, _AFTER),
         c.Subscribe: handler(folders.subscribe, _AFTER),
         c.Unsubscribe: handler(folders.unsubscribe, _AFTER),
-        c.List: handler(list.list_mailboxes, _AFTER),
-        c.Lsub: handler(list.list_subscribed, _AFTER),
-        c.Namespace: handler(list.namespace, _AFTER),
-        c.Status: handler(folders.status, _AFTER),
+        listing.List: handler(list.list_mailboxes, _AFTER),
+        listing.Lsub: handler(list.list_subscribed, _AFTER),
+        listing.Namespace: handler(list.namespace, _AFTER),
+        listing.Status: handler(list.status, _AFTER),
         c.Append: handler(append.append_message, _AFTER),
         c.Idle: handler(idle.idle, _AFTER),
         c.Check: handler(general.noop, _OPEN),

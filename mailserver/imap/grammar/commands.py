@@ -28,17 +28,6 @@ class StoreMode(StrEnum):
     REMOVE = "-FLAGS"
 
 
-class StatusItem(StrEnum):
-    """status-att, and APPENDLIMIT (RFC 7889)."""
-
-    MESSAGES = "MESSAGES"
-    RECENT = "RECENT"
-    UIDNEXT = "UIDNEXT"
-    UIDVALIDITY = "UIDVALIDITY"
-    UNSEEN = "UNSEEN"
-    APPENDLIMIT = "APPENDLIMIT"
-
-
 class Command:
     """What a client asks for, with its arguments."""
 
@@ -88,9 +77,10 @@ class Login(Command):
 
 @dataclass(frozen=True, slots=True)
 class Create(Command):
-    """RFC 3501 §6.3.3"""
+    """RFC 9051 §6.3.4, with the special uses of RFC 6154 §3 in upper case."""
 
     mailbox: str
+    uses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,36 +110,6 @@ class Unsubscribe(Command):
     """RFC 3501 §6.3.7"""
 
     mailbox: str
-
-
-@dataclass(frozen=True, slots=True)
-class List(Command):
-    """RFC 3501 §6.3.8; `special_use` is the selection option of RFC 6154 §3."""
-
-    reference: str
-    pattern: str
-    special_use: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Lsub(Command):
-    """RFC 3501 §6.3.9"""
-
-    reference: str
-    pattern: str
-
-
-@dataclass(frozen=True, slots=True)
-class Namespace(Command):
-    """RFC 2342 §5"""
-
-
-@dataclass(frozen=True, slots=True)
-class Status(Command):
-    """RFC 3501 §6.3.10"""
-
-    mailbox: str
-    items: tuple[StatusItem, ...]
 
 
 @dataclass(frozen=True, slots=True)

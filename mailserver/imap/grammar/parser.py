@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailserver.imap.grammar import commands as c
-from mailserver.imap.grammar import opening
+from mailserver.imap.grammar import listing, opening
 from mailserver.imap.grammar.cursor import Cursor
 from mailserver.imap.grammar.dates import parse_date_time
 from mailserver.imap.grammar.errors import ParseError
@@ -125,44 +125,21 @@ def _rename(cursor: Cursor) -> c.Command:
     return c.Rename(source, cursor.mailbox())
 
 
-def _list(cursor: Cursor) -> c.Command:
-    cursor.space()
-    special_use = False
-    if cursor.accept(b"("):
-        if cursor.keyword() != "SPECIAL-USE":
-            raise ParseError("Unknown selection option")
-        cursor.expect(b")")
-        cursor.space()
-        special_use = True
-    reference, pattern = _reference_and_pattern(cursor)
-    return c.List(reference, pattern, special_use)
-
-
-def _lsub(cursor: Cursor) -> c.Command:
-    cursor.space()
-    return c.Lsub(*_reference_and_pattern(cursor))
-
-
-def _reference_and_pattern(cursor: Cursor) -> tuple[str, str]:
-    reference = cursor.list_mailbox()
-    cursor.space()
-    return reference, cursor.list_mailbox()
-
-
-def _status(cursor: Cursor) -> c.Command:
+def _create(cursor: Cursor) -> c.Command:
     cursor.space()
     mailbox = cursor.mailbox()
-    cursor.space()
-    cursor.expect(b"(")
-    items: dict[c.StatusItem, None] = {}
-    while True:
-        try:
-            items[c.StatusItem(cursor.keyword())] = None
-        except ValueError:
-            raise ParseError("Unknown status item") from None
-        if cursor.accept(b")"):
-            return c.Status(mailbox, tuple(items))
+    uses: dict[str, None] = {}
+    if cursor.accept(b" ("):
+        if cursor.keyword() != "USE":
+            raise ParseError("Unknown parameter")
         cursor.space()
+        cursor.expect(b"(")
+        while not cursor.accept(b")"):
+            if uses:
+                cursor.space()
+            uses[cursor.flag().upper()] = None
+        cursor.expect(b")")
+    return c.Create(mailbox, tuple(uses))
 
 
 def _append_options(cursor: Cursor) -> tuple[FlagList, int | None]:
@@ -240,6 +217,7 @@ def _copy(
 
 
 _COMMANDS: dict[str, Callable[[Cursor], c.Command]] = {
+    **listing.COMMANDS,
     **opening.COMMANDS,
     "CAPABILITY": _alone(c.Capability()),
     "NOOP": _alone(c.Noop()),
@@ -248,15 +226,11 @@ _COMMANDS: dict[str, Callable[[Cursor], c.Command]] = {
     "STARTTLS": _alone(c.StartTls()),
     "AUTHENTICATE": _authenticate,
     "LOGIN": _login,
-    "CREATE": _mailbox_argument(c.Create),
+    "CREATE": _create,
     "DELETE": _mailbox_argument(c.Delete),
     "RENAME": _rename,
     "SUBSCRIBE": _mailbox_argument(c.Subscribe),
     "UNSUBSCRIBE": _mailbox_argument(c.Unsubscribe),
-    "LIST": _list,
-    "LSUB": _lsub,
-    "NAMESPACE": _alone(c.Namespace()),
-    "STATUS": _status,
     "APPEND": _append,
     "IDLE": _alone(c.Idle()),
     "CHECK": _alone(c.Check()),

@@ -27,7 +27,7 @@ from mailserver.refusals import (
     REVOCATION_UNKNOWN,
     UNREACHABLE,
 )
-from mailserver.smtp.tls import TlsLayer
+from mailserver.tls import TlsLayer
 from tests.mailserver.outbound.house import PEER, PEER_NAME, House, letter
 from tests.mailserver.outbound.peer import Peer
 from tests.mailserver.smtp.trusted import name

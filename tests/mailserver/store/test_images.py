@@ -172,7 +172,7 @@ async def test_renaming_the_inbox_empties_it_for_who_has_it_open(box: Box) -> No
     await box.deliver(3)
     before = await box.image()
     await box.database.write(
-        lambda uow: rename_folder(uow, box.owner_id, "INBOX", "Old", uidvalidity=5, now=NOW)
+        lambda uow: rename_folder(uow, box.owner_id, "INBOX", "Old", uidvalidities=[5], now=NOW)
     )
     after = await box.image()
     assert box.images.step(before, after) == Step((1, 2, 3), ())
@@ -182,7 +182,7 @@ async def test_renaming_the_inbox_empties_it_for_who_has_it_open(box: Box) -> No
 async def test_a_deleted_folder_has_no_image(box: Box) -> None:
     inbox = await box.folder()
     await box.database.write(
-        lambda uow: rename_folder(uow, box.owner_id, "INBOX", "Old", uidvalidity=5, now=NOW)
+        lambda uow: rename_folder(uow, box.owner_id, "INBOX", "Old", uidvalidities=[5], now=NOW)
     )
     old = await box.image("Old")
     await box.database.write(lambda uow: delete_folder(uow, box.vault, box.owner_id, "Old"))

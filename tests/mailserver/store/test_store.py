@@ -171,8 +171,10 @@ async def test_two_mails_of_one_content_are_released_one_by_one(
 async def test_deleting_a_folder_releases_its_mails(
     database: Database, vault: Vault, owner: int, deliver: Deliver
 ) -> None:
-    create = await database.write(lambda uow: create_folder(uow, owner, "X/Y", uidvalidity=9, now=NOW))
-    assert create is None
+    create = await database.write(
+        lambda uow: create_folder(uow, owner, "X/Y", uidvalidities=[9, 10], now=NOW)
+    )
+    assert isinstance(create, int)
     await deliver("X/Y")
     assert await database.write(lambda uow: delete_folder(uow, vault, owner, "X/Y")) is None
     counts = await database.read(
@@ -229,15 +231,16 @@ def test_a_name_that_no_folder_can_have(name: str) -> None:
 async def test_renaming_takes_the_children_along(database: Database, vault: Vault, owner: int) -> None:
     def unit(uow: UnitOfWork) -> list[object]:
         return [
-            create_folder(uow, owner, "A/B/C", uidvalidity=7, now=NOW),
-            rename_folder(uow, owner, "A/B", "Z/Y", uidvalidity=8, now=NOW),
-            rename_folder(uow, owner, "A", "INBOX", uidvalidity=8, now=NOW),
-            rename_folder(uow, owner, "Sent", "Other", uidvalidity=8, now=NOW),
-            rename_folder(uow, owner, "Z", "x" * 252, uidvalidity=8, now=NOW),
+            create_folder(uow, owner, "A/B/C", uidvalidities=[7] * 3, now=NOW),
+            rename_folder(uow, owner, "A/B", "Z/Y", uidvalidities=[8] * 3, now=NOW),
+            rename_folder(uow, owner, "A", "INBOX", uidvalidities=[8] * 3, now=NOW),
+            rename_folder(uow, owner, "Sent", "Other", uidvalidities=[8] * 3, now=NOW),
+            rename_folder(uow, owner, "Z", "x" * 252, uidvalidities=[8] * 3, now=NOW),
         ]
 
-    assert await database.write(unit) == [
-        None,
+    made, *refused = await database.write(unit)
+    assert isinstance(made, int)
+    assert refused == [
         None,
         FolderRefusal.EXISTS,
         FolderRefusal.IS_SPECIAL,

@@ -1,4 +1,4 @@
-"""What left a folder, when a message came into it, and its size beside its flags.
+"""What left a folder, when a message came into it, its size beside its flags; subscriptions by name.
 
 Revision ID: 0003
 Revises: 0002
@@ -33,9 +33,32 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("folder_id", "modseq", "uid", name=op.f("pk_vanished")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "subscription",
+        sa.Column("owner_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(length=600), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["owner_id"],
+            ["vault_owner.id"],
+            name=op.f("fk_subscription_owner_id_vault_owner"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("owner_id", "name", name=op.f("pk_subscription")),
+        sqlite_with_rowid=False,
+    )
+    op.execute(
+        "INSERT INTO subscription (owner_id, name) SELECT owner_id, name FROM folder WHERE subscribed = 1"
+    )
+    op.drop_column("folder", "subscribed")
 
 
 def downgrade() -> None:
+    op.add_column("folder", sa.Column("subscribed", sa.Integer(), nullable=False, server_default="0"))
+    op.execute(
+        "UPDATE folder SET subscribed = 1 WHERE EXISTS (SELECT 1 FROM subscription"
+        " WHERE subscription.owner_id = folder.owner_id AND subscription.name = folder.name)"
+    )
+    op.drop_table("subscription")
     op.drop_table("vanished")
     op.drop_index("message_by_modseq", "message")
     op.drop_column("message", "size")
