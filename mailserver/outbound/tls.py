@@ -1,10 +1,10 @@
-"""The client's end of TLS without a socket, beside the server's in `mailserver.smtp.tls`."""
+"""The client's end of TLS without a socket, beside the server's in `mailserver.tls`."""
 
 from __future__ import annotations
 
 import ssl
 
-from mailserver.smtp.tls import TlsLayer
+from mailserver.tls import TlsLayer
 
 
 class ClientTls(TlsLayer):

@@ -17,7 +17,7 @@ from aiosmtpd.smtp import SMTP, Session
 from foundation.log import get_logger
 from mailserver.smtp import replies
 from mailserver.smtp.gate import Client
-from mailserver.smtp.tls import TlsLayer
+from mailserver.tls import TlsLayer
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
