@@ -17,6 +17,9 @@ _SIGNED_IN = (
     "LIST-STATUS",
     "STATUS=SIZE",
     "UNAUTHENTICATE",
+    "MULTIAPPEND",
+    "REPLACE",
+    "UTF8=ACCEPT",
 )
 
 

@@ -34,6 +34,8 @@ class ImapLimits:
 
     message_bytes: int = 25 * 1024 * 1024
     """Largest message of APPEND (APPENDLIMIT, RFC 7889)."""
+    append_bytes: int = 64 * 1024 * 1024
+    """All messages of one APPEND together (MULTIAPPEND, RFC 3502)."""
     pending_append_bytes: int = 256 * 1024 * 1024
     """Messages being received by all sessions together."""
     line_bytes: int = 64 * 1024

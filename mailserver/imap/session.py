@@ -16,10 +16,11 @@ from mailserver.imap.capabilities import capabilities
 from mailserver.imap.connection import Connection, Disconnected, Security, ShuttingDown
 from mailserver.imap.dialect import Dialect
 from mailserver.imap.grammar import render
+from mailserver.imap.grammar.appending import message_comes_next
 from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.grammar.cursor import Cursor
 from mailserver.imap.grammar.errors import NotSupported, ParseError
-from mailserver.imap.grammar.parser import append_takes_message_next, parse_command, split_tag
+from mailserver.imap.grammar.parser import parse_command, split_tag
 from mailserver.imap.incoming import LineTooLong
 from mailserver.imap.replies import Reply, Status, bad, bye, no
 from mailserver.imap.selected import Expunges, FolderGone, SelectedFolder
@@ -305,9 +306,11 @@ class Session:
             return (
                 bad("Literal too large") if too_many or size > limits.literal_bytes_before_sign_in else None
             )
-        if append_takes_message_next(bytes(reading.text), reading.literals):
+        if message_comes_next(bytes(reading.text), reading.literals):
             if size > limits.message_bytes:
                 return no(f"The largest message has {limits.message_bytes} octets", "TOOBIG")
+            if reading.reserved + size > limits.append_bytes:
+                return no(f"All messages together have at most {limits.append_bytes} octets", "LIMIT")
             if self.shared.pending_append_bytes + size > limits.pending_append_bytes:
                 return no("Too many messages are being received, please try again", "LIMIT")
             reading.reserved += size

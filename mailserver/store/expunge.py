@@ -20,6 +20,9 @@ _DELETED = PerBatch(
     lambda chosen: select(message.c.uid, message.c.mail_id).where(chosen, _IS_DELETED).order_by(message.c.uid)
 )
 _REMOVE = PerBatch(lambda chosen: delete(message).where(chosen, _IS_DELETED))
+_IS_THE_ONE = (message.c.folder_id == bindparam("in_folder")) & (message.c.uid == bindparam("uid_"))
+_ONE = select(message.c.mail_id).where(_IS_THE_ONE)
+_REMOVE_ONE = delete(message).where(_IS_THE_ONE)
 _UNUSED = select(mail.c.id, mail.c.blob_id).where(
     mail.c.id.in_(bindparam("mails", expanding=True)), ~exists().where(message.c.mail_id == mail.c.id)
 )
@@ -51,6 +54,21 @@ def expunge(uow: UnitOfWork, vault: Vault, owner_id: int, folder_id: int, chosen
     note_vanished(uow, folder_id, uids, before + 1)
     release_unused_mails(uow, vault, owner_id, mails)
     uow.publish(f"folder:{folder_id}")
+
+
+def remove(uow: UnitOfWork, vault: Vault, owner_id: int, folder_id: int, uid: int) -> bool:
+    """Removes one message, whatever its flags; False where it is gone."""
+    names = {"in_folder": folder_id, "uid_": uid}
+    row = uow.run(_ONE, names).first()
+    if row is None:
+        return False
+    uow.run(_REMOVE_ONE, names)
+    modseq = 1 + (uow.execute(MODSEQ, {"in_folder": folder_id}).scalar() or 0)
+    uow.execute(SET_MODSEQ, {"in_folder": folder_id, "next_modseq": modseq})
+    note_vanished(uow, folder_id, [uid], modseq)
+    release_unused_mails(uow, vault, owner_id, [row.mail_id])
+    uow.publish(f"folder:{folder_id}")
+    return True
 
 
 def note_vanished(uow: UnitOfWork, folder_id: int, uids: Iterable[int], modseq: int) -> None:

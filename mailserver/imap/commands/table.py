@@ -19,8 +19,8 @@ from mailserver.imap.commands import (
     select,
     store,
 )
+from mailserver.imap.grammar import appending, listing, opening
 from mailserver.imap.grammar import commands as c
-from mailserver.imap.grammar import listing, opening
 from mailserver.imap.session import Handler, State, Sync
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def handlers() -> dict[type[c.Command], Handler]:
         listing.Lsub: handler(list.list_subscribed, _AFTER),
         listing.Namespace: handler(list.namespace, _AFTER),
         listing.Status: handler(list.status, _AFTER),
-        c.Append: handler(append.append_message, _AFTER),
+        appending.Append: handler(append.append_messages, _AFTER),
+        appending.Replace: handler(append.replace_message, _OPEN),
         c.Idle: handler(idle.idle, _AFTER),
         c.Check: handler(general.noop, _OPEN),
         c.Close: handler(select.close, _OPEN, _nothing),

@@ -113,16 +113,6 @@ class Unsubscribe(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Append(Command):
-    """RFC 3501 §6.3.11; `received_at` is epoch milliseconds."""
-
-    mailbox: str
-    flags: FlagList
-    received_at: int | None
-    message: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Idle(Command):
     """RFC 2177"""
 

@@ -131,6 +131,13 @@ class Cursor:
             return None
         raise ParseError("Expected a string or NIL")
 
+    def literal(self) -> bytes:
+        """literal / literal8 (RFC 9051 §4.3)"""
+        self.accept(b"~")
+        if self.peek() != b"{":
+            raise ParseError("The message must be a literal")
+        return self._literal()
+
     def list_mailbox(self) -> str:
         """list-mailbox, decoded; a pattern with bad modified UTF-7 is kept as its own ASCII."""
         raw = self.string() if self.peek() in (b'"', b"{") else self._match(_LIST_CHARS, "a mailbox pattern")

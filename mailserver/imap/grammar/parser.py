@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailserver.imap.grammar import appending, listing, opening
 from mailserver.imap.grammar import commands as c
-from mailserver.imap.grammar import listing, opening
-from mailserver.imap.grammar.cursor import Cursor
-from mailserver.imap.grammar.dates import parse_date_time
 from mailserver.imap.grammar.errors import ParseError
 from mailserver.imap.grammar.fetch import parse_fetch_attributes
-from mailserver.imap.grammar.flags import EMPTY, parse_flag_list, parse_flags
+from mailserver.imap.grammar.flags import parse_flags
 from mailserver.imap.grammar.search import parse_search_program
 from mailserver.imap.grammar.sequence import parse_sequence_set
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from mailserver.imap.grammar.cursor import Cursor
+    from collections.abc import Callable
 
-    from mailserver.imap.grammar.flags import FlagList
     from mailserver.imap.grammar.sequence import SequenceSet
 
 MAX_ID_PAIRS = 30
@@ -53,23 +51,6 @@ def parse_command(cursor: Cursor, name: str) -> c.Command:
 def names() -> frozenset[str]:
     """Every command that is understood."""
     return frozenset(_COMMANDS)
-
-
-def append_takes_message_next(data: bytes, literals: Sequence[bytes]) -> bool:
-    """True when `data`, which ends where a literal is announced, is an APPEND whose message comes next.
-
-    `literals` are those before it. This decides how large the literal may be, before it is read.
-    """
-    cursor = Cursor(data, literals)
-    try:
-        if split_tag(cursor)[1] != "APPEND":
-            return False
-        cursor.space()
-        cursor.mailbox()
-        _append_options(cursor)
-    except ParseError:
-        return False
-    return cursor.peek() == b"{"
 
 
 def _login(cursor: Cursor) -> c.Command:
@@ -142,28 +123,6 @@ def _create(cursor: Cursor) -> c.Command:
     return c.Create(mailbox, tuple(uses))
 
 
-def _append_options(cursor: Cursor) -> tuple[FlagList, int | None]:
-    cursor.space()
-    flags = EMPTY
-    received_at = None
-    if cursor.peek() == b"(":
-        flags = parse_flag_list(cursor)
-        cursor.space()
-    if cursor.peek() == b'"':
-        received_at = parse_date_time(cursor)
-        cursor.space()
-    return flags, received_at
-
-
-def _append(cursor: Cursor) -> c.Command:
-    cursor.space()
-    mailbox = cursor.mailbox()
-    flags, received_at = _append_options(cursor)
-    if cursor.peek() != b"{":
-        raise ParseError("The message must be a literal")
-    return c.Append(mailbox, flags, received_at, cursor.string())
-
-
 def _uid_expunge(cursor: Cursor) -> c.Command:
     cursor.space()
     return c.Expunge(parse_sequence_set(cursor))
@@ -217,6 +176,7 @@ def _copy(
 
 
 _COMMANDS: dict[str, Callable[[Cursor], c.Command]] = {
+    **appending.COMMANDS,
     **listing.COMMANDS,
     **opening.COMMANDS,
     "CAPABILITY": _alone(c.Capability()),
@@ -231,7 +191,6 @@ _COMMANDS: dict[str, Callable[[Cursor], c.Command]] = {
     "RENAME": _rename,
     "SUBSCRIBE": _mailbox_argument(c.Subscribe),
     "UNSUBSCRIBE": _mailbox_argument(c.Unsubscribe),
-    "APPEND": _append,
     "IDLE": _alone(c.Idle()),
     "CHECK": _alone(c.Check()),
     "CLOSE": _alone(c.Close()),

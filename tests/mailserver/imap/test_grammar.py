@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailserver.imap.grammar import utf7
-from mailserver.imap.grammar.commands import Append, Fetch, Id, Login, Numbering, Search, Store, StoreMode
+from mailserver.imap.grammar.appending import Append, message_comes_next
+from mailserver.imap.grammar.commands import Fetch, Id, Login, Numbering, Search, Store, StoreMode
 from mailserver.imap.grammar.cursor import Cursor, inbox_in_capitals
 from mailserver.imap.grammar.dates import format_date_time, parse_date, parse_date_time
 from mailserver.imap.grammar.errors import NotSupported, ParseError
 from mailserver.imap.grammar.fetch import MAX_ITEMS, FetchItem, Partial, Section, SectionText
-from mailserver.imap.grammar.parser import append_takes_message_next, names, parse_command, split_tag
+from mailserver.imap.grammar.parser import names, parse_command, split_tag
 from mailserver.imap.grammar.patterns import ListPattern
 from mailserver.imap.grammar.search import AndKey, NotKey, OrKey, TextKey, Where
 from mailserver.imap.grammar.sequence import SequenceSet, format_uid_set, parse_sequence_set
@@ -370,14 +371,28 @@ def test_it_accepts_id_in_its_forms() -> None:
 def test_it_reads_append_with_everything() -> None:
     command = parse(b'APPEND "inbox" (\\Seen x) " 1-Jan-1970 00:00:01 +0000" {2}\r\n', b"hi")
     assert isinstance(command, Append)
-    assert (command.mailbox, command.received_at, command.message) == ("INBOX", 1000, b"hi")
+    (message,) = command.messages
+    assert (command.mailbox, message.received_at, message.content) == ("INBOX", 1000, b"hi")
+
+
+def test_it_reads_several_messages_in_the_forms_of_each_extension() -> None:
+    command = parse(b"APPEND x {2}\r\n (\\Seen) ~{3}\r\n UTF8 (~{1+}\r\n)", b"hi", b"two", b"3")
+    assert isinstance(command, Append)
+    assert [message.content for message in command.messages] == [b"hi", b"two", b"3"]
+    with pytest.raises(ParseError):
+        parse(b"APPEND x UTF8 (~{2}\r\n", b"hi")
+    with pytest.raises(ParseError):
+        parse(b"APPEND x {2}\r\n (\\Seen)", b"hi")
 
 
 def test_it_knows_when_the_message_of_append_comes_next() -> None:
-    assert append_takes_message_next(b"a APPEND INBOX {5}", [])
-    assert append_takes_message_next(b"a append {5}\r\n (\\Seen) {9+}", [b"INBOX"])
-    assert not append_takes_message_next(b"a APPEND {5}", [])
-    assert not append_takes_message_next(b"a SEARCH BODY {5}", [])
+    assert message_comes_next(b"a APPEND INBOX {5}", [])
+    assert message_comes_next(b"a append {5}\r\n (\\Seen) {9+}", [b"INBOX"])
+    assert message_comes_next(b"a UID REPLACE 7 INBOX (\\Seen) ~{5}", [])
+    assert message_comes_next(b"a APPEND INBOX {2}\r\n UTF8 (~{9}", [b"hi"])
+    assert not message_comes_next(b"a APPEND INBOX {2}\r\n nonsense {9}", [b"hi"])
+    assert not message_comes_next(b"a APPEND {5}", [])
+    assert not message_comes_next(b"a SEARCH BODY {5}", [])
 
 
 _WORDS = st.sampled_from(
@@ -392,7 +407,7 @@ _WORDS = st.sampled_from(
 @given(st.lists(_WORDS, max_size=14).map(b"".join) | st.binary(max_size=80))
 def test_the_parser_raises_nothing_but_its_own_error(text: bytes) -> None:
     cursor = Cursor(b"a " + text, [b"abc", b"def"])
-    append_takes_message_next(b"a " + text, [b"abc"])
+    message_comes_next(b"a " + text, [b"abc"])
     try:
         _, name = split_tag(cursor)
         parse_command(cursor, name)
