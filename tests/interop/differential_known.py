@@ -76,7 +76,7 @@ FOUND_OTHERWISE: dict[tuple[str, str], str] = {
 
 KNOWN: tuple[Callable[[Step, Facts, Facts], bool], ...] = (
     nothing_to_copy,
-    expunge_of_a_folder_opened_for_reading,
+    a_change_in_a_folder_opened_for_reading,
 )
 
 
