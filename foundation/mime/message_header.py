@@ -47,5 +47,5 @@ def read_message_header(message: bytes, part: Part) -> MessageHeader:
             named[name] = value
         elif name in _JOINED and len(named[name]) < MAX_JOINED_BYTES:
             named[name] += b", " + value
-    addresses = {name: list(read_addresses(named.get(name, b""))) for name in ADDRESS_FIELDS}
+    addresses = {name: list(read_addresses(named[name])) if name in named else [] for name in ADDRESS_FIELDS}
     return MessageHeader(lines, named, addresses)

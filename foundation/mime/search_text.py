@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from foundation.mime.addresses import GroupStart, RawAddress
 from foundation.mime.casemap import fold_text
-from foundation.mime.charsets import decode, decode_unlabelled
+from foundation.mime.charsets import decode_unlabelled
 from foundation.mime.entities import decode_references
+from foundation.mime.excerpts import read_excerpt
 from foundation.mime.fields import unfold
 from foundation.mime.message_header import read_message_header
 from foundation.mime.scanner import headers
 from foundation.mime.transfer import IDENTITY
-from foundation.mime.transfer import decode as decode_transfer
 from foundation.mime.words import decode_words
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ KEPT: Final = 256 * 1024
 """Octets of the fields, and of the decoded texts, that are kept of a message."""
 LARGEST: Final = 16 * 1024 * 1024
 """The same where the message itself is read because not all was kept."""
-
-_OCTETS_FOR_THREE: Final = {"base64": 5, "quoted-printable": 9}
-"""Octets of a transfer encoding, line ends included, that surely hold three octets."""
 
 
 class Section(IntEnum):
@@ -165,9 +162,10 @@ def _body(message: bytes, root: Part, limit: int) -> tuple[list[str], bool]:
             texts += lines
             left -= sum(map(len, lines))
         elif _is_text(part, root):
-            text, octets, is_whole = _text(message, part, left)
-            texts.append(text)
-            left -= octets
+            excerpt = read_excerpt(message, part, left)
+            is_whole = excerpt.is_whole
+            texts.append(decode_references(excerpt.text) if part.subtype == "html" else excerpt.text)
+            left -= excerpt.octets
         else:
             continue
         is_complete = is_complete and is_whole
@@ -178,17 +176,3 @@ def _is_text(part: Part, root: Part) -> bool:
     if part.is_multipart:
         return False
     return part.media_type in ("text", "message") or (part is root and part.encoding in IDENTITY)
-
-
-def _text(message: bytes, part: Part, limit: int) -> tuple[str, int, bool]:
-    """The decoded text of a part, how many octets of it were read, and whether these are all."""
-    end = part.body_start + limit * _OCTETS_FOR_THREE.get(part.encoding, 3) // 3 + 4
-    is_whole = end >= part.end
-    data = decode_transfer(memoryview(message)[part.body_start : min(end, part.end)], part.encoding)
-    if len(data) > limit:
-        data, is_whole = data[:limit], False
-    if not is_whole:
-        # Not in the middle of a character: UTF-8 cut short would be read as something else.
-        data = data[: data.rfind(b"\n") + 1] or data
-    text = decode(data, part.parameters.get("charset"))
-    return decode_references(text) if part.subtype == "html" else text, len(data), is_whole

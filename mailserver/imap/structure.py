@@ -6,32 +6,33 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from foundation.mime.addresses import GroupStart, RawAddress, read_addresses
+from foundation.mime.addresses import GroupStart, RawAddress
 from foundation.mime.dates import parse_date
-from foundation.mime.fields import unfold
+from foundation.mime.message_header import ADDRESS_FIELDS, MessageHeader, read_message_header
 from foundation.mime.parameters import join_parameters
-from foundation.mime.scanner import Part, headers
+from foundation.mime.search_text import SearchText, search_text_of
 from foundation.mime.words import decode_words
+from mailserver.imap.base_subject import base_subject
+from mailserver.imap.preview import preview
 from mailserver.imap.section import PartIndex, dump_parts, load_parts
+from mailserver.imap.sort_keys import SortKeys, read_sort_keys
+from mailserver.imap.threads import MAX_REFERENCES, ThreadKeys, read_thread_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from foundation.mime.addresses import AddressEvent
     from foundation.mime.parameters import Parameters
+    from foundation.mime.scanner import Part
 
 __all__ = ["PartIndex", "Rendering", "load_parts", "render", "string"]
 
-MAX_REFERENCES: Final = 50
 MAX_REFERENCES_BYTES: Final = 65_536
 MAX_ID: Final = 998
 MAX_SUBJECT: Final = 998
 
 _QUOTABLE: Final = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]*")
 _MESSAGE_ID: Final = re.compile(rb"<[^<>\x00-\x20\x7f]{1,%d}>" % (MAX_ID - 2))
-_ADDRESS_FIELDS: Final = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
-_WANTED: Final = frozenset(
-    (b"date", b"subject", b"in-reply-to", b"message-id", b"references", *_ADDRESS_FIELDS)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +54,38 @@ class Rendering:
     """Decoded, at most MAX_SUBJECT characters."""
     sent_at: int | None
     """The Date field in epoch milliseconds."""
+    sort_keys: SortKeys
+    thread_keys: ThreadKeys
+    preview: str
+    search_text: SearchText
 
 
 def render(message: bytes, root: Part) -> Rendering:
     """All that IMAP and the conversation view need to know of a message, from its bytes and its scanned structure."""
-    fields = _fields(message, root)
-    envelope = _envelope(fields)
+    header = read_message_header(message, root)
+    fields = header.named
     body, bodystructure = _structure(message, root)
     sent = parse_date(fields[b"date"]) if b"date" in fields else None
-    references = _MESSAGE_ID.findall(fields.get(b"references", b"")[-MAX_REFERENCES_BYTES:])
+    subject = decode_words(fields.get(b"subject", b""))
+    base = base_subject(subject)
+    references = fields.get(b"references", b"")[-MAX_REFERENCES_BYTES:]
+    message_id, in_reply_to = fields.get(b"message-id", b""), fields.get(b"in-reply-to", b"")
     return Rendering(
-        envelope=envelope,
+        envelope=_envelope(header),
         body=body,
         bodystructure=bodystructure,
         parts=dump_parts(root),
-        message_id=_first_id(fields.get(b"message-id", b"")),
-        in_reply_to=_first_id(fields.get(b"in-reply-to", b"")),
-        references=tuple(_ascii(reference) for reference in references[-MAX_REFERENCES:]),
-        subject=decode_words(fields.get(b"subject", b""))[:MAX_SUBJECT],
+        message_id=_first_id(message_id),
+        in_reply_to=_first_id(in_reply_to),
+        references=tuple(
+            _ascii(reference) for reference in _MESSAGE_ID.findall(references)[-MAX_REFERENCES:]
+        ),
+        subject=subject[:MAX_SUBJECT],
         sent_at=sent.at if sent is not None else None,
+        sort_keys=read_sort_keys(base.text, header),
+        thread_keys=read_thread_keys(message_id, references, in_reply_to, is_reply=base.is_reply),
+        preview=preview(message, root),
+        search_text=search_text_of(message, root, header),
     )
 
 
@@ -94,22 +108,9 @@ def _text(value: str | None) -> bytes:
     return b"NIL" if value is None else string(value.encode("utf-8", "replace"))
 
 
-def _fields(message: bytes, part: Part) -> dict[bytes, bytes]:
-    """The fields an envelope is made of, unfolded. Of To, Cc and Bcc all, joined; of others the first counts."""
-    fields: dict[bytes, bytes] = {}
-    for name, value in headers(message, part.header_start, part.body_start):
-        name = name.lower()
-        if name not in _WANTED:
-            continue
-        if name not in fields:
-            fields[name] = unfold(value)
-        elif name in (b"to", b"cc", b"bcc") and len(fields[name]) < MAX_REFERENCES_BYTES:
-            fields[name] += b", " + unfold(value)
-    return fields
-
-
-def _envelope(fields: dict[bytes, bytes]) -> bytes:
-    addresses = {name: _addresses(fields.get(name, b"")) for name in _ADDRESS_FIELDS}
+def _envelope(header: MessageHeader) -> bytes:
+    fields = header.named
+    addresses = {name: _addresses(header.addresses[name]) for name in ADDRESS_FIELDS}
     for name in (b"sender", b"reply-to"):
         if addresses[name] == b"NIL":
             addresses[name] = addresses[b"from"]
@@ -122,9 +123,9 @@ def _envelope(fields: dict[bytes, bytes]) -> bytes:
     )
 
 
-def _addresses(raw: bytes) -> bytes:
+def _addresses(events: Sequence[AddressEvent]) -> bytes:
     rows = []
-    for event in read_addresses(raw) if raw else ():
+    for event in events:
         if isinstance(event, RawAddress):
             # A mailbox without a domain must not look like the start of a group, whose host is NIL.
             rows.append(
@@ -176,7 +177,7 @@ def _single(message: bytes, part: Part) -> bytes:
         part.size,
     )
     if part.embedded is not None:
-        return b"%b %b " % (fields, _envelope(_fields(message, part.embedded)))
+        return b"%b %b " % (fields, _envelope(read_message_header(message, part.embedded)))
     return fields
 
 
