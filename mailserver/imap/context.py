@@ -47,11 +47,16 @@ class ImapLimits:
     """A literal that nobody waits for (LITERAL+) is read and dropped up to here; beyond, the connection ends."""
     connections: int = 10_000
     connections_per_peer: int = 1_000
+    connections_per_person: int = 100
+    """Of one mailbox that signed in: a mail program opens about five, on each of several devices."""
+    handshake_seconds: float = 20.0
     sign_in_seconds: float = 60.0
     idle_seconds: float = 30 * 60.0
     """RFC 3501 §5.4 asks for at least 30 minutes."""
     stalled_seconds: float = 5 * 60.0
     """A client that reads nothing, or stops in the middle of a literal, is cut after this."""
+    literal_bytes_per_second: int = 1_000
+    """What a literal has to come at, all in all, beyond the time that a client may stall."""
     commands_before_sign_in: int = 50
     access_seconds: float = 15.0
     """How often a session makes sure that its box may still be read."""

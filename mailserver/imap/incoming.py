@@ -50,6 +50,10 @@ class Incoming:
         del self._data[:count]
         return taken
 
+    def take_some(self, most: int) -> bytes:
+        """What is there, up to `most` octets."""
+        return self.take(min(most, len(self._data))) or b""
+
     def drop(self, count: int) -> int:
         """Forgets up to `count` octets; returns how many."""
         dropped = min(count, len(self._data))

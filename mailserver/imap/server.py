@@ -6,13 +6,14 @@
     ...
     await server.close()
 
-`server.protocol(Security.STARTTLS)` makes one connection for `loop.create_server`, where the caller listens itself
-(for Security.IMPLICIT_TLS with `ssl=context.tls`).
+`server.protocol(Security.STARTTLS)` makes one connection for `loop.create_server`, where the caller listens itself;
+TLS is the connection's own, so without `ssl=`.
 """
 
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ __all__ = ["ImapServer", "Security"]
 log = get_logger(__name__)
 
 _BACKLOG = 1024
+_HANDSHAKES = 2  # at once
 _CLOSING_SECONDS = 10.0
 
 
@@ -48,15 +50,21 @@ class ImapServer:
         )
         self._servers: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
-        self._crowd = Crowd(context.limits.connections, context.limits.connections_per_peer)
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._is_closing = False
+        limits = context.limits
+        self._crowd = Crowd(limits.connections, limits.connections_per_peer)
+        self._persons = Crowd(limits.connections, limits.connections_per_person)
+        # Its own threads: a flood of handshakes must not hold up what else is computed beside the loop.
+        self.handshakes = ThreadPoolExecutor(_HANDSHAKES, "imap-handshake")
 
     async def listen(self, host: str, port: int, security: Security) -> int:
         """Opens a listener and returns its port (0 asks for a free one)."""
-        tls = self.context.tls if security is Security.IMPLICIT_TLS else None
-        if security is Security.IMPLICIT_TLS and tls is None:
+        if security is Security.IMPLICIT_TLS and self.context.tls is None:
             raise ValueError("implicit TLS needs a certificate")
         server = await asyncio.get_running_loop().create_server(
-            partial(self.protocol, security), host, port, ssl=tls, backlog=_BACKLOG
+            partial(self.protocol, security), host, port, backlog=_BACKLOG
         )
         self._servers.append(server)
         bound: int = server.sockets[0].getsockname()[1]
@@ -64,45 +72,71 @@ class ImapServer:
 
     def protocol(self, security: Security) -> Connection:
         """One connection, for `loop.create_server`."""
-        return Connection(self.context, security, self._serve)
+        return Connection(self.context, security, self)
 
     @property
     def connections(self) -> int:
-        """Clients that are connected now."""
+        """Clients that are connected now, those in a handshake included."""
         return len(self._connections)
 
-    async def _serve(self, connection: Connection) -> None:
+    # For connections
+
+    def enter(self, connection: Connection) -> bytes | None:
+        """Counts a connection in; where there is no room, the farewell instead (RFC 5530 §3)."""
+        if self._is_closing:
+            return bye("[UNAVAILABLE] The server is closing")
         if not self._crowd.enter(connection.peer):
-            connection.write(bye("Too many connections"))
-            return
+            log.warning("imap.too_many_connections")
+            if self._crowd.is_full:
+                return bye("[UNAVAILABLE] Too many connections")
+            return bye("[LIMIT] Too many connections from this address")
         self._connections.add(connection)
+        self._empty.clear()
+        return None
+
+    def leave(self, connection: Connection) -> None:
+        """Counts a connection out; again is harmless."""
+        if connection not in self._connections:
+            return
+        self._connections.discard(connection)
+        self._crowd.leave(connection.peer)
+        if not self._connections:
+            self._empty.set()
+
+    def enter_person(self, owner_id: int) -> bool:
+        """Counts a connection that signed in; False, and not counted, when its mailbox has enough of them."""
+        return self._persons.enter(owner_id)
+
+    def leave_person(self, owner_id: int) -> None:
+        """Counts out a connection that `enter_person` counted in."""
+        self._persons.leave(owner_id)
+
+    async def serve(self, connection: Connection) -> None:
+        """Holds the conversation; raises Disconnected."""
         try:
             await Session(self._shared, connection).run()
         except Disconnected:
-            return
+            raise
         except Exception as error:
             log.error("imap.session_failed", error=type(error).__name__)
             connection.write(bye("Internal error"))
-        finally:
-            self._connections.discard(connection)
-            self._crowd.leave(connection.peer)
 
     async def close(self) -> None:
         """Stops listening, lets every command in progress finish, says BYE to everybody."""
+        self._is_closing = True
         for server in self._servers:
             server.close()
-        tasks = []
         for connection in tuple(self._connections):
             connection.shut_down()
-            if connection.task is not None:
-                tasks.append(connection.task)
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=_CLOSING_SECONDS)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
-        for connection in tuple(self._connections):
-            connection.abort()
+        try:
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self._empty.wait()
+        except TimeoutError:
+            for connection in tuple(self._connections):
+                connection.abort()
+                if connection.task is not None:
+                    connection.task.cancel()
+            await self._empty.wait()
         for server in self._servers:
             await server.wait_closed()
+        self.handshakes.shutdown(wait=False)

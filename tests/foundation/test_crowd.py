@@ -21,7 +21,7 @@ def test_who_leaves_makes_room_and_is_not_remembered() -> None:
     crowd.leave("a")
     assert crowd.enter("b")
     crowd.leave("b")
-    assert not crowd._by_address
+    assert not crowd._by_origin
 
 
 def test_who_was_refused_is_not_counted() -> None:

@@ -150,7 +150,7 @@ async def test_connections_are_bounded_per_peer(start: Callable[..., Awaitable[I
     imap = await start(ImapLimits(connections_per_peer=2))
     first, _second = await imap.connect(), await imap.signed_in()
     third = await imap.connect_raw()
-    assert await third.line() == "* BYE Too many connections"
+    assert await third.line() == "* BYE [LIMIT] Too many connections from this address"
     assert await third.is_closed()
     await first.command("LOGOUT")
     assert await first.is_closed()
