@@ -11,6 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 
@@ -25,9 +26,12 @@ class Events:
         for subscription in self._listeners.get(topic, ()):
             subscription._notify(topic)
 
-    def subscribe(self, *topics: str) -> Subscription:
-        """A subscription to use as a context manager."""
-        subscription = Subscription(self)
+    def subscribe(self, *topics: str, wake: Callable[[], None] | None = None) -> Subscription:
+        """A subscription to use as a context manager.
+
+        With `wake` that is called at each wake-up, and whoever it wakes asks `take`; nobody may `wait` then.
+        """
+        subscription = Subscription(self, wake)
         for topic in topics:
             subscription.add(topic)
         return subscription
@@ -47,11 +51,17 @@ class Events:
 class Subscription:
     """What one listener has been told since it last asked."""
 
-    def __init__(self, events: Events) -> None:
+    __slots__ = ("_events", "_pending", "_topics", "_wake", "_woken")
+
+    def __init__(self, events: Events, wake: Callable[[], None] | None) -> None:
         self._events = events
         self._topics: set[str] = set()
         self._pending: set[str] = set()
-        self._woken = asyncio.Event()
+        self._woken: asyncio.Event | None = None
+        if wake is None:
+            self._woken = asyncio.Event()
+            wake = self._woken.set
+        self._wake = wake
 
     def add(self, topic: str) -> None:
         """Listens to one more topic."""
@@ -66,6 +76,7 @@ class Subscription:
 
     async def wait(self, timeout: float | None = None) -> frozenset[str]:  # noqa: ASYNC109 - a time-out is an answer here
         """The topics that were published since the last call; empty after `timeout` seconds of silence."""
+        assert self._woken is not None
         try:
             await asyncio.wait_for(self._woken.wait(), timeout)
         except TimeoutError:
@@ -76,12 +87,13 @@ class Subscription:
         """The topics that were published since the last call, without waiting."""
         topics = frozenset(self._pending)
         self._pending.clear()
-        self._woken.clear()
+        if self._woken is not None:
+            self._woken.clear()
         return topics
 
     def _notify(self, topic: str) -> None:
         self._pending.add(topic)
-        self._woken.set()
+        self._wake()
 
     def close(self) -> None:
         """Forgets every topic."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from foundation.log import get_logger
 from mailserver.imap.capabilities import capabilities
-from mailserver.imap.connection import Connection, Disconnected, Security, ShuttingDown
+from mailserver.imap.connection import Connection, Disconnected, Security, ShuttingDown, TimedOut
 from mailserver.imap.dialect import Dialect
 from mailserver.imap.grammar import render
 from mailserver.imap.grammar.appending import message_comes_next
@@ -204,10 +204,10 @@ class Session:
     async def ask(self, prompt: bytes, limit: int) -> bytes:
         """Sends a continuation request and reads the line that answers it, before the time to sign in is over."""
         self.connection.write(b"+ " + prompt + b"\r\n")
+        self.connection.deadline = self._sign_in_before
         try:
-            async with asyncio.timeout_at(self._sign_in_before):
-                return await self.connection.read_line(limit)
-        except TimeoutError:
+            return await self.connection.next_line(limit)
+        except TimedOut:
             raise Goodbye(_TOO_SLOW) from None
 
     def sign_in_was_refused(self) -> None:
@@ -257,21 +257,20 @@ class Session:
             await asyncio.sleep(0)  # a client that pipelines does not keep the others waiting
 
     async def _read_before_deadline(self, reading: _Reading) -> None:
-        loop = asyncio.get_running_loop()
         if self.principal is None:
-            deadline, text = self._sign_in_before, _TOO_SLOW
+            self.connection.deadline, text = self._sign_in_before, _TOO_SLOW
         else:
-            deadline, text = loop.time() + self.limits.idle_seconds, "Idle for too long"
+            now = asyncio.get_running_loop().time()
+            self.connection.deadline, text = now + self.limits.idle_seconds, "Idle for too long"
         try:
-            async with asyncio.timeout_at(deadline):
-                await self._read(reading)
-        except TimeoutError:
+            await self._read(reading)
+        except TimedOut:
             raise Goodbye(text) from None
 
     async def _read(self, reading: _Reading) -> None:
         text = reading.text
         while True:
-            line = await self.connection.read_line(max(self.limits.line_bytes - len(text), 0))
+            line = await self.connection.next_line(max(self.limits.line_bytes - len(text), 0))
             text += line
             found = _LITERAL_AHEAD.search(line)
             if found is None:
@@ -349,7 +348,7 @@ class Session:
             await self.tell(handler.sync(command))
         except ParseError as error:
             reply = bad(error.text)
-        except (Disconnected, Goodbye, ShuttingDown, LineTooLong, FolderGone):
+        except (Disconnected, Goodbye, ShuttingDown, LineTooLong, FolderGone, TimedOut):
             raise
         except Exception as error:
             reference = secrets.token_hex(4)
