@@ -12,6 +12,9 @@ MAX_TRIGRAMS: Final = 16
 MAX_REPLACEMENTS: Final = 100
 """Distinct characters that are replaced one after the other; more of them are looked up one by one."""
 
+_ASCII: Final = bytes(
+    0x20 if code != 0x0A and (code < 0x20 or code == 0x7F) else code for code in range(256)
+).lower()
 _ALIKE: Final = MappingProxyType(
     {
         "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ł": "l", "ı": "i", "‘": "'", "’": "'", "ʼ": "'", "´": "'",
@@ -31,7 +34,7 @@ def fold_text(text: str) -> str:
     if "\r\n" in text:
         text = text.replace("\r\n", "\n")
     if text.isascii():
-        return text.translate(_ASCII)
+        return text.encode("ascii").translate(_ASCII).decode("ascii")
     changes = {
         character: folded for character in set(text) if (folded := _fold_character(character)) != character
     }
@@ -78,7 +81,7 @@ def _title(character: str) -> str:
 @lru_cache(maxsize=4096)
 def _fold_character(character: str) -> str:
     if character.isascii():
-        return _ASCII.get(ord(character), character)
+        return chr(_ASCII[ord(character)])
     folded, before = character, ""
     while folded != before:  # a folded letter may have a mark or a case of its own
         before = folded
@@ -89,9 +92,3 @@ def _fold_character(character: str) -> str:
             if not unicodedata.combining(piece)
         )
     return folded
-
-
-_ASCII: Final = MappingProxyType(
-    dict.fromkeys((*range(10), *range(11, 32), 127), " ")
-    | {code: chr(code + 32) for code in range(0x41, 0x5B)}
-)

@@ -64,7 +64,7 @@ def read_search_text(message: bytes, root: Part, limit: int = KEPT) -> SearchTex
 def search_text_of(message: bytes, root: Part, header: MessageHeader, limit: int = KEPT) -> SearchText:
     """The same where the header of the message was read already."""
     lines, is_head_complete = _lines(header.lines, limit)
-    lines = [fold_text("\n".join(lines))] if lines else []
+    lines = list(map(fold_text, lines))  # one by one: most are ASCII, which is quick
     sections = [
         decode_words(header.named.get(b"subject", b"")),
         *(_addresses(header.addresses[name]) for name in (b"from", b"to", b"cc", b"bcc")),

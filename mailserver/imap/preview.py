@@ -81,8 +81,9 @@ def _texts(root: Part) -> list[Part]:
 def _own_lines(text: str) -> str:
     """The lines above a signature that quote nothing, nor say who is quoted."""
     kept: list[str] = []
+    enough = 4 * MAX_PREVIEW
     for line in map(str.strip, text.split("\n")):
-        if line == "--":
+        if line == "--" or enough < 0:
             break
         if line.startswith(">"):
             continue
@@ -93,6 +94,7 @@ def _own_lines(text: str) -> str:
                 kept.pop()
                 continue
         kept.append(line)
+        enough -= len(line)
     return "\n".join(kept)
 
 
