@@ -129,6 +129,9 @@ class LimitSettings(_Section):
         30_000, ge=0, description="messages of one operator's certificate in a minute; 0: no limit"
     )
     messages_per_minute_per_bal: int = Field(
+    connections_per_person: int = Field(
+        100, ge=5, description="connections signed in to one mailbox by IMAP; a mail program opens about five"
+    )
         600, ge=0, description="messages submitted by one box in a minute; 0: no limit"
     )
     message_memory_bytes: int = Field(

@@ -134,6 +134,7 @@ class Operator:
         await self._open_imap(
             ImapContext(database, vault, events, clock, sign_in, tls, limits, zone=PARIS), plain
         )
+            connections_per_person=settings.limits.connections_per_person,
         if settings.http:
             portal = application(
                 PortalContext(

@@ -278,12 +278,6 @@ class Connection(asyncio.Protocol):
             await self._more(self.deadline)
         return line
 
-    async def read_line(self, limit: int) -> bytes:
-        """As `next_line`, however long it takes."""
-        while (line := self.take_line(limit)) is None:
-            await self._more(math.inf)
-        return line
-
     async def wait(self) -> None:
         """Returns when the client sent something, or after a `nudge`; raises TimedOut, Disconnected, ShuttingDown.
 

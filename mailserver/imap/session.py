@@ -159,6 +159,7 @@ class Session:
         self.dialect = Dialect()
         self._sign_in_before = asyncio.get_running_loop().time() + self.limits.sign_in_seconds
         self._commands = 0
+        self.connection.leave_person()
 
     def locate(self, mailbox: str) -> Place | None:
         """Where a mailbox name of the client leads, whether or not there is a folder; None where it may not look."""
