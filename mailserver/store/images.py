@@ -6,6 +6,7 @@ the last one and from what changed since. Sessions that have the same folder ope
 
 from __future__ import annotations
 
+import json
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict, deque
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, func, select
 
 from foundation.prepared import run
 from mailserver.store.tables import Flag, folder, message, vanished
@@ -44,17 +45,20 @@ _COLUMNS = (
     message.c.received_at,
     message.c.keywords,
 )
-_ALL = select(*_COLUMNS).where(message.c.folder_id == bindparam("in_folder")).order_by(message.c.uid)
+_LISTED = (
+    select(*_COLUMNS).where(message.c.folder_id == bindparam("in_folder")).order_by(message.c.uid).subquery()
+)
+_ALL = select(*(func.json_group_array(column) for column in _LISTED.c))
+"""A column in one text: twice as quick as rows, since no object is made for a message."""
 _CHANGED = (
     select(*_COLUMNS)
     .where(message.c.folder_id == bindparam("in_folder"), message.c.modseq > bindparam("known"))
-    .order_by(message.c.uid)
     .limit(bindparam("most"))
 )
+"""In no order: asked for one, SQLite reads the whole folder by UID and not the few rows by modification sequence."""
 _VANISHED = (
     select(vanished.c.uid)
     .where(and_(vanished.c.folder_id == bindparam("in_folder"), vanished.c.modseq > bindparam("known")))
-    .order_by(vanished.c.uid)
     .limit(bindparam("most"))
 )
 _UNLIMITED = 2**62
@@ -205,15 +209,15 @@ def folder_state(connection: Connection, folder_id: int) -> FolderState | None:
 def vanished_since(connection: Connection, folder_id: int, modseq: int) -> list[int]:
     """UIDs that left the folder after a modification sequence, ascending (RFC 7162 §3.2.5)."""
     names = {"in_folder": folder_id, "known": modseq, "most": _UNLIMITED}
-    return [row[0] for row in run(connection, _VANISHED, names)]
+    return sorted(uid for (uid,) in run(connection, _VANISHED, names).tuples())
 
 
 def _load(connection: Connection, folder_id: int) -> FolderImage | None:
     state = folder_state(connection, folder_id)
     if state is None:
         return None
-    rows = list(run(connection, _ALL, {"in_folder": folder_id}))
-    uids, flags, modseqs, sizes, received, keywords = zip(*rows, strict=True) if rows else ((),) * 6
+    columns = run(connection, _ALL, {"in_folder": folder_id}).tuples()[0]
+    uids, flags, modseqs, sizes, received, keywords = map(json.loads, columns)
     return FolderImage(
         folder_id,
         state,
@@ -222,8 +226,14 @@ def _load(connection: Connection, folder_id: int) -> FolderImage | None:
         array("Q", modseqs),
         array("I", sizes),
         array("q", received),
-        {uid: words for uid, words in zip(uids, keywords, strict=True) if words},
+        _used(uids, keywords),
     )
+
+
+def _used(uids: Sequence[int], keywords: Sequence[str]) -> dict[int, str]:
+    if not any(keywords):
+        return {}
+    return {uid: words for uid, words in zip(uids, keywords, strict=True) if words}
 
 
 def _changes(connection: Connection, image: FolderImage, most: int) -> tuple[FolderImage, Step] | None:
@@ -233,11 +243,11 @@ def _changes(connection: Connection, image: FolderImage, most: int) -> tuple[Fol
         # Deleted this instant (the caller's next look tells), or nothing but \Recent was claimed.
         return _with_state(image, state or image.state), Step((), ())
     names = {"in_folder": image.folder_id, "known": image.modseq, "most": most}
-    gone = [row[0] for row in run(connection, _VANISHED, names)]
-    rows = list(run(connection, _CHANGED, names))
+    gone = sorted(uid for (uid,) in run(connection, _VANISHED, names).tuples())
+    rows = sorted(run(connection, _CHANGED, names).tuples())
     if len(gone) >= most or len(rows) >= most:
         return None
-    return _next(image, state, gone, rows), Step(tuple(gone), tuple(row.uid for row in rows))
+    return _next(image, state, gone, rows), Step(tuple(gone), tuple(row[0] for row in rows))
 
 
 def _with_state(image: FolderImage, state: FolderState) -> FolderImage:
@@ -255,7 +265,7 @@ def _with_state(image: FolderImage, state: FolderState) -> FolderImage:
 
 def _next(image: FolderImage, state: FolderState, gone: Sequence[int], rows: Sequence[Any]) -> FolderImage:
     places = [place for uid in gone if (place := image.place_of(uid)) is not None]
-    arrived = [row for row in rows if row.uid >= image.state.uidnext]
+    arrived = bool(rows) and rows[-1][0] >= image.state.uidnext
     uids, sizes, received = image.uids, image.sizes, image.received
     flags, modseqs, keywords = bytearray(image.flags), image.modseqs[:], dict(image.keywords)
     if places or arrived:
