@@ -71,6 +71,8 @@ def thread_by_references(rows: Sequence[ThreadRow], numbers: Sequence[int]) -> b
 
 def thread_by_subject(rows: Sequence[ThreadRow], numbers: Sequence[int]) -> bytes:
     """The same for THREAD ORDEREDSUBJECT."""
+    if not rows:
+        return b""
     threads: dict[str, list[int]] = {}
     for message in sorted(range(len(rows)), key=lambda row: rows[row][0]):
         threads.setdefault(rows[message][3], []).append(message)
