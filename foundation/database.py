@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, CursorResult, Executable, Table
 
+    from foundation.cipher import DatabaseKey
     from foundation.events import Events
     from foundation.prepared import Answer, PreparedStatements, Statement
 
@@ -102,12 +103,17 @@ class Database(ABC):
     """An open database. Safe to use from one event loop."""
 
     @classmethod
-    async def open(cls, url: str, *, events: Events | None = None) -> Database:
-        """Opens `sqlite:///path`; raises DatabaseUnavailable with a sentence for anything it cannot open."""
+    async def open(
+        cls, url: str, *, key: DatabaseKey | None = None, events: Events | None = None
+    ) -> Database:
+        """Opens `sqlite:///path`, encrypted with `key` where one is given.
+
+        Raises DatabaseUnavailable with a sentence for anything it cannot open.
+        """
         if url.startswith("sqlite:///"):
             from foundation.sqlite import SqliteDatabase
 
-            return await SqliteDatabase.open_file(url, events=events)
+            return await SqliteDatabase.open_file(url, key=key, events=events)
         raise DatabaseUnavailable(only_sqlite(url))
 
     @abstractmethod
@@ -124,6 +130,14 @@ class Database(ABC):
     @abstractmethod
     def read_now(self, query: Callable[[Connection], T]) -> T:
         """Runs a quick look-up by key on the calling thread, which must be the event loop's."""
+
+    @abstractmethod
+    def data_version(self) -> int:
+        """A number that differs from the last one when something was committed since, here or by another process.
+
+        Only for comparing two answers of one open database; on the event loop, some microseconds. A change
+        may also be a false alarm.
+        """
 
     @abstractmethod
     async def close(self) -> None:

@@ -7,7 +7,6 @@ given up is the conversion of values: columns of integers, text and bytes only, 
 
 from __future__ import annotations
 
-import sqlite3
 from collections import namedtuple
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Insert, Select
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.exc import DBAPIError
+
+from foundation.driver import dbapi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +33,7 @@ class Answer:
 
     __slots__ = ("_cursor", "_row")
 
-    def __init__(self, cursor: sqlite3.Cursor, row: Callable[[Sequence[Any]], Any] | None) -> None:
+    def __init__(self, cursor: dbapi.Cursor, row: Callable[[Sequence[Any]], Any] | None) -> None:
         self._cursor = cursor
         self._row = row
 
@@ -45,6 +46,11 @@ class Answer:
     def __iter__(self) -> Iterator[Any]:
         assert self._row is not None
         return map(self._row, self._cursor.fetchall())
+
+    def tuples(self) -> list[tuple[Any, ...]]:
+        """All rows, plain."""
+        rows: list[tuple[Any, ...]] = self._cursor.fetchall()
+        return rows
 
     @property
     def rowcount(self) -> int:
@@ -77,7 +83,7 @@ class _Compiled:
 _KEY = "vaguemestre.prepared"
 
 
-def prepare_on(info: dict[str, Any], connection: sqlite3.Connection) -> None:
+def prepare_on(info: dict[str, Any], connection: dbapi.Connection) -> None:
     """Gives a new connection its prepared statements; `info` is the pool's record of it."""
     info[_KEY] = PreparedStatements(connection)
 
@@ -93,10 +99,10 @@ def run(connection: Connection, statement: Statement, parameters: Mapping[str, A
     return prepared_of(connection).run(statement, parameters)
 
 
-def _as_sqlalchemy(sql: str, error: sqlite3.Error) -> Exception:
+def _as_sqlalchemy(sql: str, error: dbapi.Error) -> Exception:
     """The error a caller of Core would have caught; without the values, which may be a person's."""
     raised: Exception = DBAPIError.instance(
-        sql, None, error, sqlite3.Error, hide_parameters=True, dialect=_DIALECT
+        sql, None, error, dbapi.Error, hide_parameters=True, dialect=_DIALECT
     )
     return raised
 
@@ -123,7 +129,7 @@ def _picker(
 class PreparedStatements:
     """The statements one connection has run, compiled."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: dbapi.Connection) -> None:
         self.connection = connection
         self._compiled: dict[tuple[Statement, tuple[str, ...]], _Compiled] = {}
 
@@ -132,7 +138,7 @@ class PreparedStatements:
         compiled = self._get(statement, tuple(parameters))
         try:
             cursor = self.connection.execute(compiled.sql, compiled.pick(parameters))
-        except sqlite3.Error as error:
+        except dbapi.Error as error:
             raise _as_sqlalchemy(compiled.sql, error) from error
         return Answer(cursor, compiled.row)
 
@@ -141,7 +147,7 @@ class PreparedStatements:
         compiled = self._get(statement, tuple(parameters[0]))
         try:
             self.connection.executemany(compiled.sql, [compiled.pick(each) for each in parameters])
-        except sqlite3.Error as error:
+        except dbapi.Error as error:
             raise _as_sqlalchemy(compiled.sql, error) from error
 
     def _get(self, statement: Statement, names: tuple[str, ...]) -> _Compiled:

@@ -29,12 +29,16 @@ class _Section(BaseModel):
 
 class DatabaseSettings(_Section):
     url: str = Field("", description="sqlite:///path of the database file; empty: vaguemestre.db in the home")
+    cipher: bool = Field(
+        default=True,
+        description="whether the database file is encrypted; after a change: vaguemestre database encrypt or decrypt",
+    )
 
 
 class VaultSettings(_Section):
     url: str = Field("", description="file:///folder of the large bodies; empty: vault/ in the home")
     master_key_file: Path = Field(
-        Path("keys/master.key"), description="file of the master key (mode 600); losing it loses every body"
+        Path("keys/master.key"), description="file of the master key (mode 600); losing it loses everything"
     )
 
 
@@ -125,13 +129,13 @@ class LimitSettings(_Section):
     connections_per_address: int = Field(
         600, ge=2, description="connections of one network address to one listener"
     )
+    connections_per_person: int = Field(
+        100, ge=5, description="connections signed in to one mailbox by IMAP; a mail program opens about five"
+    )
     messages_per_minute_per_peer: int = Field(
         30_000, ge=0, description="messages of one operator's certificate in a minute; 0: no limit"
     )
     messages_per_minute_per_bal: int = Field(
-    connections_per_person: int = Field(
-        100, ge=5, description="connections signed in to one mailbox by IMAP; a mail program opens about five"
-    )
         600, ge=0, description="messages submitted by one box in a minute; 0: no limit"
     )
     message_memory_bytes: int = Field(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool
 
+from foundation.cipher import unlock
 from foundation.database import Database, DatabaseUnavailable, UnitOfWork
+from foundation.database_file import make_ready
+from foundation.driver import dbapi
 from foundation.log import get_logger
 from foundation.prepared import prepare_on, prepared_of
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.pool import ConnectionPoolEntry
 
+    from foundation.cipher import DatabaseKey
     from foundation.events import Events
 
 T = TypeVar("T")
@@ -35,17 +37,24 @@ _BUSY_MILLIS = 20_000
 """How long a writer waits for another process (a command line) to finish its own transaction."""
 
 
-def engine_for(url: str, *, begin: str | None = None) -> Engine:
+def engine_for(url: str, *, key: DatabaseKey | None = None, begin: str | None = None) -> Engine:
     """An engine whose transactions start with the given BEGIN; without one, its user begins and ends them.
+
+    Connections are given `key` one by one; it is in no URL and in no error.
 
     The driver's own guessing when to begin is switched off.
     """
     engine = create_engine(
-        url, poolclass=NullPool, connect_args={"check_same_thread": False}, hide_parameters=True
+        url,
+        module=dbapi,
+        poolclass=NullPool,
+        connect_args={"check_same_thread": False},
+        hide_parameters=True,
     )
 
     @event.listens_for(engine, "connect")
-    def _connect(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+    def _connect(connection: dbapi.Connection, record: ConnectionPoolEntry) -> None:
+        unlock(connection, key)
         prepare_on(record.info, connection)
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode=WAL")
@@ -65,10 +74,10 @@ def engine_for(url: str, *, begin: str | None = None) -> Engine:
     return engine
 
 
-def driver_of(connection: Connection) -> sqlite3.Connection:
+def driver_of(connection: Connection) -> dbapi.Connection:
     """The driver's connection below one of SQLAlchemy's."""
     driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
+    assert isinstance(driver, dbapi.Connection)
     return driver
 
 
@@ -99,11 +108,11 @@ class _Handed:
 class SqliteDatabase(Database):
     """SQLite behind the interface of `Database`."""
 
-    def __init__(self, url: str, events: Events | None) -> None:
+    def __init__(self, url: str, key: DatabaseKey | None, events: Events | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._events = events
-        self._write_engine = engine_for(url)
-        self._read_engine = engine_for(url)
+        self._write_engine = engine_for(url, key=key)
+        self._read_engine = engine_for(url, key=key)
         self._handed: queue.SimpleQueue[_Handed | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_forever, name="database-writer", daemon=True)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="database-reader")
@@ -112,26 +121,12 @@ class SqliteDatabase(Database):
         self._closed = False
 
     @classmethod
-    async def open_file(cls, url: str, *, events: Events | None) -> SqliteDatabase:
+    async def open_file(cls, url: str, *, key: DatabaseKey | None, events: Events | None) -> SqliteDatabase:
         """Opens or creates the file of `sqlite:///path`."""
-        path = Path(url.removeprefix("sqlite:///"))
-        if not path.parent.is_dir():
-            raise DatabaseUnavailable(f"database.url: the folder {path.parent} does not exist")
-        database = cls(url, events)
-        try:
-            await asyncio.to_thread(database._probe, path)
-        except Exception as error:
-            raise DatabaseUnavailable(
-                f"database.url: {path} cannot be opened ({error.__class__.__name__})"
-            ) from error
+        await asyncio.to_thread(make_ready, url, key)
+        database = cls(url, key, events)
         database._writer.start()
         return database
-
-    def _probe(self, path: Path) -> None:
-        with self._write_engine.connect() as connection:
-            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
-        # Bodies are encrypted, envelopes are not: nobody else on the machine reads the file.
-        path.chmod(0o600)
 
     async def write(self, unit: Callable[[UnitOfWork], T]) -> T:
         if self._closed:
@@ -146,7 +141,21 @@ class SqliteDatabase(Database):
     def read_now(self, query: Callable[[Connection], T]) -> T:
         return self._query(query)
 
+    def data_version(self) -> int:
+        row: tuple[int] = driver_of(self._reader()).execute("PRAGMA data_version").fetchone()
+        return row[0]
+
     def _query(self, query: Callable[[Connection], T]) -> T:
+        connection = self._reader()
+        # Told to the driver directly: through SQLAlchemy's own transaction a look-up costs half as much again.
+        driver_of(connection).execute("BEGIN")
+        try:
+            return query(connection)
+        finally:
+            _end(connection)
+
+    def _reader(self) -> Connection:
+        """The calling thread's own connection."""
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._read_engine.connect()
@@ -154,12 +163,7 @@ class SqliteDatabase(Database):
             connection.rollback()
             self._local.connection = connection
             self._reading.append(connection)
-        # Told to the driver directly: through SQLAlchemy's own transaction a look-up costs half as much again.
-        driver_of(connection).execute("BEGIN")
-        try:
-            return query(connection)
-        finally:
-            _end(connection)
+        return connection
 
     def _write_forever(self) -> None:
         connection = self._write_engine.connect()

@@ -115,7 +115,15 @@ def runtime_distributions() -> Iterator[metadata.Distribution]:
                 waiting.append(re.split(r"[\s\[<>=!~;(]", requirement, maxsplit=1)[0])
 
 
+SAID_IN_A_FILE = {"sqlcipher3": ("Zlib", "This software is provided 'as-is'", "Altered source versions must")}
+"""Distributions whose metadata name no licence: its name, and words of their LICENSE file."""
+
+
 def licence_of(distribution: metadata.Distribution) -> str:
+    if distribution.metadata["Name"] in SAID_IN_A_FILE:
+        licence, *words = SAID_IN_A_FILE[distribution.metadata["Name"]]
+        text = distribution.read_text("licenses/LICENSE") or ""
+        return licence if all(each in text for each in words) else ""
     about = distribution.metadata
     classifiers = [line for line in about.get_all("Classifier") or () if line.startswith("License ::")]
     return " ".join(

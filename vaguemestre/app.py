@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from certs.tls import Identity, check_identity, server_context
 from certs.trust import TrustSpace
 from dmp_bridge.intake import Bridge
+from foundation.cipher import key_of
 from foundation.clock import PARIS, SystemClock
 from foundation.database import Database
+from foundation.database_file import discard_draft, path_of
 from foundation.events import Events
 from foundation.jobs import Worker
 from foundation.log import get_logger
@@ -100,11 +102,13 @@ class Operator:
         identity = Identity(settings.path(settings.tls.certificate), settings.path(settings.tls.key))
         check_identity(identity, clock.now())
         tls = server_context(identity)
-        await asyncio.to_thread(migrate.upgrade, settings.database_url)
+        key = key_of(settings)
+        discard_draft(path_of(settings.database_url))
+        await asyncio.to_thread(migrate.upgrade, settings.database_url, key)
         metrics = Metrics()
         trust = await self._open_trust(metrics)
         events = Events()
-        self.database = await Database.open(settings.database_url, events=events)
+        self.database = await Database.open(settings.database_url, key=key, events=events)
         self._behind.push_async_callback(self.database.close)
         database = self.database
         vault = Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
@@ -130,11 +134,11 @@ class Operator:
             message_bytes=settings.limits.message_bytes,
             connections=settings.limits.connections,
             connections_per_peer=settings.limits.connections_per_address,
+            connections_per_person=settings.limits.connections_per_person,
         )
         await self._open_imap(
             ImapContext(database, vault, events, clock, sign_in, tls, limits, zone=PARIS), plain
         )
-            connections_per_person=settings.limits.connections_per_person,
         if settings.http:
             portal = application(
                 PortalContext(

@@ -10,11 +10,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from foundation.database import DatabaseUnavailable, only_sqlite
+from foundation.database_file import make_ready
 from foundation.sqlite import engine_for
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from foundation.cipher import DatabaseKey
 
 
 class SchemaTooNew(Exception):
@@ -27,12 +29,14 @@ def _config() -> Config:
     return config
 
 
-def upgrade(url: str) -> tuple[str | None, str | None]:
-    """Runs the migrations that are missing; returns the revision before and after. Raises SchemaTooNew."""
-    if not url.startswith("sqlite:///"):
-        raise DatabaseUnavailable(only_sqlite(url))
+def upgrade(url: str, key: DatabaseKey | None) -> tuple[str | None, str | None]:
+    """Runs the migrations that are missing; returns the revision before and after.
+
+    Raises SchemaTooNew, and DatabaseUnavailable for a file that does not open.
+    """
+    make_ready(url, key)
     config = _config()
-    engine = engine_for(url, begin="BEGIN IMMEDIATE")
+    engine = engine_for(url, key=key, begin="BEGIN IMMEDIATE")
     try:
         with engine.connect() as connection, connection.begin():
             before = current(connection)

@@ -16,6 +16,7 @@ from certs.profiles import Purpose
 from certs.publisher import SIGNER_CN, Listing, ensure_sandbox_list, published_url
 from directory.bals import BalType, find_bal
 from directory.importer import Importer, ImportPolicy, Switched
+from foundation.cipher import key_of
 from foundation.clock import SystemClock
 from foundation.database import Database
 from foundation.files import PRIVATE, write_atomically
@@ -139,12 +140,13 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
 
 async def populate(settings: Settings, *, empty: bool) -> None:
     """The database with its people, once: professionals through the importer, boxes and patients in one unit."""
-    migrate.upgrade(settings.database_url)
+    key = key_of(settings)
+    migrate.upgrade(settings.database_url, key)
     if empty:
         return
     clock = SystemClock()
     cast = cast_of(settings.home)
-    database = await Database.open(settings.database_url)
+    database = await Database.open(settings.database_url, key=key)
     try:
         vault = Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
         if await database.read(lambda connection: find_bal(connection, cast.bals[0].address)) is not None:

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, delete, insert, select
 
 from foundation.database import Database, DatabaseUnavailable, UnitOfWork
+from foundation.database_file import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,11 +99,30 @@ async def test_many_units_share_few_commits(database: Database, tmp_path: Path) 
 
 async def test_another_process_may_write_between_our_commits(database: Database, tmp_path: Path) -> None:
     await database.write(add("ours"))
-    with sqlite3.connect(tmp_path / "test.db") as other:
+    with connect(tmp_path / "test.db", None) as other:
         other.execute("INSERT INTO test_thing(name) VALUES ('theirs')")
-    other.close()
     await database.write(add("ours too"))
     assert await database.read(names) == {"ours", "theirs", "ours too"}
+
+
+async def test_the_data_version_changes_with_commits_of_ours_and_of_others_and_with_nothing_else(
+    database: Database, tmp_path: Path
+) -> None:
+    first = database.data_version()
+    await database.read(names)
+    assert database.data_version() == first
+    await database.write(add("ours"))
+    second = database.data_version()
+    assert second != first
+    with connect(tmp_path / "test.db", None) as other:
+        other.execute("INSERT INTO test_thing(name) VALUES ('theirs')")
+    # A look-up in between takes notice for itself, not for who compares.
+    assert database.read_now(names) == {"ours", "theirs"}
+    third = database.data_version()
+    assert third != second
+    with pytest.raises(ValueError):
+        await database.write(lambda _uow: int("x"))
+    assert database.data_version() == third
 
 
 async def test_an_url_of_another_engine_is_refused_in_one_sentence() -> None:
@@ -123,9 +142,8 @@ async def test_close_finishes_what_was_handed_in(tmp_path: Path) -> None:
     await asyncio.sleep(0)
     await opened.close()
     await asyncio.gather(*writing)
-    with sqlite3.connect(tmp_path / "x.db") as check:
+    with connect(tmp_path / "x.db", None) as check:
         assert check.execute("SELECT count(*) FROM test_thing").fetchone() == (50,)
-    check.close()
 
 
 async def test_the_number_of_a_deleted_row_is_never_given_again(database: Database) -> None:

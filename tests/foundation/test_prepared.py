@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from foundation.driver import dbapi
 from foundation.prepared import PreparedStatements
 from foundation.vault import vault_owner
 from tests.foundation.test_database import thing
@@ -74,9 +75,7 @@ async def test_a_failing_prepared_statement_undoes_its_unit_alone(database: Data
 
 
 def test_statements_made_on_the_fly_do_not_fill_the_memory() -> None:
-    import sqlite3
-
-    with sqlite3.connect(":memory:") as connection:
+    with dbapi.connect(":memory:") as connection:
         connection.execute("CREATE TABLE vault_owner (id INTEGER PRIMARY KEY, wrapped_key BLOB)")
         prepared = PreparedStatements(connection)
         for number in range(2500):

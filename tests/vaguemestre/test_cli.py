@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sqlite3
 import stat
 import sys
 from datetime import UTC, datetime
@@ -9,6 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
+from foundation.cipher import key_of
+from foundation.database_file import connect
+from foundation.settings import load
 from tests.vaguemestre.programs import run
 from vaguemestre import cli
 
@@ -447,9 +449,8 @@ def test_a_trail_that_was_tampered_with_is_found_out(
             stdin=PASSWORD + "\n",
         )  # fmt: skip
     assert vaguemestre("trail", "verify", "--home", home).code == 0
-    with sqlite3.connect(empty_home / "vaguemestre.db") as database:
+    with connect(empty_home / "vaguemestre.db", key_of(load(empty_home))) as database:
         database.execute(statement)
-    database.close()
     vaguemestre("trail", "verify", "--home", home).is_refused("the trail is broken", word)
 
 

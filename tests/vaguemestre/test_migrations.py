@@ -7,6 +7,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
+from foundation.cipher import key_of
+from foundation.settings import load
 from foundation.sqlite import engine_for
 from vaguemestre.migrate import SchemaTooNew, current, upgrade
 from vaguemestre.schema import metadata
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from foundation.cipher import DatabaseKey
     from tests.vaguemestre.conftest import Said
 
 
@@ -33,8 +36,8 @@ def differences(url: str) -> list[object]:
         engine.dispose()
 
 
-def execute(url: str, statement: str) -> None:
-    engine = engine_for(url, begin="BEGIN IMMEDIATE")
+def execute(url: str, statement: str, key: DatabaseKey | None = None) -> None:
+    engine = engine_for(url, key=key, begin="BEGIN IMMEDIATE")
     try:
         with engine.connect() as connection, connection.begin():
             connection.execute(text(statement))
@@ -42,8 +45,8 @@ def execute(url: str, statement: str) -> None:
         engine.dispose()
 
 
-def revision(url: str) -> str | None:
-    engine = engine_for(url, begin="BEGIN")
+def revision(url: str, key: DatabaseKey | None = None) -> str | None:
+    engine = engine_for(url, key=key, begin="BEGIN")
     try:
         with engine.connect() as connection:
             return current(connection)
@@ -52,7 +55,7 @@ def revision(url: str) -> str | None:
 
 
 def test_an_empty_database_comes_to_the_tables_of_this_version(url: str) -> None:
-    before, after = upgrade(url)
+    before, after = upgrade(url, None)
     assert before is None
     assert after == revision(url)
     assert after is not None
@@ -60,7 +63,7 @@ def test_an_empty_database_comes_to_the_tables_of_this_version(url: str) -> None
 
 
 def test_the_comparison_sees_a_missing_column_and_a_missing_index(url: str) -> None:
-    upgrade(url)
+    upgrade(url, None)
     execute(url, "DROP INDEX trail_by_subject")
     execute(url, "ALTER TABLE trail DROP COLUMN detail")
     assert {str(each[0]) for each in differences(url) if isinstance(each, tuple)} == {
@@ -70,9 +73,9 @@ def test_the_comparison_sees_a_missing_column_and_a_missing_index(url: str) -> N
 
 
 def test_a_second_run_changes_nothing(url: str) -> None:
-    _, after = upgrade(url)
+    _, after = upgrade(url, None)
     execute(url, "INSERT INTO signin_failure (key, failures, last_at) VALUES ('k', 1, 2)")
-    assert upgrade(url) == (after, after)
+    assert upgrade(url, None) == (after, after)
     assert differences(url) == []
     engine = engine_for(url, begin="BEGIN")
     try:
@@ -83,19 +86,19 @@ def test_a_second_run_changes_nothing(url: str) -> None:
 
 
 def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
-    upgrade(url)
+    upgrade(url, None)
     execute(url, "UPDATE alembic_version SET version_num = '9999_later'")
     with pytest.raises(SchemaTooNew, match="9999_later"):
-        upgrade(url)
+        upgrade(url, None)
     assert revision(url) == "9999_later"
 
 
 def test_every_command_says_that_the_database_is_too_new(
     empty_home: Path, vaguemestre: Callable[..., Said]
 ) -> None:
-    execute(
-        f"sqlite:///{empty_home / 'vaguemestre.db'}", "UPDATE alembic_version SET version_num = '9999_later'"
-    )
+    settings = load(empty_home)
+    later = "UPDATE alembic_version SET version_num = '9999_later'"
+    execute(settings.database_url, later, key_of(settings))
     for words in (("bal", "list"), ("migrate",), ("trail", "verify")):
         vaguemestre(*words, "--home", str(empty_home)).is_refused("9999_later")
 
@@ -103,4 +106,6 @@ def test_every_command_says_that_the_database_is_too_new(
 def test_the_command_prints_both_revisions(empty_home: Path, vaguemestre: Callable[..., Said]) -> None:
     said = vaguemestre("migrate", "--home", str(empty_home), "--json")
     assert said.code == 0
-    assert said.json["before"] == said.json["after"] == revision(f"sqlite:///{empty_home / 'vaguemestre.db'}")
+    settings = load(empty_home)
+    stored = revision(settings.database_url, key_of(settings))
+    assert said.json["before"] == said.json["after"] == stored

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from foundation.cipher import key_of
 from foundation.clock import SystemClock
 from foundation.database import Database
 from foundation.settings import load
@@ -33,7 +34,7 @@ def home(empty_home: Path) -> str:
 
     async def put() -> None:
         settings = load(empty_home)
-        database = await Database.open(settings.database_url)
+        database = await Database.open(settings.database_url, key=key_of(settings))
         vault = Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
         content = b"From: a@b\r\nSubject: secret\r\n\r\nBonjour\r\n"
         sealed = await vault.seal(content)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
 from certs.list_faults import ListRefused
 from certs.names import NameMalformed
@@ -21,12 +22,14 @@ from certs.trust import TrustUnusable
 from directory.bals import BalRefused
 from directory.patients import PatientRefused
 from foundation.database import DatabaseUnavailable
+from foundation.database_file import is_damage
 from foundation.settings import SettingsError
 from foundation.vault import BlobDamaged, VaultUnavailable
 from vaguemestre.cli import (
     audit,
     bridge,
     check_peers,
+    database,
     directory,
     operating,
     people,
@@ -52,6 +55,7 @@ bridge.register(app)
 check_peers.register(app)
 app.add_typer(people.bal, name="bal")
 app.add_typer(people.patient, name="patient")
+app.add_typer(database.app, name="database")
 app.add_typer(directory.app, name="directory")
 app.add_typer(trust.certs, name="certs")
 app.add_typer(white_list.app, name="white-list")
@@ -93,5 +97,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
+        if isinstance(error, DBAPIError) and error.orig is not None and is_damage(error.orig):
+            print("vaguemestre: the database file is damaged: put back a backup", file=sys.stderr)
+            sys.exit(1)
         print(f"vaguemestre: unexpected failure ({type(error).__name__}: {error})", file=sys.stderr)
         sys.exit(1)

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from foundation.cipher import key_of
 from foundation.clock import SystemClock
 from foundation.database import Database
 from foundation.settings import load
@@ -35,10 +36,11 @@ class Opened:
 def run(home: Path, work: Callable[[Opened], Awaitable[T]]) -> T:
     """Opens `home` (migrating it where needed), awaits `work`, closes; raises the errors `main` turns into a sentence."""
     settings = load(home)
-    migrate.upgrade(settings.database_url)
+    key = key_of(settings)
+    migrate.upgrade(settings.database_url, key)
 
     async def session() -> T:
-        database = await Database.open(settings.database_url)
+        database = await Database.open(settings.database_url, key=key)
         try:
             vault = Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
             return await work(Opened(settings, database, vault, SystemClock()))

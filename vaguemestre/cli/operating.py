@@ -12,8 +12,10 @@ import typer
 
 from certs.tls import Identity, TlsUnusable, check_identity
 from certs.trust import TrustSpace, TrustUnusable
+from foundation.cipher import key_of
 from foundation.clock import SystemClock
 from foundation.database import Database, DatabaseUnavailable
+from foundation.database_file import damaged_pages, path_of
 from foundation.log import configure
 from foundation.settings import explain, load
 from foundation.vault import Vault, VaultUnavailable
@@ -126,8 +128,14 @@ def doctor(home: Home, as_json: Json = False) -> None:
             faults.append(str(error))
 
     async def look() -> None:
-        database = await Database.open(settings.database_url)
+        key = key_of(settings)
+        database = await Database.open(settings.database_url, key=key)
         try:
+            if key is not None:
+                faults.extend(
+                    f"database.url: {fault}"
+                    for fault in await asyncio.to_thread(damaged_pages, path_of(settings.database_url), key)
+                )
             Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
         finally:
             await database.close()
@@ -156,5 +164,5 @@ def doctor(home: Home, as_json: Json = False) -> None:
 def migrate(home: Home, as_json: Json = False) -> None:
     """Brings the database to this version; done at every start as well."""
     settings = load(home)
-    before, after = migrations.upgrade(settings.database_url)
+    before, after = migrations.upgrade(settings.database_url, key_of(settings))
     show_one({"before": before, "after": after}, as_json=as_json)
