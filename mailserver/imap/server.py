@@ -21,6 +21,7 @@ from foundation.crowd import Crowd
 from foundation.log import get_logger
 from mailserver.imap.commands.table import handlers
 from mailserver.imap.connection import Connection, Disconnected, Security
+from mailserver.imap.foreign import follow
 from mailserver.imap.replies import bye
 from mailserver.imap.session import Session, Shared
 from mailserver.store.images import FolderImages
@@ -53,6 +54,7 @@ class ImapServer:
         self._empty = asyncio.Event()
         self._empty.set()
         self._is_closing = False
+        self._following: asyncio.Task[None] | None = None
         limits = context.limits
         self._crowd = Crowd(limits.connections, limits.connections_per_peer)
         self._persons = Crowd(limits.connections, limits.connections_per_person)
@@ -67,6 +69,10 @@ class ImapServer:
             partial(self.protocol, security), host, port, backlog=_BACKLOG
         )
         self._servers.append(server)
+        if self._following is None:
+            context = self.context
+            following = follow(context.database, self._shared.images, context.events)
+            self._following = asyncio.create_task(following)
         bound: int = server.sockets[0].getsockname()[1]
         return bound
 
@@ -139,4 +145,7 @@ class ImapServer:
             await self._empty.wait()
         for server in self._servers:
             await server.wait_closed()
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait((self._following,))
         self.handshakes.shutdown(wait=False)

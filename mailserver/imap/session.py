@@ -156,6 +156,7 @@ class Session:
         """Forgets who signed in and what they opened and enabled."""
         self.selected = None
         self.principal = None
+        self.connection.leave_person()
         self.dialect = Dialect()
         self._sign_in_before = asyncio.get_running_loop().time() + self.limits.sign_in_seconds
         self._commands = 0

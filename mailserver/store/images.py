@@ -61,7 +61,10 @@ _VANISHED = (
     .where(and_(vanished.c.folder_id == bindparam("in_folder"), vanished.c.modseq > bindparam("known")))
     .limit(bindparam("most"))
 )
+_NAMED = func.json_each(bindparam("folders")).table_valued("value")
+_MODSEQS = select(folder.c.id, folder.c.modseq).where(folder.c.id.in_(select(_NAMED.c.value)))
 _UNLIMITED = 2**62
+_IDS_AT_ONCE = 1000
 _WITHOUT_SEEN = bytes(flags & int(Flag.SEEN) for flags in range(256))
 _WITH_DELETED = bytes(flags & int(Flag.DELETED) for flags in range(256))
 
@@ -162,6 +165,12 @@ class FolderImages:
             assert found is not None
         return self._keep(*found, since=known.modseq)
 
+    async def outdated(self) -> list[int]:
+        """Folders with an image that is not the newest any more."""
+        kept = {folder_id: kept.image.modseq for folder_id, kept in self._kept.items()}
+        found = await self._database.read(partial(_modseqs, folder_ids=sorted(kept)))
+        return [folder_id for folder_id, modseq in kept.items() if found.get(folder_id) != modseq]
+
     def step(self, before: FolderImage, after: FolderImage) -> Step:
         """What happened between two images of one folder."""
         if before.modseq == after.modseq:
@@ -204,6 +213,14 @@ def folder_state(connection: Connection, folder_id: int) -> FolderState | None:
     """A quick look-up by key; None when the folder was deleted."""
     row = run(connection, _STATE, {"in_folder": folder_id}).first()
     return None if row is None else FolderState(*row)
+
+
+def _modseqs(connection: Connection, folder_ids: Sequence[int]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for start in range(0, len(folder_ids), _IDS_AT_ONCE):
+        some = json.dumps(folder_ids[start : start + _IDS_AT_ONCE])
+        found |= dict(run(connection, _MODSEQS, {"folders": some}).tuples())
+    return found
 
 
 def vanished_since(connection: Connection, folder_id: int, modseq: int) -> list[int]:

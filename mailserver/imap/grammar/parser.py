@@ -13,9 +13,9 @@ from mailserver.imap.grammar.search import parse_search_program
 from mailserver.imap.grammar.sequence import parse_sequence_set
 
 if TYPE_CHECKING:
-    from mailserver.imap.grammar.cursor import Cursor
     from collections.abc import Callable
 
+    from mailserver.imap.grammar.cursor import Cursor
     from mailserver.imap.grammar.sequence import SequenceSet
 
 MAX_ID_PAIRS = 30
