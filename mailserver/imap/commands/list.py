@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from mailserver.imap.grammar import render
 from mailserver.imap.grammar.listing import Return, Selection, StatusItem
 from mailserver.imap.grammar.patterns import ListPattern
+from mailserver.imap.mailboxes import Listed, visible
 from mailserver.imap.replies import MISSING, NO_PERMISSION, Reply, ok
-from mailserver.store.folders import ancestors, find_folder, list_folders
+from mailserver.store.folders import ancestors, find_folder
 from mailserver.store.rights import Right
-from mailserver.store.subscriptions import subscribed_names
 from mailserver.store.tables import Flag
 
 if TYPE_CHECKING:
@@ -27,16 +27,6 @@ if TYPE_CHECKING:
 _STATUSES_AT_ONCE = 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """A name that LIST can show: a folder, a level above one, or a subscription to nothing."""
-
-    name: str
-    folder: Folder | None
-    has_children: bool
-    is_subscribed: bool
-
-
 async def namespace(session: Session, command: Namespace) -> Reply:
     session.send([b'* NAMESPACE (("" "/")) NIL NIL\r\n'])
     return ok("NAMESPACE completed")
@@ -46,7 +36,7 @@ async def list_mailboxes(session: Session, command: List) -> Reply:
     if not command.is_extended and not command.patterns[0]:
         session.send([b'* LIST (\\Noselect) "/" ""\r\n'])
         return ok("LIST completed")
-    names = _names(session)
+    names = visible(session)
     chosen = {listed.name for listed in names if _is_selected(listed, command.selection)}
     below = {above for name in chosen for above in ancestors(name)}
     if Selection.RECURSIVEMATCH not in command.selection:
@@ -67,7 +57,7 @@ async def list_mailboxes(session: Session, command: List) -> Reply:
     return ok("LIST completed")
 
 
-def _is_selected(listed: _Listed, selection: frozenset[Selection]) -> bool:
+def _is_selected(listed: Listed, selection: frozenset[Selection]) -> bool:
     if Selection.SUBSCRIBED in selection:
         if not listed.is_subscribed:
             return False
@@ -76,11 +66,11 @@ def _is_selected(listed: _Listed, selection: frozenset[Selection]) -> bool:
     return Selection.SPECIAL_USE not in selection or _use(listed) is not None
 
 
-def _use(listed: _Listed) -> str | None:
+def _use(listed: Listed) -> str | None:
     return None if listed.folder is None else listed.folder.special_use
 
 
-def _list_line(session: Session, listed: _Listed, command: List, *, has_match_below: bool) -> bytes:
+def _list_line(session: Session, listed: Listed, command: List, *, has_match_below: bool) -> bytes:
     attributes = ["\\HasChildren" if listed.has_children else "\\HasNoChildren"]
     if listed.folder is None:
         attributes.insert(0, "\\Noselect")
@@ -105,7 +95,7 @@ def _list_line(session: Session, listed: _Listed, command: List, *, has_match_be
 async def list_subscribed(session: Session, command: Lsub) -> Reply:
     """RFC 3501 §6.3.9: a level above a subscribed name is shown only where "%" would hide that name."""
     pattern = ListPattern(command.reference + command.pattern)
-    subscribed = {listed.name: listed for listed in _names(session) if listed.is_subscribed}
+    subscribed = {listed.name: listed for listed in visible(session) if listed.is_subscribed}
     names = set(subscribed)
     if command.pattern.endswith("%"):
         names.update(above for name in subscribed for above in ancestors(name))
@@ -117,24 +107,8 @@ async def list_subscribed(session: Session, command: Lsub) -> Reply:
     return ok("LSUB completed")
 
 
-def _lsub_attributes(listed: _Listed | None) -> list[str]:
+def _lsub_attributes(listed: Listed | None) -> list[str]:
     return [] if listed is not None and listed.folder is not None else ["\\Noselect"]
-
-
-def _names(session: Session) -> list[_Listed]:
-    """Every name this person may see, sorted."""
-    owner_id = session.owner_id
-    folders, subscribed = session.context.database.read_now(
-        lambda connection: (list_folders(connection, owner_id), subscribed_names(connection, owner_id))
-    )
-    by_name: dict[str, Folder | None] = {folder.name: folder for folder in folders}
-    parents = {above for name in by_name for above in ancestors(name)}
-    for name in (*parents, *subscribed):
-        by_name.setdefault(name, None)
-    return [
-        _Listed(name, by_name[name], has_children=name in parents, is_subscribed=name in subscribed)
-        for name in sorted(by_name)
-    ]
 
 
 def _line(session: Session, what: bytes, name: str, attributes: Iterable[str]) -> bytes:
