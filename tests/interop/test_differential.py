@@ -30,6 +30,7 @@ EXAMPLES = int(os.environ.get("IMAP_DIFFERENTIAL", "120"))
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
+    report_multiple_bugs=False,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.too_slow,

@@ -113,13 +113,17 @@ def parse_fetch_attributes(cursor: Cursor) -> tuple[FetchAttribute, ...]:
     if not cursor.accept(b"("):
         name = _name(cursor)
         return _MACROS[name] if name in _MACROS else (_attribute(cursor, name),)
-    attributes: dict[FetchAttribute, None] = {}
+    attributes: dict[tuple[bytes, Partial | None], FetchAttribute] = {}
     count = 0
     while True:
-        attributes[_attribute(cursor, _name(cursor))] = None
+        attribute = _attribute(cursor, _name(cursor))
+        key = (attribute.label, attribute.partial)
+        # BODY[] and BODY.PEEK[] have one answer; that the message is read counts for both.
+        if key not in attributes or attribute.sets_seen:
+            attributes[key] = attribute
         count += 1
         if cursor.accept(b")"):
-            return tuple(attributes)
+            return tuple(attributes.values())
         if count >= MAX_ITEMS:
             raise ParseError(f"More than {MAX_ITEMS} items")
         cursor.space()

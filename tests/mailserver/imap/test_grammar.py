@@ -284,6 +284,13 @@ def test_it_reads_a_fetch_of_sections() -> None:
     assert body.label == b"BODY[]"
 
 
+def test_what_has_one_answer_is_fetched_once() -> None:
+    command = parse(b"FETCH 1 (BODY.PEEK[] UID BODY[] BODY.PEEK[]<0.5> BODY.PEEK[] BODY.PEEK[]<0.6> UID)")
+    assert isinstance(command, Fetch)
+    assert [each.label for each in command.attributes] == [b"BODY[]", b"UID", b"BODY[]<0>", b"BODY[]<0>"]
+    assert command.attributes[0].sets_seen
+
+
 @pytest.mark.parametrize(
     "text",
     [
