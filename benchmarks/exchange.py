@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import load
-from benchmarks.run import Meter, Run, settle
+from benchmarks.run import Meter, Run, Scenario, settle, share
 from benchmarks.target import HOST
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _SECONDS = 120
 
 
-@dataclass(frozen=True, slots=True)
-class NewConnections:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConnections(Scenario):
     """Taking mail of another operator, each message over a new connection with certificates on both sides.
 
     The clock stops when the last message is acknowledged; the rest of the delivery counts as processor time.
@@ -33,8 +33,6 @@ class NewConnections:
     size: int
     connections: int
     messages: int
-    unit: str = "messages/s"
-    accompanied: bool = False
 
     def prepare(self, target: Target) -> None:
         with load.Imap(target) as imap:
@@ -45,13 +43,14 @@ class NewConnections:
             imap.empty()
         settle(target)
 
-    def run(self, target: Target) -> Run:
+    def run(self, target: Target, effort: float) -> Run:
+        messages = share(self.messages, effort)
         with load.Imap(target) as imap:
-            with _client(target, self, self.messages) as client:
+            with _client(target, self, messages) as client:
                 meter = Meter(target)
                 _go(client, target)
-                found = meter.stop(self.messages)
-            load.wait_visible(imap, self.messages)
+                found = meter.stop(messages)
+            load.wait_visible(imap, messages)
             imap.empty()
         settle(target)
         return found
@@ -103,22 +102,20 @@ def _go(client: subprocess.Popen[str], target: Target) -> None:
         raise load.Failed(f"{target.name}: {failure.strip()}")
 
 
-@dataclass(frozen=True, slots=True)
-class Outbound:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbound(Scenario):
     """Mail for another operator, from the first submission until that operator has taken the last message."""
 
     size: int
     connections: int
     messages: int
-    unit: str = "messages/s"
-    accompanied: bool = False
 
     def prepare(self, target: Target) -> None:
         self._pass(target, self.connections * 2)
         settle(target)
 
-    def run(self, target: Target) -> Run:
-        found = self._pass(target, self.messages)
+    def run(self, target: Target, effort: float) -> Run:
+        found = self._pass(target, share(self.messages, effort))
         settle(target)
         return found
 
@@ -140,21 +137,20 @@ class Outbound:
                 each.close()
 
 
-@dataclass(frozen=True, slots=True)
-class TwoOperators:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwoOperators(Scenario):
     """Mail from one operator of our kind to another, from the first submission until all is visible by IMAP."""
 
     size: int
     connections: int
     messages: int
-    unit: str = "messages/s"
     accompanied: bool = True
 
     def prepare(self, target: Target) -> None:
         self._pass(target, self.connections * 2)
 
-    def run(self, target: Target) -> Run:
-        return self._pass(target, self.messages)
+    def run(self, target: Target, effort: float) -> Run:
+        return self._pass(target, share(self.messages, effort))
 
     def _pass(self, target: Target, messages: int) -> Run:
         assert target.companion is not None

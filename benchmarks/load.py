@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import smtplib
 import socket
 import subprocess
 import time
@@ -31,7 +30,6 @@ class Imap:
     def __init__(self, target: Target) -> None:
         self._socket = socket.create_connection((HOST, target.imap_port), timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._buffer = bytearray(1 << 20)
         self._tag = 0
         self._read_until(b"\r\n")
         self.command(f'LOGIN "{target.login}" "{target.password}"')
@@ -48,24 +46,6 @@ class Imap:
         tag = b"a%d" % self._tag
         self._socket.sendall(tag + b" " + line.encode() + b"\r\n")
         return self._read_until(tag)
-
-    def count(self, command: str) -> int:
-        """Sends one command and returns only the number of octets answered: for large answers."""
-        self._tag += 1
-        tag = b"\r\na%d OK" % self._tag
-        self._socket.sendall(tag[2:-2] + command.encode() + b"\r\n")
-        view, received, tail = memoryview(self._buffer), 0, b""
-        while True:
-            taken = self._socket.recv_into(view)
-            if not taken:
-                raise Failed(f"IMAP connection closed during {command}")
-            received += taken
-            tail = (tail + bytes(view[max(0, taken - 256) : taken]))[-256:]
-            if tail.endswith(b"\r\n"):
-                if tag in tail:
-                    return received
-                if tag[:-2] in tail:
-                    raise Failed(f"IMAP refused {command}: {tail!r}")
 
     def _read_until(self, tag: bytes) -> bytes:
         said = bytearray()
@@ -122,25 +102,3 @@ def wait_visible(imap: Imap, messages: int) -> None:
         if time.monotonic() > deadline:
             raise Failed(f"{seen} of {messages} messages are visible after {_VISIBLE_SECONDS} s")
         time.sleep(_LOOK_SECONDS)
-
-
-def fill(target: Target, messages: int) -> None:
-    """Puts messages with headers as people's programs write them into the inbox."""
-    with smtplib.SMTP(HOST, target.smtp_port, timeout=60) as smtp:
-        for number in range(messages):
-            smtp.sendmail(target.sender, [target.recipient], _letter(target, number))
-
-
-def _letter(target: Target, number: int) -> bytes:
-    return (
-        f"Date: Fri, 13 Mar 2026 14:{number % 60:02d}:10 +0100\r\n"
-        f'From: "Dr Banc {number}" <{target.sender}>\r\n'
-        f'To: "Destinataire" <{target.recipient}>, "Autre" <autre{number}@expediteur.mssante.fr>\r\n'
-        f"Cc: copie{number}@expediteur.mssante.fr\r\n"
-        f"Subject: =?utf-8?q?R=C3=A9sultat_num=C3=A9ro_{number}?=\r\n"
-        f"Message-ID: <{number}.{time.time_ns()}@expediteur.mssante.fr>\r\n"
-        f"In-Reply-To: <{number - 1}.banc@expediteur.mssante.fr>\r\n"
-        "MIME-Version: 1.0\r\n"
-        "Content-Type: text/plain; charset=utf-8\r\n"
-        "\r\n" + "Une ligne de texte.\r\n" * 100
-    ).encode()

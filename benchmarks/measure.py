@@ -69,3 +69,15 @@ def peak_megabytes(root: int) -> float:
             continue
         kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
     return kilobytes / 1024
+
+
+def memory_kilobytes(root: int) -> int:
+    """Resident memory of the tree, a page that several processes share counted once in all (proc(5), Pss)."""
+    kilobytes = 0
+    for pid in tree(root):
+        try:
+            lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return kilobytes

@@ -28,31 +28,50 @@ class Row:
     unit: str
     ours: list[Run] = field(default_factory=list)
     rival: list[Run] = field(default_factory=list)
+    not_offered: list[str] = field(default_factory=list)
+    """Which sides ("ours", "rival") have nothing to measure here."""
 
     @property
     def ratio(self) -> float | None:
-        """Ours ÷ rival, of the medians; more is better."""
-        ours, theirs = _median(self.ours, "rate"), _median(self.rival, "rate")
-        return ours / theirs if ours is not None and theirs else None
+        """Ours ÷ rival of the medians, for a rate; rival ÷ ours for a duration or a size; more is better."""
+        ours, theirs = _median(self.ours, "figure"), _median(self.rival, "figure")
+        return _quotient(ours, theirs) if self.unit.endswith("/s") else _quotient(theirs, ours)
+
+    @property
+    def cpu_ratio(self) -> float | None:
+        """The rival's processor time per unit ÷ ours; more is better."""
+        return _quotient(_median(self.rival, "cpu_ms"), _median(self.ours, "cpu_ms"))
 
     def as_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "unit": self.unit,
-            "ours": _rounded(_median(self.ours, "rate")),
-            "rival": _rounded(_median(self.rival, "rate")),
+            "ours": _rounded(_median(self.ours, "figure")),
+            "rival": _rounded(_median(self.rival, "figure")),
             "rival_name": rival.NAME,
             "runs": len(self.ours),
-            "ours_runs": [_rounded(run.rate) for run in self.ours],
-            "rival_runs": [_rounded(run.rate) for run in self.rival],
+            "not_offered": self.not_offered,
+            "ours_runs": [_rounded(run.figure) for run in self.ours],
+            "rival_runs": [_rounded(run.figure) for run in self.rival],
             "cpu_ms_ours": _rounded(_median(self.ours, "cpu_ms")),
             "cpu_ms_rival": _rounded(_median(self.rival, "cpu_ms")),
-            "memory_mb_ours": _rounded(max((run.memory_mb for run in self.ours), default=None)),
+            "client_cpu_ms_ours": _rounded(_median(self.ours, "client_ms")),
+            "client_cpu_ms_rival": _rounded(_median(self.rival, "client_ms")),
+            "memory_mb_ours": _rounded(max(_known(self.ours, "memory_mb"), default=None)),
         }
 
 
+def _known(runs: list[Run], of: str) -> list[float]:
+    return [value for run in runs if (value := getattr(run, of)) is not None]
+
+
 def _median(runs: list[Run], of: str) -> float | None:
-    return statistics.median(getattr(run, of) for run in runs) if runs else None
+    known = _known(runs, of)
+    return statistics.median(known) if known else None
+
+
+def _quotient(above: float | None, below: float | None) -> float | None:
+    return None if above is None or not below else above / below
 
 
 def _rounded(value: float | None) -> float | None:
@@ -65,17 +84,22 @@ def write(rows: list[Row]) -> None:
         "environment": environment(),
         "rows": [row.as_json() for row in rows],
         "ratios": {row.name: round(row.ratio, 3) for row in rows if row.ratio is not None},
+        "cpu_ratios": {row.name: round(row.cpu_ratio, 3) for row in rows if row.cpu_ratio is not None},
     }
     unfinished = FILE.with_suffix(".json.part")
     unfinished.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     unfinished.replace(FILE)
 
 
+_HEAD = (
+    "benchmark", "unit", "ours", "rival", "ratio", "CPU ms", "rival CPU ms", "CPU ratio", "client CPU ms", "MB"
+)  # fmt: skip
+
+
 def table(rows: list[Row]) -> str:
-    """One line per benchmark, medians."""
-    head = ("benchmark", "unit", "ours", "rival", "ratio", "CPU ms", "rival CPU ms", "MB")
-    lines = [head, *(_line(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    """One line per benchmark, medians. In both ratios more is better."""
+    lines = [_HEAD, *(_line(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
     return "\n".join(
         "  ".join(
             cell.ljust(width) if column < 2 else cell.rjust(width)
@@ -90,16 +114,18 @@ def _line(row: Row) -> tuple[str, ...]:
     return (
         row.name,
         row.unit,
-        *(_shown(figures[key]) for key in ("ours", "rival")),
+        *("not offered" if side in row.not_offered else _shown(figures[side]) for side in ("ours", "rival")),
         _shown(row.ratio, "×"),
-        *(_shown(figures[key]) for key in ("cpu_ms_ours", "cpu_ms_rival", "memory_mb_ours")),
+        *(_shown(figures[key]) for key in ("cpu_ms_ours", "cpu_ms_rival")),
+        _shown(row.cpu_ratio, "×"),
+        *(_shown(figures[key]) for key in ("client_cpu_ms_ours", "memory_mb_ours")),
     )
 
 
 def _shown(value: float | None, suffix: str = "") -> str:
     if value is None:
         return "–"
-    return (f"{value:.0f}" if value >= 100 else f"{value:.2f}") + suffix
+    return f"{value:.0f}{suffix}" if value >= 100 else f"{value:.3g}{suffix}"
 
 
 def environment() -> dict[str, Any]:

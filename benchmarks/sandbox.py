@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.target import HOST, Between, Identity, Target, Unavailable
+from benchmarks.target import HOST, Account, Between, Identity, Target, Unavailable
 from benchmarks.tls_sink import Sink
 from vaguemestre.sandbox_process import DidNotStart, SandboxProcess
 
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME = "Vaguemestre"
+_LIMITS = {
+    "VAGUEMESTRE_LIMITS__CONNECTIONS": "10000",
+    "VAGUEMESTRE_LIMITS__CONNECTIONS_PER_ADDRESS": "10000",
+}
+"""Like the rival's: every client of a benchmark has the same address."""
 
 
 @contextmanager
@@ -24,6 +31,7 @@ def running(*, accompanied: bool) -> Iterator[Target]:
     """A sandbox with listeners without TLS, its valid peer as a sink, and where asked for a second sandbox
     that has joined it; stopped on the way out. Raises `Unavailable`.
     """
+    os.environ.update(_LIMITS)
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
         with ExitStack() as started:
@@ -47,7 +55,7 @@ def running(*, accompanied: bool) -> Iterator[Target]:
 
 
 def _target(sandbox: SandboxProcess, peer: Identity, peer_box: str, sink: Sink) -> Target:
-    box = sandbox.boxes("PER")[0]
+    box, other = sandbox.boxes("PER")[:2]
     pki = sandbox.home / "pki"
     return Target(
         name=NAME,
@@ -58,6 +66,10 @@ def _target(sandbox: SandboxProcess, peer: Identity, peer_box: str, sink: Sink) 
         login=box.address,
         password=box.password,
         pids=(sandbox.process.pid,),
+        reader=Account(other.address, other.password),
+        again=partial(running, accompanied=False),
+        imaps_port=sandbox.port("imaps"),
+        ca_file=sandbox.ca_file,
         between=Between(
             mx_port=sandbox.port("mx"),
             submission_port=sandbox.port("submission_plain"),

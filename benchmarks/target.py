@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from benchmarks.tls_sink import Sink
 
 HOST = "127.0.0.1"
@@ -18,6 +21,18 @@ class Identity:
 
     certificate: str
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A mailbox and what opens it."""
+
+    login: str
+    password: str = field(repr=False)
+
+    def sign_in(self) -> bytes:
+        """The LOGIN command."""
+        return f'LOGIN "{self.login}" "{self.password}"'.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +70,13 @@ class Target:
     login: str
     password: str = field(repr=False)
     pids: tuple[int, ...]
+    reader: Account
+    """Another mailbox, whose letters stay from row to row."""
     between: Between
+    again: Callable[[], AbstractContextManager[Target]] = field(repr=False)
+    """Starts the same service once more, for what only a fresh one tells."""
+    imaps_port: int | None = None
+    ca_file: str | None = None
     companion: Target | None = None
     """A second operator of the same kind that exchanges mail with this one."""
 
