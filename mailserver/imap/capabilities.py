@@ -20,6 +20,7 @@ _SIGNED_IN = (
     "MULTIAPPEND",
     "REPLACE",
     "UTF8=ACCEPT",
+    "NOTIFY",
 )
 
 

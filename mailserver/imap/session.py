@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mailserver.envelope import Principal
     from mailserver.imap.context import ImapContext
     from mailserver.imap.grammar.commands import Command
+    from mailserver.imap.watch import Watch
     from mailserver.store.images import FolderImages
 
 log = get_logger(__name__)
@@ -126,6 +127,8 @@ class Session:
         self._access_checked_at = 0.0
         self.selected: SelectedFolder | None = None
         self.dialect = Dialect()
+        self.watch: Watch | None = None
+        """What NOTIFY asked to be told of."""
         self.leaves = False
         """Set by LOGOUT."""
         self.starts_tls = False
@@ -157,10 +160,17 @@ class Session:
         self.selected = None
         self.principal = None
         self.connection.leave_person()
+        self.stop_watching()
         self.dialect = Dialect()
         self._sign_in_before = asyncio.get_running_loop().time() + self.limits.sign_in_seconds
         self._commands = 0
         self.connection.leave_person()
+
+    def stop_watching(self) -> None:
+        """Back to being told at the end of commands and in IDLE only."""
+        if self.watch is not None:
+            self.watch.close()
+            self.watch = None
 
     def locate(self, mailbox: str) -> Place | None:
         """Where a mailbox name of the client leads, whether or not there is a folder; None where it may not look."""
@@ -234,6 +244,8 @@ class Session:
             self._say_goodbye("Command line too long")
         except FolderGone:
             self._say_goodbye("The open mailbox was deleted")
+        finally:
+            self.stop_watching()
 
     def _say_goodbye(self, text: str) -> None:
         self.connection.write(bye(text))
@@ -272,7 +284,7 @@ class Session:
     async def _read(self, reading: _Reading) -> None:
         text = reading.text
         while True:
-            line = await self.connection.next_line(max(self.limits.line_bytes - len(text), 0))
+            line = await self._next_line(max(self.limits.line_bytes - len(text), 0), reading)
             text += line
             found = _LITERAL_AHEAD.search(line)
             if found is None:
@@ -281,6 +293,16 @@ class Session:
             text += b"\r\n"
         if reading.refused is not None:
             raise _LiteralRefused(_tag_of(bytes(text)), reading.refused)
+
+    async def _next_line(self, limit: int, reading: _Reading) -> bytes:
+        if self.watch is None or reading.text:
+            return await self.connection.next_line(limit)
+        while True:
+            await self.watch.tell()
+            line = self.connection.take_line(limit)
+            if line is not None:
+                return line
+            await self.connection.wait()
 
     async def _read_literal(self, reading: _Reading, digits: bytes, *, is_announced: bool) -> None:
         size = int(digits)

@@ -48,9 +48,11 @@ def subscribe(uow: UnitOfWork, owner_id: int, names: Iterable[str]) -> bool:
     if len(known) + len(new) > MAX_SUBSCRIPTIONS:
         return False
     uow.run_each(_INSERT, [{"owner_id": owner_id, "name": name} for name in new])
+    uow.publish(f"owner:{owner_id}")
     return True
 
 
 def unsubscribe(uow: UnitOfWork, owner_id: int, name: str) -> None:
     """Takes a name away; one that was not there is as good."""
     uow.run(_DELETE, {"owner": owner_id, "name_": name})
+    uow.publish(f"owner:{owner_id}")

@@ -33,6 +33,8 @@ async def _tell_until_line(session: Session) -> bytes:
     while True:
         session.check_access()
         await session.tell(Sync.EVERYTHING)
+        if session.watch is not None:
+            await session.watch.tell()
         await connection.drain()
         line = connection.take_line(_MAX_LINE)
         if line is not None:

@@ -15,12 +15,14 @@ from mailserver.imap.commands import (
     general,
     idle,
     list,
+    notify,
     search,
     select,
     store,
 )
 from mailserver.imap.grammar import appending, listing, opening
 from mailserver.imap.grammar import commands as c
+from mailserver.imap.grammar import notify as grammar_notify
 from mailserver.imap.session import Handler, State, Sync
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ def handlers() -> dict[type[c.Command], Handler]:
         listing.Status: handler(list.status, _AFTER),
         appending.Append: handler(append.append_messages, _AFTER),
         appending.Replace: handler(append.replace_message, _OPEN),
+        grammar_notify.Notify: handler(notify.notify, _AFTER, _nothing),
         c.Idle: handler(idle.idle, _AFTER),
         c.Check: handler(general.noop, _OPEN),
         c.Close: handler(select.close, _OPEN, _nothing),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailserver.imap.grammar import appending, listing, opening
+from mailserver.imap.grammar import appending, listing, notify, opening
 from mailserver.imap.grammar import commands as c
 from mailserver.imap.grammar.errors import ParseError
 from mailserver.imap.grammar.fetch import parse_fetch_attributes
@@ -178,6 +178,7 @@ def _copy(
 _COMMANDS: dict[str, Callable[[Cursor], c.Command]] = {
     **appending.COMMANDS,
     **listing.COMMANDS,
+    **notify.COMMANDS,
     **opening.COMMANDS,
     "CAPABILITY": _alone(c.Capability()),
     "NOOP": _alone(c.Noop()),
