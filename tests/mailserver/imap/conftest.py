@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
+import uvloop
 
 from foundation.mime.scanner import scan
 from mailserver.envelope import Principal, Refused
@@ -17,7 +21,7 @@ from mailserver.store.append import Appended, NewMail, append, create_folders
 from tests.mailserver.imap.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from foundation.clock import FixedClock
     from foundation.database import Database, UnitOfWork
@@ -149,3 +153,30 @@ async def start(
 async def imap(start: Callable[..., Awaitable[Imap]]) -> Imap:
     """A plain server with default limits."""
     return await start()
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Both loops for a module that says so."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if getattr(item.module, "BOTH_LOOPS", False):  # type: ignore[attr-defined]
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context

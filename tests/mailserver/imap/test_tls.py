@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import ssl
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-import trustme
 
 from mailserver.imap.server import Security
 from tests.mailserver.imap.client import Client
 from tests.mailserver.imap.conftest import PASSWORD
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable
 
     from tests.mailserver.imap.conftest import Imap
 
+BOTH_LOOPS = True
 LOGIN = f'LOGIN marie@test.mssante.fr "{PASSWORD}"'
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def client_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
 
 
 async def test_starttls_opens_what_was_closed(
@@ -80,8 +62,6 @@ async def test_a_handshake_that_is_none_ends_the_connection(
 async def test_implicit_tls_needs_no_command(
     start: Callable[..., Awaitable[Imap]], server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
-    import asyncio
-
     imap = await start(security=Security.IMPLICIT_TLS, tls=server_tls)
     client = Client(
         *await asyncio.open_connection("127.0.0.1", imap.port, ssl=client_tls, server_hostname="localhost")
