@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from foundation.cipher import DatabaseKey
 
 _PLAIN_HEADER = b"SQLite format 3\0"
-_PROGRESS_STEPS = 200_000
+_PROGRESS_STEPS = 20_000
 """Instructions of SQLite's machine between two calls of `progress`: some milliseconds."""
 _BUSY_MILLIS = 2_000
 """A conversion does not wait longer for whoever has the file open."""
@@ -151,6 +151,8 @@ def convert(
         try:
             with connect(path, old) as connection:
                 _take_alone(connection)
+                # A crash of the service may have left it; it is of no use to either file.
+                path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
                 _copy(connection, draft, new, size, progress)
                 _check(draft, new)
                 _sync(draft)

@@ -132,10 +132,12 @@ def doctor(home: Home, as_json: Json = False) -> None:
         database = await Database.open(settings.database_url, key=key)
         try:
             if key is not None:
-                faults.extend(
-                    f"database.url: {fault}"
-                    for fault in await asyncio.to_thread(damaged_pages, path_of(settings.database_url), key)
-                )
+                file = path_of(settings.database_url)
+                damaged = await asyncio.to_thread(damaged_pages, file, key)
+                if damaged:
+                    faults.append(
+                        f"{file}: {len(damaged)} damaged pages, the first: {damaged[0]}: put back a backup."
+                    )
             Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
         finally:
             await database.close()
