@@ -28,7 +28,8 @@ from vaguemestre.demo_telling import NotProved, eventually, must
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from vaguemestre.demo_clients import Reply
     from vaguemestre.demo_letters import Letter, Paper
@@ -474,13 +475,23 @@ class Story:
             f"trail verify : {verified['rows']} lignes chaînées, dernière empreinte {verified['last_hash'][:16]}…"
         )
         files = [file for file in self._sandbox.home.rglob("*") if file.is_file()]
-        wanted = [spelling for sentence in SECRETS for spelling in _spellings(sentence)]
-        for file in files:
-            content = file.read_bytes()
-            must(not any(spelling in content for spelling in wanted), f"{file.name} laisse lire un message.")
+        _unreadable(files, *SECRETS, self._first.subject, self._second.subject, self._summary.title)
         tell.proved(
-            f"aucun des {len(files)} fichiers du serveur ne laisse lire une phrase des messages ou des documents"
+            f"aucun des {len(files)} fichiers du serveur ne laisse lire une phrase des messages ou des documents, "
+            "un objet ou un titre"
         )
+        # Other files name people on purpose: sandbox.json, the extracts of the directory.
+        database = [file for file in files if file.name.startswith("vaguemestre.db")]
+        must(len(database) >= 2, "la base et son journal ne sont pas là.")
+        _unreadable(
+            database,
+            THOMAS.ins,
+            THOMAS.birth_name,
+            self._thomas.address,
+            IME_DOCTOR.address,
+            "alembic_version",
+        )
+        tell.proved("la base est chiffrée : ni matricule, ni nom, ni adresse, ni nom de table")
         log = self._sandbox.log.read_text(encoding="utf-8", errors="replace").lower()
         for word in (THOMAS.ins, THOMAS.birth_name.lower(), "girard", "synthèse"):
             must(word not in log, f"le journal contient « {word} ».")
@@ -497,6 +508,14 @@ def _tls(smtp: object) -> str:
     sock = getattr(smtp, "sock", None)
     cipher = sock.cipher() if sock is not None else None
     return f"{cipher[1]} {cipher[0]}" if cipher else "sans TLS"
+
+
+def _unreadable(files: Iterable[Path], *sentences: str) -> None:
+    """No file shows one of the sentences."""
+    wanted = [spelling for sentence in sentences for spelling in _spellings(sentence)]
+    for file in files:
+        content = file.read_bytes()
+        must(not any(spelling in content for spelling in wanted), f"{file.name} laisse lire un message.")
 
 
 def _spellings(sentence: str) -> Iterator[bytes]:

@@ -44,13 +44,14 @@ def places(service: Service, marker: str) -> list[str]:
 def test_no_file_holds_what_a_message_or_a_document_says(service: Service) -> None:
     sender, colleague, patient = service.bal(0), service.bal(1), service.patients()[0]
     markers = {
-        kind: f"sentence {kind} {uuid.uuid4().hex} tue" for kind in ("body", "text", "binary", "document")
+        kind: f"sentence {kind} {uuid.uuid4().hex} tue"
+        for kind in ("body", "text", "binary", "document", "subject", "person", "file")
     }
     title = f"Bilan {uuid.uuid4().hex[:8]}"
     to_colleague, to_patient = new_id(), new_id()
     large = markers["binary"].encode() + b"\n" + b"ligne sans secret\n" * 20_000
     attachments = [
-        ("note.txt", "text/plain", markers["text"].encode()),
+        (f"{markers['file']}.txt", "text/plain", markers["text"].encode()),
         ("mesures.bin", "application/octet-stream", large),
     ]
     service.send(
@@ -58,9 +59,10 @@ def test_no_file_holds_what_a_message_or_a_document_says(service: Service) -> No
         colleague.address,
         letter(
             sender.address,
-            colleague.address,
+            f"{markers['person']} <{colleague.address}>",
             *attachments,
             message_id=to_colleague,
+            subject=markers["subject"],
             text=markers["body"] + "\n",
         ),
     )
@@ -80,13 +82,38 @@ def test_no_file_holds_what_a_message_or_a_document_says(service: Service) -> No
     # The marker is there for those it was written to …
     (copy,) = received(service, colleague, to_colleague)
     assert markers["body"].encode() in copy
+    assert markers["subject"].encode() in copy
     reader = browser(service, patient)
     eventually(lambda: title in reader.page("/patient/documents"), "the document is in the record")
     assert markers["body"] in reader.conversation_with(sender, title)
     # … and for nobody who reads the disk.
     assert list(service.home.rglob("*.db*"))
-    for marker in markers.values():
+    for marker in (*markers.values(), title, to_colleague, to_patient):
         assert places(service, marker) == []
+
+
+def test_the_database_names_nobody(service: Service) -> None:
+    sender, colleague = service.bal(0), service.bal(1)
+    message_id = new_id()
+    service.send(
+        sender,
+        colleague.address,
+        letter(sender.address, colleague.address, message_id=message_id, text="Bonjour.\n"),
+    )
+    received(service, colleague, message_id)
+    # Other files name people on purpose: sandbox.json, the extracts of the directory.
+    files = list(service.home.glob("vaguemestre.db*"))
+    assert {"vaguemestre.db", "vaguemestre.db-wal"} <= {file.name for file in files}
+    people = [
+        spelling
+        for person in (*service.described["bals"], *service.described["patients"])
+        for known in (person["address"], person["name"])
+        for spelling in spellings(known)
+    ]
+    assert len(people) > 100
+    for file in files:
+        content = file.read_bytes()
+        assert not [known for known in people if known in content]
 
 
 def test_the_search_would_find_a_marker(service: Service) -> None:
