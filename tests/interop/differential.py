@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.interop.differential_steps import Folder, Message, Numbers, Since, Step, octets
 from tests.interop.imap_view import View, expand
+from tests.interop.imap_wire import Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -67,7 +68,10 @@ class Side:
         wire, view = self.sessions[step.session], self.views[step.session]
         if step.command == "RESYNC":
             return self._resynchronise(step.session)
-        answer = wire.command(*self.render(step))
+        try:
+            answer = wire.command(*self.render(step))
+        except Malformed as error:
+            raise Malformed(f"{self.name}: {error}") from None
         if step.command in ("SELECT", "EXAMINE"):
             view.opened(answer)
         else:

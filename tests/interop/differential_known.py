@@ -31,11 +31,6 @@ def a_change_in_a_folder_opened_for_reading(step: Step, ours: Facts, theirs: Fac
     )
 
 
-def unsubscribing_from_nothing(step: Step, ours: Facts, theirs: Facts) -> bool:
-    """UNSUBSCRIBE from what nobody subscribed to: RFC 9051 §6.3.8 leaves OK and NO open; nothing happens."""
-    return step.command == "UNSUBSCRIBE" and ours["status"] != "BAD" and theirs["status"] == "OK"
-
-
 _LEAF = "Dovecot reads a part of a leaf as the leaf itself; there is none (RFC 3501 §6.4.5)"
 _NO_BOUNDARY = "a multipart that cannot be cut up: we show its whole body as one text, Dovecot an empty one"
 _NO_TYPE = "a Content-Type without a subtype is text/plain (RFC 2045 §5.2); Dovecot names no type at all"
@@ -82,7 +77,6 @@ FOUND_OTHERWISE: dict[tuple[str, str], str] = {
 KNOWN: tuple[Callable[[Step, Facts, Facts], bool], ...] = (
     nothing_to_copy,
     a_change_in_a_folder_opened_for_reading,
-    unsubscribing_from_nothing,
 )
 
 

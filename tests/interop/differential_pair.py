@@ -67,7 +67,7 @@ class Pair:
         self.is_broken = False
 
     def can_run(self, step: Step) -> bool:
-        """Leaves out what servers may answer as they like: folders that are open or have no parent."""
+        """Leaves out what servers may answer as they like: folders that are open, have no parent, or are not there."""
         if step.needs and step.needs not in self.offered:
             return False
         verb = step.command.removeprefix("UID ")
@@ -79,6 +79,8 @@ class Pair:
             if not self.sides[0].views[step.session].messages:
                 return False
         names = [piece.name for piece in step.pieces if isinstance(piece, Folder)]
+        if verb in ("SUBSCRIBE", "UNSUBSCRIBE") and names[0] not in self.names:
+            return False
         if verb in ("DELETE", "RENAME") and any(
             selected is not None and (selected == name or selected.startswith(name + "/"))
             for name in names
