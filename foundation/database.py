@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, event
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import Connection, CursorResult, Executable, Table
+    from sqlalchemy import Connection, CursorResult, Executable, Select, Table
 
     from foundation.cipher import DatabaseKey
     from foundation.events import Events
@@ -130,6 +130,13 @@ class Database(ABC):
     @abstractmethod
     def read_now(self, query: Callable[[Connection], T]) -> T:
         """Runs a quick look-up by key on the calling thread, which must be the event loop's."""
+
+    @abstractmethod
+    def look_up(self, statement: Select[Any], parameters: Mapping[str, Any]) -> Any | None:
+        """The first row of a prepared statement, on the event loop and without a transaction: one call of the driver.
+
+        As `UnitOfWork.run`: for statements that are module constants and find a row by its key.
+        """
 
     @abstractmethod
     def data_version(self) -> int:

@@ -91,6 +91,13 @@ class Subscription:
             self._woken.clear()
         return topics
 
+    def take_one(self, topic: str) -> bool:
+        """Whether this topic was published since it was last taken."""
+        if topic in self._pending:
+            self._pending.discard(topic)
+            return True
+        return False
+
     def _notify(self, topic: str) -> None:
         self._pending.add(topic)
         self._wake()

@@ -19,9 +19,9 @@ from foundation.log import get_logger
 from foundation.prepared import prepare_on, prepared_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Select
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from foundation.cipher import DatabaseKey
@@ -140,6 +140,9 @@ class SqliteDatabase(Database):
 
     def read_now(self, query: Callable[[Connection], T]) -> T:
         return self._query(query)
+
+    def look_up(self, statement: Select[Any], parameters: Mapping[str, Any]) -> Any | None:
+        return prepared_of(self._reader()).run(statement, parameters).first()
 
     def data_version(self) -> int:
         row: tuple[int] = driver_of(self._reader()).execute("PRAGMA data_version").fetchone()

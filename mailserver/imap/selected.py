@@ -135,9 +135,11 @@ class SelectedFolder:
             first = self._recent.pop()[0]
         self._recent.append((first, after))
 
-    async def claim_recent(self, database: Database) -> None:
-        """Takes \\Recent for the messages that no session was told of."""
-        self._add_recent(*await database.write(lambda uow: claim_recent(uow, self.folder_id)))
+    async def claim_recent(self, database: Database) -> bool:
+        """Takes \\Recent for the messages that no session was told of; False where there are none."""
+        first, after = await database.write(lambda uow: claim_recent(uow, self.folder_id))
+        self._add_recent(first, after)
+        return first < after
 
     # Keywords
 
@@ -222,8 +224,8 @@ class SelectedFolder:
         if arrived:
             lines.append(b"* %d EXISTS\r\n" % len(self.uids))
         if not self.is_read_only and not dialect.is_rev2 and image.state.recent_uid < image.state.uidnext:
-            await self.claim_recent(database)
-            lines.append(b"* %d RECENT\r\n" % self.recent_count)
+            if await self.claim_recent(database):
+                lines.append(b"* %d RECENT\r\n" % self.recent_count)
         changed = [uid for uid in step.changed if uid < first_new and not self._knows(uid)]
         self._told.clear()
         return lines + self.fetch_lines(changed, dialect, with_uid=False)

@@ -47,7 +47,7 @@ class ImapServer:
             context,
             handlers(),
             asyncio.Semaphore(context.limits.body_searches),
-            FolderImages(context.database),
+            FolderImages(context.database, context.events),
         )
         self._servers: list[asyncio.Server] = []
         self._connections: set[Connection] = set()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from foundation.database import UnitOfWork
+    from foundation.database import Database, UnitOfWork
     from foundation.vault import Vault
 
 SEPARATOR = "/"
@@ -94,6 +94,12 @@ def highest_uidvalidity(connection: Connection) -> int:
 def find_folder(connection: Connection, owner_id: int, name: str) -> Folder | None:
     """The owner's folder of that exact name."""
     row = run(connection, _BY_NAME, {"owner": owner_id, "name_": name}).first()
+    return None if row is None else Folder(*row)
+
+
+def look_up_folder(database: Database, owner_id: int, name: str) -> Folder | None:
+    """As `find_folder`, on the event loop."""
+    row = database.look_up(_BY_NAME, {"owner": owner_id, "name_": name})
     return None if row is None else Folder(*row)
 
 

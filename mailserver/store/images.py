@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from foundation.database import Database
+    from foundation.events import Events
 
 _CAPACITY = 2_000_000
 """Messages in all images that are kept (26 octets each); the longest unused go first."""
@@ -138,21 +139,32 @@ class _Kept:
 
 
 class FolderImages:
-    """The images of one process. Used from the event loop; large readings are made in reader threads."""
+    """The images of one process. Used from the event loop; large readings are made in reader threads.
 
-    def __init__(self, database: Database) -> None:
+    Whoever changes a folder publishes `folder:…` (our units of work do, and `imap.foreign` for other processes):
+    until then its image is taken to be the newest, without a look at the database.
+    """
+
+    def __init__(self, database: Database, events: Events) -> None:
         self._database = database
+        self._news = events.subscribe(wake=_do_nothing)
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
         self._messages = 0
 
     async def current(self, folder_id: int) -> FolderImage | None:
         """The folder as it is now; None when it was deleted."""
-        state = self._database.read_now(partial(folder_state, folder_id=folder_id))
-        if state is None:
+        kept = self._kept.get(folder_id)
+        # Taken before the look, so that what is committed meanwhile is news again.
+        if not self._news.take_one(f"folder:{folder_id}") and kept is not None:
+            self._kept.move_to_end(folder_id)
+            return kept.image
+        row = self._database.look_up(_STATE, {"in_folder": folder_id})
+        if row is None:
             self._forget(folder_id)
             return None
-        kept = self._kept.get(folder_id)
+        state = FolderState(*row)
         if kept is None:
+            self._news.add(f"folder:{folder_id}")
             image = await self._database.read(partial(_load, folder_id=folder_id))
             return None if image is None else self._keep(image, None)
         if kept.image.state == state:
@@ -205,8 +217,13 @@ class FolderImages:
 
     def _forget(self, folder_id: int) -> None:
         kept = self._kept.pop(folder_id, None)
+        self._news.discard(f"folder:{folder_id}")
         if kept is not None:
             self._messages -= len(kept.image.uids)
+
+
+def _do_nothing() -> None:
+    """Nobody waits for news of folders; they are looked for when a folder is."""
 
 
 def folder_state(connection: Connection, folder_id: int) -> FolderState | None:

@@ -21,4 +21,5 @@ def claim_recent(uow: UnitOfWork, folder_id: int) -> tuple[int, int]:
     if state is None or state.recent_uid >= state.uidnext:
         return 0, 0
     uow.execute(_CLAIM, {"in_folder": folder_id})
+    uow.publish(f"folder:{folder_id}")
     return state.recent_uid, state.uidnext

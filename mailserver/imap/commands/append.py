@@ -16,7 +16,7 @@ from mailserver.imap.structure import Rendering, render
 from mailserver.store.append import Appended, NewMail, NoSuchFolder, append
 from mailserver.store.expunge import remove
 from mailserver.store.flags import join_keywords
-from mailserver.store.folders import find_folder
+from mailserver.store.folders import look_up_folder
 from mailserver.store.rights import Right
 
 if TYPE_CHECKING:
@@ -118,9 +118,7 @@ def _refusal(session: Session, place: Place | None, messages: Sequence[NewMessag
         return MISSING_TARGET
     if Right.INSERT not in place.rights:
         return NO_PERMISSION
-    found = session.context.database.read_now(
-        lambda connection: find_folder(connection, place.owner_id, place.name)
-    )
+    found = look_up_folder(session.context.database, place.owner_id, place.name)
     return MISSING_TARGET if found is None else None
 
 

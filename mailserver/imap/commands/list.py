@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from mailserver.imap.grammar import render
@@ -12,7 +11,7 @@ from mailserver.imap.grammar.listing import Return, Selection, StatusItem
 from mailserver.imap.grammar.patterns import ListPattern
 from mailserver.imap.mailboxes import Listed, visible
 from mailserver.imap.replies import MISSING, NO_PERMISSION, Reply, ok
-from mailserver.store.folders import ancestors, find_folder
+from mailserver.store.folders import ancestors, look_up_folder
 from mailserver.store.rights import Right
 from mailserver.store.tables import Flag
 
@@ -128,7 +127,7 @@ async def _send_status(session: Session, name: str, items: Sequence[StatusItem])
         return MISSING
     if Right.READ not in place.rights:
         return NO_PERMISSION
-    folder = session.context.database.read_now(partial(find_folder, owner_id=place.owner_id, name=place.name))
+    folder = look_up_folder(session.context.database, place.owner_id, place.name)
     image = None if folder is None else await session.shared.images.current(folder.id)
     if folder is None or image is None:
         return MISSING

@@ -10,7 +10,7 @@ from mailserver.imap.commands.expunge import expunge_deleted
 from mailserver.imap.grammar.sequence import format_uid_set
 from mailserver.imap.replies import MISSING, NO_PERMISSION, Reply, bad, ok
 from mailserver.imap.selected import SelectedFolder
-from mailserver.store.folders import find_folder
+from mailserver.store.folders import look_up_folder
 from mailserver.store.images import vanished_since
 from mailserver.store.rights import Right
 
@@ -65,7 +65,7 @@ async def _selected(
     session: Session, name: str, place: Place, *, is_read_only: bool
 ) -> SelectedFolder | None:
     database = session.context.database
-    folder = database.read_now(partial(find_folder, owner_id=place.owner_id, name=place.name))
+    folder = look_up_folder(database, place.owner_id, place.name)
     image = None if folder is None else await session.shared.images.current(folder.id)
     if folder is None or image is None:
         return None

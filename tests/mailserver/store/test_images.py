@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from foundation.events import Events
 from foundation.mime.scanner import scan
 from mailserver.imap.structure import render
 from mailserver.store.append import NewMail, append, create_folders
@@ -32,11 +33,11 @@ ALL = UidBatch(1, 2**32 - 1)
 class Box:
     """A mailbox whose INBOX a test changes at random."""
 
-    def __init__(self, database: Database, vault: Vault, owner_id: int) -> None:
+    def __init__(self, database: Database, events: Events, vault: Vault, owner_id: int) -> None:
         self.database = database
         self.vault = vault
         self.owner_id = owner_id
-        self.images = FolderImages(database)
+        self.images = FolderImages(database, events)
 
     async def folder(self, name: str = "INBOX") -> Folder:
         found = await self.database.read(lambda conn: find_folder(conn, self.owner_id, name))
@@ -75,13 +76,13 @@ class Box:
 
 
 @pytest.fixture
-async def box(database: Database, vault: Vault) -> Box:
+async def box(database: Database, events: Events, vault: Vault) -> Box:
     def unit(uow: UnitOfWork) -> int:
         owner_id = vault.create_owner(uow)
         create_folders(uow, owner_id, NOW)
         return owner_id
 
-    return Box(database, vault, await database.write(unit))
+    return Box(database, events, vault, await database.write(unit))
 
 
 async def _act(box: Box, dice: random.Random, uids: list[int]) -> None:
@@ -112,7 +113,7 @@ async def test_a_followed_image_is_what_a_fresh_reading_finds(box: Box, seed: in
         if turn % 3:
             continue
         image = await box.image()
-        fresh = await FolderImages(box.database).current(image.folder_id)
+        fresh = await FolderImages(box.database, Events()).current(image.folder_id)
         assert image == fresh
         step = box.images.step(told, image)
         history.append(step)
@@ -139,7 +140,7 @@ async def test_steps_that_were_forgotten_are_worked_out_from_the_images(box: Box
     await box.expunge()
     await box.change((1,), FlagChange(Change.ADD, Flag.SEEN))
     await box.deliver()
-    after = await FolderImages(box.database).current(before.folder_id)
+    after = await FolderImages(box.database, Events()).current(before.folder_id)
     assert after is not None
     assert box.images.step(before, after) == Step((2, 4), (1, 6))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
+from foundation.events import Events
 from foundation.mime.scanner import scan
 from foundation.vault import BlobNotFound
 from mailserver.imap.structure import render
@@ -98,7 +99,7 @@ async def test_flags_change_only_what_changes(database: Database, deliver: Deliv
     add = FlagChange(Change.ADD, Flag.SEEN)
     changed = await database.write(lambda uow: change_flags(uow, folder_id, [ALL], add))
     assert [found.flags for found in changed.messages] == [1, 1, 5]
-    image = await FolderImages(database).current(folder_id)
+    image = await FolderImages(database, Events()).current(folder_id)
     assert image is not None
     assert [modseq == changed.modseq for modseq in image.modseqs] == [True, False, True]
     again = await database.write(lambda uow: change_flags(uow, folder_id, [ALL], add))
@@ -205,7 +206,7 @@ async def test_a_move_keeps_date_flags_and_order(database: Database, owner: int,
         )
     )
     assert [tuple(row) for row in rows[1:]] == [(2, 1, "k", NOW, 18), (3, 0, "", NOW, 19)]
-    image = await FolderImages(database).current(folder_id)
+    image = await FolderImages(database, Events()).current(folder_id)
     assert image is not None
     assert list(image.uids) == [2]
     assert trash.uidnext == 4
