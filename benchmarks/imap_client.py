@@ -58,6 +58,12 @@ class Wire:
         self.tail = b""
         self.command = b""
 
+    @property
+    def shown(self) -> bytes:
+        """The command without a password or a letter."""
+        words = self.command.split(b"\r\n", 1)[0].split()
+        return b" ".join(words[1:2] if b"LOGIN" in words[:2] else words[1:])[:200]
+
     def say(self, command: bytes) -> None:
         """Sends a tagged command whole."""
         self.command = command
@@ -73,7 +79,7 @@ class Wire:
         """Takes one block; whether the answer is complete. Raises Failed for NO, BAD and a closed connection."""
         count = self.socket.recv_into(buffer)
         if not count:
-            raise Failed(f"connection closed during {self.command[:80]!r}")
+            raise Failed(f"connection closed during {self.shown!r}")
         if count >= _TAIL:
             self.tail = bytes(view[count - _TAIL : count])
         else:
@@ -89,7 +95,7 @@ class Wire:
         if tail.startswith(_OK, start):
             return True
         if tail.startswith(_DONE, start):
-            raise Failed(f"{tail[start:].strip()!r} to {self.command[:80]!r}")
+            raise Failed(f"{tail[start:].strip()!r} to {self.shown!r}")
         return False
 
     def wait(self, end: Callable[[bytes], bool] | None = None) -> bytes:
@@ -99,7 +105,7 @@ class Wire:
         while True:
             block = self.socket.recv(_BLOCK)
             if not block:
-                raise Failed(f"connection closed during {self.command[:80]!r}")
+                raise Failed(f"connection closed during {self.shown!r}")
             said += block
             self.tail = bytes(said[-_TAIL:]) if end else (self.tail + block)[-_TAIL:]
             if end(bytes(said)) if end else self.is_answered():

@@ -22,8 +22,9 @@ NAME = "Vaguemestre"
 _LIMITS = {
     "VAGUEMESTRE_LIMITS__CONNECTIONS": "10000",
     "VAGUEMESTRE_LIMITS__CONNECTIONS_PER_ADDRESS": "10000",
+    "VAGUEMESTRE_LIMITS__CONNECTIONS_PER_PERSON": "10000",
 }
-"""Like the rival's: every client of a benchmark has the same address."""
+"""Like the rival's: every client of a benchmark has the same address and mailbox."""
 
 
 @contextmanager
