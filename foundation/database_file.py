@@ -122,13 +122,14 @@ def is_damage(error: BaseException) -> bool:
 def damaged_pages(path: Path, key: DatabaseKey) -> list[str]:
     """Pages of an encrypted file that do not bear their HMAC, a sentence each; reads the whole file."""
 
-    def look() -> set[str]:
+    def look() -> list[str]:
         with connect(path, key) as connection:
-            return {str(row[0]) for row in connection.execute("PRAGMA cipher_integrity_check")}
+            return [str(row[0]) for row in connection.execute("PRAGMA cipher_integrity_check")]
 
     found = look()
     # Beside a service a page may be met half written; the same one twice is damaged.
-    return sorted(found & look()) if found else []
+    again = set(look()) if found else set()
+    return [each for each in found if each in again]
 
 
 def convert(

@@ -133,7 +133,7 @@ def test_a_damaged_page_is_told_by_the_doctor_and_by_who_reads_it(
     content[(page - 1) * 4096 + 50] ^= 1
     file.write_bytes(content)
     said = vaguemestre("doctor", "--home", home)
-    fails_in_one_sentence(said, f"1 damaged pages, the first: HMAC verification failed for page {page}")
+    fails_in_one_sentence(said, f"damaged pages: 1, the first: HMAC verification failed for page {page}")
     vaguemestre("bal", "list", "--home", home).is_refused("damaged")
 
 

@@ -136,7 +136,7 @@ def doctor(home: Home, as_json: Json = False) -> None:
                 damaged = await asyncio.to_thread(damaged_pages, file, key)
                 if damaged:
                     faults.append(
-                        f"{file}: {len(damaged)} damaged pages, the first: {damaged[0]}: put back a backup."
+                        f"{file}: damaged pages: {len(damaged)}, the first: {damaged[0]}: put back a backup."
                     )
             Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
         finally:
