@@ -31,6 +31,14 @@ def a_change_in_a_folder_opened_for_reading(step: Step, ours: Facts, theirs: Fac
     )
 
 
+def not_of_two_comparisons(step: Step, ours: Facts, theirs: Facts) -> bool:
+    """`NOT (LARGER 0 LARGER 5000)`: Dovecot joins two comparisons of a kind under NOT and finds too few."""
+    words = " ".join(piece for piece in step.pieces if isinstance(piece, str)).split()
+    compared = [word for word in words if word in _COMPARED]
+    return "NOT" in words and len(compared) > len(set(compared))
+
+
+_COMPARED = ("LARGER", "SMALLER", "BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE")
 _LEAF = "Dovecot reads a part of a leaf as the leaf itself; there is none (RFC 3501 §6.4.5)"
 _NO_BOUNDARY = "a multipart that cannot be cut up: we show its whole body as one text, Dovecot an empty one"
 _NO_TYPE = "a Content-Type without a subtype is text/plain (RFC 2045 §5.2); Dovecot names no type at all"
@@ -77,6 +85,7 @@ FOUND_OTHERWISE: dict[tuple[str, str], str] = {
 KNOWN: tuple[Callable[[Step, Facts, Facts], bool], ...] = (
     nothing_to_copy,
     a_change_in_a_folder_opened_for_reading,
+    not_of_two_comparisons,
 )
 
 

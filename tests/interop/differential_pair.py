@@ -81,6 +81,8 @@ class Pair:
         names = [piece.name for piece in step.pieces if isinstance(piece, Folder)]
         if verb in ("SUBSCRIBE", "UNSUBSCRIBE") and names[0] not in self.names:
             return False
+        if verb == "STATUS" and names[0] == self.selected[step.session]:
+            return False
         if verb in ("DELETE", "RENAME") and any(
             selected is not None and (selected == name or selected.startswith(name + "/"))
             for name in names
