@@ -209,13 +209,14 @@ def _threaded(side: Side, step: Step, answer: Answer) -> Any:
 def _listed(side: Side, step: Step, answer: Answer) -> Any:
     """Names below the root and their attributes; folders of the account itself are left out."""
     found = {}
+    unasked = {"\\marked", "\\unmarked"}
+    if step.needs == "LIST-EXTENDED" and not any("CHILDREN" in str(piece) for piece in step.pieces):
+        unasked |= {"\\haschildren", "\\hasnochildren"}  # may be told all the same (RFC 5258 §4)
     for response in answer.of("LIST") + answer.of("LSUB"):
         attributes, _, name, *_ = response.data
         text = name.decode() if isinstance(name, bytes) else str(name)
         if text.startswith(side.root + "/"):
-            found[text[len(side.root) + 1 :]] = sorted(
-                {each.lower() for each in attributes} - {"\\unmarked", "\\marked"}
-            )
+            found[text[len(side.root) + 1 :]] = sorted({each.lower() for each in attributes} - unasked)
     return found, _statuses(side, step, answer)
 
 

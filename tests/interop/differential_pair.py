@@ -30,6 +30,7 @@ class Pair:
         self.selected: list[str | None] = [None, None]
         self.names: set[str] = set()
         self.stale = [False, False]
+        self.is_read_only = [False, False]
         self.offered: frozenset[str] = frozenset()
         self.is_broken = False
         """A sequence ended in an error, which may have left half a response on the wire."""
@@ -82,7 +83,9 @@ class Pair:
         if verb in ("SUBSCRIBE", "UNSUBSCRIBE") and names[0] not in self.names:
             return False
         if verb == "STATUS" and names[0] == self.selected[step.session]:
-            return False
+            return False  # Dovecot answers from what the session was told so far
+        if verb == "MOVE" and self.is_read_only[step.session]:
+            return False  # Dovecot copies and leaves the original, we refuse (RFC 6851 §3.1)
         if verb in ("DELETE", "RENAME") and any(
             selected is not None and (selected == name or selected.startswith(name + "/"))
             for name in names
@@ -130,6 +133,7 @@ class Pair:
             self.names.add(names[1])
         elif verb in ("SELECT", "EXAMINE"):
             self.selected[step.session] = names[0]
+            self.is_read_only[step.session] = verb == "EXAMINE"
             self.stale[step.session] = False
             for side in self.sides:
                 side.selected[step.session] = names[0]

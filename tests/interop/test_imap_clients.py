@@ -178,3 +178,27 @@ class TestAioimaplib:
             assert bytes(fetched.lines[1]) == body(message)
         finally:
             await client.logout()
+
+    async def test_it_reads_stores_copies_and_expunges(self, service: Service) -> None:
+        bal = service.bal(BOX)
+        message_id, _ = await asyncio.to_thread(deliver, service)
+        client = aioimaplib.IMAP4_SSL(
+            service.host, service.port("imaps"), timeout=20, ssl_context=service.tls()
+        )
+        await client.wait_hello_from_server()
+        try:
+            assert (await client.login(bal.address, bal.password)).result == "OK"
+            assert (await client.select("INBOX")).result == "OK"
+            found = await client.uid_search(f'HEADER Message-ID "{message_id}"')
+            (uid,) = found.lines[0].decode().split()
+            assert (await client.uid("store", uid, "+FLAGS", r"(\Flagged \Deleted)")).result == "OK"
+            assert (await client.uid("copy", uid, "Archive")).result == "OK"
+            assert (await client.expunge()).result == "OK"
+            assert (await client.uid_search(f'HEADER Message-ID "{message_id}"')).lines[0].split() == []
+            status = await client.status("Archive", "(MESSAGES UIDNEXT)")
+            assert b"MESSAGES" in status.lines[0]
+            written = letter("a@b.example", "c@d.example", message_id=new_id())
+            appended = await client.append(written, "Drafts", flags=r"\Draft")
+            assert appended.result == "OK"
+        finally:
+            await client.logout()
