@@ -114,6 +114,7 @@ def _message(cursor: Cursor) -> NewMessage:
 
 def _options(cursor: Cursor) -> tuple[FlagList, int | None]:
     cursor.space()
+    cursor.accept(b" ")  # imapclient writes two spaces between messages
     flags = EMPTY
     received_at = None
     if cursor.peek() == b"(":
