@@ -71,7 +71,7 @@ def _median(runs: list[Run], of: str) -> float | None:
 
 
 def _quotient(above: float | None, below: float | None) -> float | None:
-    return None if above is None or not below else above / below
+    return above / below if above and below else None
 
 
 def _rounded(value: float | None) -> float | None:
@@ -79,16 +79,29 @@ def _rounded(value: float | None) -> float | None:
 
 
 def write(rows: list[Row]) -> None:
-    """Writes `results.json` beside this module, whole or not at all."""
+    """Writes `results.json` beside this module, whole or not at all; rows that did not run stay as they were."""
+    before = json.loads(FILE.read_text()) if FILE.exists() else {}
+    now = environment()
+    found = {row["name"]: row for row in before.get("rows", [])}
+    found |= {row.name: {**row.as_json(), "date": now["date"]} for row in rows}
     results = {
-        "environment": environment(),
-        "rows": [row.as_json() for row in rows],
-        "ratios": {row.name: round(row.ratio, 3) for row in rows if row.ratio is not None},
-        "cpu_ratios": {row.name: round(row.cpu_ratio, 3) for row in rows if row.cpu_ratio is not None},
+        "environment": now,
+        "rows": list(found.values()),
+        "ratios": _kept(before, "ratios", rows) | _quotients(rows, "ratio"),
+        "cpu_ratios": _kept(before, "cpu_ratios", rows) | _quotients(rows, "cpu_ratio"),
     }
     unfinished = FILE.with_suffix(".json.part")
     unfinished.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     unfinished.replace(FILE)
+
+
+def _kept(before: dict[str, Any], key: str, rows: list[Row]) -> dict[str, float]:
+    ran = {row.name for row in rows}
+    return {name: value for name, value in before.get(key, {}).items() if name not in ran}
+
+
+def _quotients(rows: list[Row], of: str) -> dict[str, float]:
+    return {row.name: round(value, 3) for row in rows if (value := getattr(row, of)) is not None}
 
 
 _HEAD = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks import imap_rows as rows
 from benchmarks.delivery import Deliver
 from benchmarks.exchange import NewConnections, Outbound, TwoOperators
-from benchmarks.imap_figures import IdleMemory, OpenLarge, Push, Resynchronise
+from benchmarks.imap_figures import IdleMemory, OpenAgain, OpenFirst, Push, Resynchronise
 from benchmarks.imap_mix import Mix
 from benchmarks.imap_rows import Appending, Reading, SigningIn
 
@@ -44,7 +44,8 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "imap_mix": Mix(),
         "imap_qresync": Resynchronise(messages=20_000),
         "imap_push_p95_ms": Push(),
-        "imap_open_100k_seconds": OpenLarge(messages=100_000),
+        "imap_open_100k_seconds": OpenFirst(messages=100_000),
+        "imap_open_100k_again_seconds": OpenAgain(messages=100_000),
         "imap_idle_session_kb": IdleMemory(sessions=2000),
         "imap_idle_tls_session_kb": IdleMemory(sessions=2000, over_tls=True),
     }
