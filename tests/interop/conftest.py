@@ -8,7 +8,7 @@ import pytest
 
 from tests.interop.differential import Side
 from tests.interop.differential_pair import Pair
-from tests.interop.dovecot import PASSWORD, USER, Dovecot
+from tests.interop.dovecot import PASSWORD, USER, Dovecot, DovecotWire
 from tests.interop.imap_wire import Wire
 from tests.interop.service import Service
 
@@ -34,7 +34,7 @@ def dovecot() -> Iterator[Dovecot]:
 def pair(service: Service, dovecot: Dovecot) -> Iterator[Pair]:
     bal = service.bal(7)
     ours = Side("ours", lambda: Wire(service.port("imap_plain")).sign_in(bal.address, bal.password))
-    theirs = Side("dovecot", lambda: Wire(dovecot.port).sign_in(USER, PASSWORD))
+    theirs = Side("dovecot", lambda: DovecotWire(dovecot.port).sign_in(USER, PASSWORD))
     for side in (ours, theirs):
         side.open()
     both = Pair(ours, theirs)
