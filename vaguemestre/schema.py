@@ -14,6 +14,8 @@ _MODULES_WITH_TABLES = (
     "directory.patients",
     "directory.tables",
     "mailserver.store.tables",
+    "mailserver.store.mail_keys",
+    "mailserver.store.search_index",
     "mailserver.store.subscriptions",
     "mailserver.answers",
     "mailserver.conversations",

@@ -22,6 +22,7 @@ from foundation.log import get_logger
 from mailserver.imap.commands.table import handlers
 from mailserver.imap.connection import Connection, Disconnected, Security
 from mailserver.imap.foreign import follow
+from mailserver.imap.indexing import Indexing
 from mailserver.imap.replies import bye
 from mailserver.imap.session import Session, Shared
 from mailserver.store.images import FolderImages
@@ -48,13 +49,14 @@ class ImapServer:
             handlers(),
             asyncio.Semaphore(context.limits.body_searches),
             FolderImages(context.database, context.events),
+            Indexing(context.database, context.vault),
         )
         self._servers: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._is_closing = False
-        self._following: asyncio.Task[None] | None = None
+        self._working: list[asyncio.Task[None]] = []
         limits = context.limits
         self._crowd = Crowd(limits.connections, limits.connections_per_peer)
         self._persons = Crowd(limits.connections, limits.connections_per_person)
@@ -69,10 +71,10 @@ class ImapServer:
             partial(self.protocol, security), host, port, backlog=_BACKLOG
         )
         self._servers.append(server)
-        if self._following is None:
+        if not self._working:
             context = self.context
             following = follow(context.database, self._shared.images, context.events)
-            self._following = asyncio.create_task(following)
+            self._working = [asyncio.create_task(work) for work in (following, self._shared.indexing.run())]
         bound: int = server.sockets[0].getsockname()[1]
         return bound
 
@@ -145,7 +147,8 @@ class ImapServer:
             await self._empty.wait()
         for server in self._servers:
             await server.wait_closed()
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.wait((self._following,))
+        for work in self._working:
+            work.cancel()
+        if self._working:
+            await asyncio.wait(self._working)
         self.handshakes.shutdown(wait=False)

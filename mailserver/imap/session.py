@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from foundation.log import get_logger
 from mailserver.imap.capabilities import capabilities
 from mailserver.imap.connection import Connection, Disconnected, Security, ShuttingDown, TimedOut
+from mailserver.imap.derived import Derived
 from mailserver.imap.dialect import Dialect
 from mailserver.imap.grammar import render
 from mailserver.imap.grammar.appending import message_comes_next
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from mailserver.envelope import Principal
     from mailserver.imap.context import ImapContext
     from mailserver.imap.grammar.commands import Command
+    from mailserver.imap.indexing import Indexing
     from mailserver.imap.watch import Watch
     from mailserver.store.images import FolderImages
 
@@ -76,6 +78,8 @@ class Shared:
     handlers: dict[type[Command], Handler]
     body_searches: asyncio.Semaphore
     images: FolderImages
+    indexing: Indexing
+    derived: Derived = field(default_factory=Derived)
     pending_append_bytes: int = 0
     last_uidvalidity: int = 0
 
@@ -127,6 +131,8 @@ class Session:
         self._access_checked_at = 0.0
         self.selected: SelectedFolder | None = None
         self.dialect = Dialect()
+        self.tag = "*"
+        """Of the command that is being served."""
         self.watch: Watch | None = None
         """What NOTIFY asked to be told of."""
         self.leaves = False
@@ -359,6 +365,7 @@ class Session:
             await self._execute(tag, command)
 
     async def _execute(self, tag: str, command: Command) -> None:
+        self.tag = tag
         handler = self.shared.handlers[type(command)]
         if self.state not in handler.states:
             self._finish(tag, bad(f"Not allowed in the {self.state} state"))

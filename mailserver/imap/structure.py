@@ -54,6 +54,8 @@ class Rendering:
     """Decoded, at most MAX_SUBJECT characters."""
     sent_at: int | None
     """The Date field in epoch milliseconds."""
+    sent_day: int | None
+    """Its day regardless of time and zone (SENTON), as `date.toordinal`."""
     sort_keys: SortKeys
     thread_keys: ThreadKeys
     preview: str
@@ -82,6 +84,7 @@ def render(message: bytes, root: Part) -> Rendering:
         ),
         subject=subject[:MAX_SUBJECT],
         sent_at=sent.at if sent is not None else None,
+        sent_day=sent.day.toordinal() if sent is not None else None,
         sort_keys=read_sort_keys(base.text, header),
         thread_keys=read_thread_keys(message_id, references, in_reply_to, is_reply=base.is_reply),
         preview=preview(message, root),

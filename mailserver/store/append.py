@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select, update
 
+from mailserver.store.mail_keys import keep_keys
+from mailserver.store.search_index import keep_text
 from mailserver.store.subscriptions import subscribe
 from mailserver.store.tables import folder, mail, message
 
@@ -109,6 +111,8 @@ def append(uow: UnitOfWork, owner_id: int, folder_name: str, new: NewMail) -> Ap
             "parts": rendering.parts,
         },
     ).inserted_id
+    keep_keys(uow, owner_id, mail_id, rendering)
+    keep_text(uow, owner_id, mail_id, rendering.search_text)
     uid, modseq = row.uidnext, row.modseq + 1
     uow.run(_ADVANCE, {"folder": row.id, "next_uid": uid + 1, "next_modseq": modseq})
     uow.run(

@@ -26,11 +26,18 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'vaguemestre.db'}"
 
 
+def is_compared(name: str | None, kind: str, parents: object) -> bool:
+    """The search index is made by hand, and the tables below it by FTS5."""
+    return kind != "table" or name is None or not name.startswith("mail_index")
+
+
 def differences(url: str) -> list[object]:
     engine = engine_for(url, begin="BEGIN")
     try:
         with engine.connect() as connection:
-            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            context = MigrationContext.configure(
+                connection, opts={"compare_type": True, "include_name": is_compared}
+            )
             return list(compare_metadata(context, metadata))
     finally:
         engine.dispose()

@@ -1,101 +1,115 @@
-"""SEARCH (RFC 3501 §6.4.4)."""
+"""SEARCH (RFC 9051 §6.4.4), its answers SEARCH and ESEARCH, and the saved result (RFC 5182)."""
 
 from __future__ import annotations
 
-import asyncio
-from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from foundation.vault import BlobDamaged, BlobNotFound
 from mailserver.imap.grammar.commands import Numbering
-from mailserver.imap.replies import Reply, ok
-from mailserver.imap.search_plan import Candidate, Cost, SearchPlan, SearchTest, first_cut
-from mailserver.store.messages import read_messages
-from mailserver.store.selection import UidBatch, batches
+from mailserver.imap.grammar.search import ReturnOption, Returns
+from mailserver.imap.grammar.sequence import format_uid_set
+from mailserver.imap.masks import chosen
+from mailserver.imap.replies import Reply, Status, ok
+from mailserver.imap.searching import find, known_places, numbers_of, refusal
+from mailserver.imap.session import Sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from sqlalchemy import Connection
-
-    from mailserver.imap.grammar import commands as c
+    from mailserver.imap.grammar.search import Search
     from mailserver.imap.session import Session
 
-_BODIES_AT_ONCE = 50
-"""Messages whose bodies are searched in one visit to a reader thread."""
-
-_ON_LOOP_MESSAGES = 2000
+_ALL = Returns(frozenset({ReturnOption.ALL}))
+_OF_EVERYTHING = frozenset({ReturnOption.ALL, ReturnOption.COUNT})
 
 
-@dataclass(frozen=True, slots=True)
-class _Numbered:
-    uid: int
+async def search(session: Session, command: Search) -> Reply:
+    returns = command.returns
+    if returns is None and session.dialect.is_rev2:
+        returns = _ALL
+    saves = returns is not None and ReturnOption.SAVE in returns.options
+    try:
+        reply = await _search(session, command, returns)
+    except Exception:
+        if saves:
+            session.folder.saved = ()
+        raise
+    if saves and reply.status is Status.NO:
+        session.folder.saved = ()  # RFC 5182 §2.1
+    return reply
 
 
-async def search(session: Session, command: c.Search) -> Reply:
+async def _search(session: Session, command: Search, returns: Returns | None) -> Reply:
+    refused = refusal(session, command.program)
+    if refused is not None:
+        return refused
+    await session.tell(Sync.NO_EXPUNGES)
     folder = session.folder
-    test = SearchPlan(folder, session.context.zone).test(command.key)
-    slices = first_cut(folder, command.key)
-    found: list[int] = []
-    if test.cost is Cost.NUMBERS:
-        if len(folder.uids) > _ON_LOOP_MESSAGES:
-            found = await asyncio.to_thread(_numbered, folder.uids, slices, test)
-        else:
-            found = _numbered(folder.uids, slices, test)
-    else:
-        for batch in batches(folder.uids, slices):
-            found += await _search_batch(session, test, batch)
-    numbers = found
+    image = folder.image
+    places = await find(session, command.program) & known_places(session)
+    count = len(image.uids)
+    uids = list(chosen(image.uids, places, count))
+    numbers = uids
     if command.numbering is Numbering.SEQUENCE:
-        numbers = [number for uid in found if (number := folder.number_of(uid)) is not None]
-    session.send([b"* SEARCH" + "".join(f" {number}" for number in numbers).encode("ascii") + b"\r\n"])
+        numbers = list(chosen(numbers_of(session, image.uids), places, count))
+    modseqs = list(chosen(image.modseqs, places, count)) if command.program.names_modseq else []
+    if returns is None:
+        session.send([numbers_line(b"SEARCH", numbers, modseqs)])
+    else:
+        if ReturnOption.SAVE in returns.options:
+            folder.saved = picked(uids, returns)
+        session.send(esearch_lines(session, command.numbering, returns, numbers, modseqs))
     return ok("SEARCH completed")
 
 
-async def _search_batch(session: Session, test: SearchTest, batch: UidBatch) -> list[int]:
-    if test.cost is not Cost.BODY:
-        return await session.context.database.read(lambda conn: _passing(session, test, batch, conn))
-    found: list[int] = []
-    async with session.shared.body_searches:
-        for part in _parts(session, batch):
-            found += await session.context.database.read(
-                lambda conn, part=part: _passing(session, test, part, conn)  # type: ignore[misc]
-            )
-    return found
+def numbers_line(name: bytes, numbers: Sequence[int], modseqs: Sequence[int]) -> bytes:
+    """SEARCH or SORT, with the highest modification sequence of what was found (RFC 7162 §3.1.5)."""
+    modseq = f" (MODSEQ {max(modseqs)})" if modseqs else ""
+    return b"* %b%b\r\n" % (name, ("".join(f" {number}" for number in numbers) + modseq).encode("ascii"))
 
 
-def _numbered(uids: Sequence[int], slices: list[tuple[int, int]], test: SearchTest) -> list[int]:
-    return [
-        uid
-        for start, stop in slices
-        for uid in uids[start:stop]
-        if test.passes(Candidate(_Numbered(uid), _no_body))
-    ]
+def esearch_lines(
+    session: Session,
+    numbering: Numbering,
+    returns: Returns,
+    numbers: Sequence[int],
+    modseqs: Sequence[int],
+) -> list[bytes]:
+    """ESEARCH (RFC 9051 §7.3.4) of numbers in the order of the answer; nothing where only SAVE was asked for.
+
+    `modseqs` are those of the messages, where MODSEQ was among the keys.
+    """
+    options, partial = returns.options, returns.partial
+    if options == {ReturnOption.SAVE} and partial is None:
+        return []
+    pieces = [b'* ESEARCH (TAG "%b")' % session.tag.encode("ascii")]
+    if numbering is Numbering.UID:
+        pieces.append(b"UID")
+    if numbers:
+        if ReturnOption.MIN in options:
+            pieces.append(b"MIN %d" % numbers[0])
+        if ReturnOption.MAX in options:
+            pieces.append(b"MAX %d" % numbers[-1])
+        if ReturnOption.ALL in options:
+            pieces.append(b"ALL " + format_uid_set(numbers))
+    if ReturnOption.COUNT in options:
+        pieces.append(b"COUNT %d" % len(numbers))
+    if partial is not None:
+        page = numbers[partial.slice(len(numbers))]
+        pieces.append(b"PARTIAL (%b %b)" % (bytes(partial), format_uid_set(page) if page else b"NIL"))
+    if modseqs:
+        pieces.append(b"MODSEQ %d" % max(picked(modseqs, returns), default=max(modseqs)))
+    return [b" ".join(pieces) + b"\r\n"]
 
 
-def _parts(session: Session, batch: UidBatch) -> Iterator[UidBatch]:
-    uids = batch.uids
-    if uids is None:
-        known = session.folder.uids
-        uids = tuple(known[bisect_left(known, batch.low) : bisect_right(known, batch.high)])
-    for start in range(0, len(uids), _BODIES_AT_ONCE):
-        part = uids[start : start + _BODIES_AT_ONCE]
-        yield UidBatch(part[0], part[-1], part)
-
-
-def _passing(session: Session, test: SearchTest, batch: UidBatch, connection: Connection) -> list[int]:
-    vault, owner_id = session.context.vault, session.owner_id
-
-    def open_body(row: Any) -> bytes:
-        try:
-            return vault.open_now(connection, owner_id, row.blob_id)
-        except (BlobNotFound, BlobDamaged):
-            return b""  # what cannot be read holds no text; FETCH says that it is damaged
-
-    rows = read_messages(connection, session.folder.folder_id, batch, tuple(sorted(test.columns)))
-    return [row.uid for row in rows if test.passes(Candidate(row, open_body))]
-
-
-def _no_body(row: Any) -> bytes:
-    raise AssertionError("no body is read for this test")
+def picked(values: Sequence[int], returns: Returns) -> Sequence[int]:
+    """Of values by message, those that "$" and MODSEQ stand for (RFC 5182 §2.1, RFC 7162 §3.1.10, RFC 9394 §3.2)."""
+    options = returns.options
+    some = options & {ReturnOption.MIN, ReturnOption.MAX}
+    if options & _OF_EVERYTHING or not (some or returns.partial) or not values:
+        return values
+    places = set(range(len(values))[returns.partial.slice(len(values))]) if returns.partial else set()
+    if ReturnOption.MIN in some:
+        places.add(0)
+    if ReturnOption.MAX in some:
+        places.add(len(values) - 1)
+    return [values[place] for place in sorted(places)]

@@ -18,11 +18,14 @@ from mailserver.imap.commands import (
     notify,
     search,
     select,
+    sort,
     store,
+    thread,
 )
-from mailserver.imap.grammar import appending, listing, opening
+from mailserver.imap.grammar import appending, listing, opening, sorting
 from mailserver.imap.grammar import commands as c
 from mailserver.imap.grammar import notify as grammar_notify
+from mailserver.imap.grammar import search as grammar_search
 from mailserver.imap.session import Handler, State, Sync
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ def _nothing(command: c.Command) -> Sync:
     return Sync.NOTHING
 
 
-def _by_numbering(command: c.Fetch | c.Store | c.Search) -> Sync:
+def _by_numbering(command: c.Fetch | c.Store | grammar_search.Search | sorting.Sort | sorting.Thread) -> Sync:
     """RFC 3501 §7.4.1: UID FETCH is another command than FETCH."""
     return Sync.EVERYTHING if command.numbering is c.Numbering.UID else Sync.NO_EXPUNGES
 
@@ -85,7 +88,9 @@ def handlers() -> dict[type[c.Command], Handler]:
         c.Close: handler(select.close, _OPEN, _nothing),
         c.Unselect: handler(select.unselect, _OPEN, _nothing),
         c.Expunge: handler(expunge.expunge, _OPEN),
-        c.Search: handler(search.search, _OPEN, _by_numbering),
+        grammar_search.Search: handler(search.search, _OPEN, _by_numbering),
+        sorting.Sort: handler(sort.sort, _OPEN, _by_numbering),
+        sorting.Thread: handler(thread.thread, _OPEN, _by_numbering),
         c.Fetch: handler(fetch.fetch, _OPEN, _by_numbering),
         c.Store: handler(store.store, _OPEN, _by_numbering),
         c.Copy: handler(copy.copy, _OPEN),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mailserver.imap.grammar.fetch import FetchAttribute
     from mailserver.imap.grammar.flags import FlagList
-    from mailserver.imap.grammar.search import SearchKey
     from mailserver.imap.grammar.sequence import SequenceSet
 
 
@@ -137,14 +136,6 @@ class Expunge(Command):
     """RFC 3501 §6.4.3, and UID EXPUNGE of RFC 4315 §2.1 with `uids`."""
 
     uids: SequenceSet | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Search(Command):
-    """RFC 3501 §6.4.4"""
-
-    numbering: Numbering
-    key: SearchKey
 
 
 @dataclass(frozen=True, slots=True)

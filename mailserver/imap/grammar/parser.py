@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailserver.imap.grammar import appending, listing, notify, opening
+from mailserver.imap.grammar import appending, listing, notify, opening, search, sorting
 from mailserver.imap.grammar import commands as c
 from mailserver.imap.grammar.errors import ParseError
 from mailserver.imap.grammar.fetch import parse_fetch_attributes
 from mailserver.imap.grammar.flags import parse_flags
-from mailserver.imap.grammar.search import parse_search_program
 from mailserver.imap.grammar.sequence import parse_sequence_set
 
 if TYPE_CHECKING:
@@ -128,14 +127,6 @@ def _uid_expunge(cursor: Cursor) -> c.Command:
     return c.Expunge(parse_sequence_set(cursor))
 
 
-def _search(numbering: c.Numbering) -> Callable[[Cursor], c.Command]:
-    def parse(cursor: Cursor) -> c.Command:
-        cursor.space()
-        return c.Search(numbering, parse_search_program(cursor))
-
-    return parse
-
-
 def _fetch(numbering: c.Numbering) -> Callable[[Cursor], c.Command]:
     def parse(cursor: Cursor) -> c.Command:
         cursor.space()
@@ -180,6 +171,8 @@ _COMMANDS: dict[str, Callable[[Cursor], c.Command]] = {
     **listing.COMMANDS,
     **notify.COMMANDS,
     **opening.COMMANDS,
+    **search.COMMANDS,
+    **sorting.COMMANDS,
     "CAPABILITY": _alone(c.Capability()),
     "NOOP": _alone(c.Noop()),
     "LOGOUT": _alone(c.Logout()),
@@ -198,8 +191,6 @@ _COMMANDS: dict[str, Callable[[Cursor], c.Command]] = {
     "UNSELECT": _alone(c.Unselect()),
     "EXPUNGE": _alone(c.Expunge()),
     "UID EXPUNGE": _uid_expunge,
-    "SEARCH": _search(c.Numbering.SEQUENCE),
-    "UID SEARCH": _search(c.Numbering.UID),
     "FETCH": _fetch(c.Numbering.SEQUENCE),
     "UID FETCH": _fetch(c.Numbering.UID),
     "STORE": _store(c.Numbering.SEQUENCE),

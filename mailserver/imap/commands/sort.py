@@ -1,0 +1,63 @@
+"""SORT (RFC 5256 §3) with RETURN (RFC 5267 §3): the order of a whole folder is kept, an answer only picks from it."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+from mailserver.imap.commands.search import esearch_lines, numbers_line, picked
+from mailserver.imap.grammar.commands import Numbering
+from mailserver.imap.grammar.search import ReturnOption
+from mailserver.imap.masks import full
+from mailserver.imap.replies import Reply, ok
+from mailserver.imap.searching import complete, derived, find, known_places, numbers_of, refusal
+from mailserver.imap.session import Sync
+from mailserver.store.mail_keys import sorted_uids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from mailserver.imap.grammar.sorting import Sort
+    from mailserver.imap.session import Session
+    from mailserver.store.images import FolderImage
+
+
+async def sort(session: Session, command: Sort) -> Reply:
+    refused = refusal(session, command.program)
+    if refused is not None:
+        return refused
+    await session.tell(Sync.NO_EXPUNGES)
+    folder = session.folder
+    image = folder.image
+    found = await find(session, command.program) & known_places(session)
+    await complete(session)
+    criteria = tuple((criterion.key.value, criterion.is_reverse) for criterion in command.criteria)
+
+    def work_out(connection: Connection) -> Sequence[int]:
+        return _order(image, sorted_uids(connection, image.folder_id, criteria))
+
+    places: Sequence[int] = await derived(session, criteria, work_out, 4)
+    count = len(image.uids)
+    if found != full(count):
+        octets = found.to_bytes(count, "little")
+        places = [place for place in places if octets[place]]
+    column = image.uids if command.numbering is Numbering.UID else numbers_of(session, image.uids)
+    numbers = [column[place] for place in places]
+    modseqs = [image.modseqs[place] for place in places] if command.program.names_modseq else []
+    if command.returns is None:
+        session.send([numbers_line(b"SORT", numbers, modseqs)])
+        return ok("SORT completed")
+    if ReturnOption.SAVE in command.returns.options:
+        uids = [image.uids[place] for place in places]
+        folder.saved = sorted(picked(uids, command.returns))
+    session.send(esearch_lines(session, command.numbering, command.returns, numbers, modseqs))
+    return ok("SORT completed")
+
+
+def _order(image: FolderImage, uids: Sequence[int]) -> array[int]:
+    """The places of the image in the order of the UIDs; those that are gone meanwhile come last."""
+    places = dict(zip(image.uids, range(len(image.uids)), strict=True))
+    ordered = [place for uid in uids if (place := places.pop(uid, None)) is not None]
+    return array("I", ordered + list(places.values()))

@@ -1,0 +1,113 @@
+"""How a session runs a search program: on the event loop, or in visits to the database that leave room for others."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mailserver.imap.masks import mask_of
+from mailserver.imap.replies import Reply, bad, no
+from mailserver.imap.search_plan import Cost, SearchPlan, cost_of
+from mailserver.imap.text_search import OutOfTime, TextSearch
+from mailserver.store.search_index import mails_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    from sqlalchemy import Connection
+
+    from mailserver.imap.grammar.search import Program
+    from mailserver.imap.session import Session
+
+CHARSETS = ("US-ASCII", "UTF-8")
+_ON_LOOP_MESSAGES = 5000
+_VISIT_SECONDS = 0.2
+_PROGRESS_SECONDS = 1.0
+"""How often a client is told that a search goes on (RFC 9585 §4.1)."""
+
+
+def refusal(session: Session, program: Program) -> Reply | None:
+    """Why a program is not run, or None; whether a MODSEQ is in it is taken note of (RFC 7162 §3.1)."""
+    if program.charset is not None and session.dialect.has_utf8 and not session.dialect.is_rev2:
+        return bad("No charset is named once UTF8=ACCEPT is enabled")  # RFC 6855 §3
+    if program.charset is not None and program.charset not in CHARSETS:
+        return no("Unknown charset", f"BADCHARSET ({' '.join(CHARSETS)})")
+    if program.names_numbers and session.dialect.is_uid_only:
+        return bad("Message numbers are not used in this session", "UIDREQUIRED")
+    if program.names_modseq:
+        session.dialect = replace(session.dialect, tells_modseq=True)
+    return None
+
+
+async def find(session: Session, program: Program) -> int:
+    """The places of `session.folder.image` whose messages pass, as a set of `masks`."""
+    folder, context = session.folder, session.context
+    plan = SearchPlan(folder, context.zone, context.clock.millis())
+    cost = cost_of(program.key)
+    if cost is Cost.IMAGE:
+        if len(folder.image.uids) <= _ON_LOOP_MESSAGES:
+            return plan.passing(program.key)
+        return await asyncio.to_thread(plan.passing, program.key)
+    await complete(session)
+    if cost is Cost.ROWS:
+        return await context.database.read(lambda connection: plan.passing(program.key, connection))
+    plan.mails = await derived(session, "mails", _mails(folder.folder_id, folder.image.uids), 40)
+    plan.texts = texts = TextSearch(context.vault, folder.place.owner_id)
+    told_at = time.monotonic()
+    while True:
+        # One visit at a time, so that a long search does not keep short ones waiting.
+        async with session.shared.body_searches:
+            found = await context.database.read(partial(_visit, plan, texts, program))
+        if found is not None:
+            return found
+        if time.monotonic() - told_at >= _PROGRESS_SECONDS:
+            told_at = time.monotonic()
+            progress = f'* OK [INPROGRESS ("{session.tag}" {texts.steps} NIL)] Still searching\r\n'
+            session.send([progress.encode("ascii")])
+            await session.connection.drain()
+
+
+async def complete(session: Session) -> None:
+    """Sees to it that the mails of the open folder's owner can be searched and sorted."""
+    if not session.shared.indexing.are_old_mails_read:
+        await session.shared.indexing.read_old_mails(session.folder.place.owner_id)
+
+
+def _visit(plan: SearchPlan, texts: TextSearch, program: Program, connection: Connection) -> int | None:
+    texts.deadline = time.monotonic() + _VISIT_SECONDS
+    try:
+        return plan.passing(program.key, connection)
+    except OutOfTime:
+        return None
+
+
+def _mails(folder_id: int, uids: Sequence[int]) -> Callable[[Connection], list[int]]:
+    return lambda connection: mails_of(connection, folder_id, uids)
+
+
+async def derived(
+    session: Session, what: Hashable, work_out: Callable[[Connection], Any], octets_each: int
+) -> Any:
+    """What is kept of the open folder under this name, worked out in a query where it is not."""
+    folder_id, uids = session.folder.folder_id, session.folder.image.uids
+    kept = session.shared.derived.get(folder_id, what, uids)
+    if kept is None:
+        kept = await session.context.database.read(work_out)
+        session.shared.derived.keep(folder_id, what, uids, kept, len(uids) * octets_each)
+    return kept
+
+
+def numbers_of(session: Session, uids: Sequence[int]) -> Sequence[int]:
+    """The sequence numbers of messages of the image, one for each place; 0 where the client has none."""
+    folder = session.folder
+    if folder.uids is uids:
+        return range(1, len(uids) + 1)
+    return [folder.number_of(uid) or 0 for uid in uids]
+
+
+def known_places(session: Session) -> int:
+    """The places of the image that the client has been told of."""
+    return mask_of(number > 0 for number in numbers_of(session, session.folder.image.uids))
