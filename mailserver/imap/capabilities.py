@@ -21,6 +21,15 @@ _SIGNED_IN = (
     "REPLACE",
     "UTF8=ACCEPT",
     "NOTIFY",
+    "ESEARCH",
+    "SEARCHRES",
+    "WITHIN",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=REFERENCES",
+    "THREAD=ORDEREDSUBJECT",
+    "INPROGRESS",
 )
 
 
