@@ -31,6 +31,14 @@ class Derived:
         self._kept.move_to_end((folder_id, what))
         return kept[1]
 
+    def get_of_beginning(self, folder_id: int, what: Hashable, uids: Sequence[int]) -> Any | None:
+        """What was kept of a folder when it had these UIDs, or only the first of them."""
+        kept = self._kept.get((folder_id, what))
+        if kept is None or (kept[0] is not uids and kept[0] != uids[: len(kept[0])]):
+            return None
+        self._kept.move_to_end((folder_id, what))
+        return kept[1]
+
     def keep(self, folder_id: int, what: Hashable, uids: Sequence[int], value: Any, octets: int) -> None:
         """Keeps a value that takes about so many octets, in place of the one before."""
         before = self._kept.pop((folder_id, what), None)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from mailserver.imap import flags
 from mailserver.imap.grammar import search_keys as k
 from mailserver.imap.grammar.commands import Numbering
-from mailserver.imap.masks import chosen, full, mask_of, mask_of_slices
+from mailserver.imap.masks import full, mask_of, mask_of_slices
 from mailserver.imap.object_ids import mail_of, thread_of
 from mailserver.store.mail_keys import uids_of_mail, uids_of_thread, uids_saved, uids_sent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from datetime import date, tzinfo
 
     from sqlalchemy import Connection
@@ -55,10 +55,7 @@ def cost_of(key: k.SearchKey) -> Cost:
 
 
 class SearchPlan:
-    """Works out keys over one folder as a session sees it.
-
-    `mails` are the numbers of the mails by place, and `connection` is set, where a key costs more than the image.
-    """
+    """Works out keys over one folder as a session sees it; `texts` is set where a key looks into texts."""
 
     def __init__(self, folder: SelectedFolder, zone: tzinfo, now: int) -> None:
         self._folder = folder
@@ -66,7 +63,6 @@ class SearchPlan:
         self._zone = zone
         self._seconds = now // 1000
         self._count = len(folder.image.uids)
-        self.mails: Sequence[int] = ()
         self.texts: TextSearch | None = None
         self._connection: Connection | None = None
 
@@ -75,7 +71,10 @@ class SearchPlan:
         return full(self._count)
 
     def passing(self, key: k.SearchKey, connection: Connection | None = None) -> int:
-        """The places whose messages pass; raises OutOfTime, and is then to be called again."""
+        """The places whose messages pass; raises OutOfTime, and is then to be called again.
+
+        A connection is needed where the key costs more than the image.
+        """
         self._connection = connection
         return self._within(key, self.all_places())
 
@@ -205,8 +204,7 @@ class SearchPlan:
         if not key.text and isinstance(key, k.TextKey):
             return places
         assert self.texts is not None
-        found = self.texts.found(self._rows, key, chosen(self.mails, places, self._count))
-        return mask_of(map(found.__contains__, self.mails)) & places
+        return self.texts.passing(self._rows, key, places)
 
 
 _LOOKS: dict[type[k.SearchKey], str] = {
@@ -226,3 +224,18 @@ _LOOKS: dict[type[k.SearchKey], str] = {
     k.SequenceKey: "_sequence",
     k.UidKey: "_uid",
 }
+
+
+def text_keys(key: k.SearchKey) -> list[k.TextKey | k.HeaderKey]:
+    """The keys of a program that look into texts."""
+    match key:
+        case k.AndKey(keys):
+            return [found for child in keys for found in text_keys(child)]
+        case k.OrKey(first, second):
+            return text_keys(first) + text_keys(second)
+        case k.NotKey(inner):
+            return text_keys(inner)
+        case k.TextKey() | k.HeaderKey():
+            return [key]
+        case _:
+            return []

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from mailserver.imap.masks import mask_of
 from mailserver.imap.replies import Reply, bad, no
-from mailserver.imap.search_plan import Cost, SearchPlan, cost_of
-from mailserver.imap.text_search import OutOfTime, TextSearch
+from mailserver.imap.search_plan import Cost, SearchPlan, cost_of, text_keys
+from mailserver.imap.text_search import Compared, OutOfTime, TextSearch
 from mailserver.store.search_index import mails_of
 
 if TYPE_CHECKING:
@@ -54,20 +54,29 @@ async def find(session: Session, program: Program) -> int:
     await complete(session)
     if cost is Cost.ROWS:
         return await context.database.read(lambda connection: plan.passing(program.key, connection))
-    plan.mails = await derived(session, "mails", _mails(folder.folder_id, folder.image.uids), 40)
-    plan.texts = texts = TextSearch(context.vault, folder.place.owner_id)
+    kept, uids = session.shared.derived, folder.image.uids
+    mails = await derived(session, "mails", partial(mails_of, folder_id=folder.folder_id, uids=uids), 40)
+    known = {
+        key: Compared(*found)
+        for key in text_keys(program.key)
+        if (found := kept.get_of_beginning(folder.folder_id, key, uids)) is not None
+    }
+    plan.texts = texts = TextSearch(context.vault, folder.place.owner_id, mails, known)
     told_at = time.monotonic()
-    while True:
+    places: int | None = None
+    while places is None:
         # One visit at a time, so that a long search does not keep short ones waiting.
         async with session.shared.body_searches:
-            found = await context.database.read(partial(_visit, plan, texts, program))
-        if found is not None:
-            return found
-        if time.monotonic() - told_at >= _PROGRESS_SECONDS:
+            places = await context.database.read(partial(_visit, plan, texts, program))
+        if places is None and time.monotonic() - told_at >= _PROGRESS_SECONDS:
             told_at = time.monotonic()
             progress = f'* OK [INPROGRESS ("{session.tag}" {texts.steps} NIL)] Still searching\r\n'
             session.send([progress.encode("ascii")])
             await session.connection.drain()
+    for key, compared in texts.compared.items():
+        size = 2 * len(uids) + len(key.text)
+        kept.keep(folder.folder_id, key, uids, (compared.tested, compared.found), size)
+    return places
 
 
 async def complete(session: Session) -> None:
@@ -82,10 +91,6 @@ def _visit(plan: SearchPlan, texts: TextSearch, program: Program, connection: Co
         return plan.passing(program.key, connection)
     except OutOfTime:
         return None
-
-
-def _mails(folder_id: int, uids: Sequence[int]) -> Callable[[Connection], list[int]]:
-    return lambda connection: mails_of(connection, folder_id, uids)
 
 
 async def derived(

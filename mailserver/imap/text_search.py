@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,11 +19,12 @@ from foundation.mime.search_text import (
 )
 from foundation.vault import BlobDamaged, BlobNotFound
 from mailserver.imap.grammar.search_keys import HeaderKey, TextKey, Where
+from mailserver.imap.masks import chosen, mask_of
 from mailserver.store import search_index
 from mailserver.store.search_index import Lack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -49,6 +50,7 @@ class OutOfTime(Exception):
 class Probe:
     """What a key looks for: in the head of a text, in its body, or in either; and its trigrams for the index."""
 
+    needle: str
     in_head: Callable[[str], bool] | None
     in_body: bytes | None
     trigrams: tuple[str, ...]
@@ -66,78 +68,95 @@ def probe_of(key: TextKey | HeaderKey) -> Probe:
     trigrams = trigrams_of(needle)
     if isinstance(key, HeaderKey):
         name = fold_needle(key.field)
-        return Probe(
-            partial(has_in_field, name=name, needle=needle), None, trigrams_of(f"\n{name}: ") + trigrams
-        )
+        has = partial(has_in_field, name=name, needle=needle)
+        return Probe(needle, has, None, trigrams_of(f"\n{name}: ") + trigrams)
     if key.where is Where.BODY:
-        return Probe(None, needle.encode(), trigrams)
+        return Probe(needle, None, needle.encode(), trigrams)
     if key.where is Where.TEXT:
-        return Probe(partial(has_in_fields, needle=needle), needle.encode(), trigrams)
-    return Probe(partial(has_in_section, section=_SECTIONS[key.where], needle=needle), None, trigrams)
+        return Probe(needle, partial(has_in_fields, needle=needle), needle.encode(), trigrams)
+    has = partial(has_in_section, section=_SECTIONS[key.where], needle=needle)
+    return Probe(needle, has, None, trigrams)
 
 
 @dataclass(slots=True)
-class _Compared:
-    """How far the comparison for one key has come, by mails."""
+class Compared:
+    """How far the comparison for one key has come, as sets of places."""
 
-    probe: Probe
-    candidates: Collection[int] | None = None
-    """Those that the index leaves, with those it cannot tell of; None as long as it was not asked."""
-    tested: set[int] = field(default_factory=set)
-    found: set[int] = field(default_factory=set)
+    tested: int = 0
+    found: int = 0
 
 
 class TextSearch:
-    """The text keys of one search over the mails of one owner. Used inside queries, in several visits."""
+    """The text keys of one search in one folder. Used inside queries, in several visits.
 
-    def __init__(self, vault: Vault, owner_id: int) -> None:
+    `mails` are the numbers of the mails by place. `known` is what was compared before.
+    """
+
+    def __init__(
+        self, vault: Vault, owner_id: int, mails: Sequence[int], known: Mapping[TextKey | HeaderKey, Compared]
+    ) -> None:
         self._vault = vault
         self._owner_id = owner_id
-        self._keys: dict[TextKey | HeaderKey, _Compared] = {}
-        self._lacking: dict[int, Lack] | None = None
+        self._mails = mails
+        self.compared = dict(known)
+        self.steps = 0
+        """Comparisons made so far."""
         self.deadline = 0.0
         """On the clock of `time.monotonic`."""
+        self._lacking: dict[int, Lack] | None = None
+        self._candidates: dict[TextKey | HeaderKey, frozenset[int]] = {}
 
-    @property
-    def steps(self) -> int:
-        """Comparisons made so far."""
-        return sum(len(compared.tested) for compared in self._keys.values())
+    def passing(self, connection: Connection, key: TextKey | HeaderKey, places: int) -> int:
+        """Which of the places have what the key looks for; raises OutOfTime."""
+        compared = self.compared.setdefault(key, Compared())
+        if waiting := places & ~compared.tested:
+            tested: set[int] = set()
+            found: set[int] = set()
+            try:
+                mails = set(chosen(self._mails, waiting, len(self._mails)))
+                self._compare(connection, key, mails, tested, found)
+            finally:
+                compared.tested |= mask_of(map(tested.__contains__, self._mails))
+                compared.found |= mask_of(map(found.__contains__, self._mails))
+        return places & compared.found
 
-    def found(self, connection: Connection, key: TextKey | HeaderKey, mails: Iterable[int]) -> set[int]:
-        """Which mails have what the key looks for, at least of those given; raises OutOfTime."""
-        compared = self._keys.get(key)
-        if compared is None:
-            compared = self._keys[key] = _Compared(probe_of(key))
-        wanted = set(mails) - compared.tested
-        if wanted:
-            self._compare(connection, compared, wanted)
-        return compared.found
-
-    def _compare(self, connection: Connection, compared: _Compared, wanted: set[int]) -> None:
+    def _compare(
+        self,
+        connection: Connection,
+        key: TextKey | HeaderKey,
+        mails: set[int],
+        tested: set[int],
+        found: set[int],
+    ) -> None:
         if self._lacking is None:
             self._lacking = search_index.lacking(connection, self._owner_id)
-        probe = compared.probe
-        if compared.candidates is None and len(wanted) > _FEW and probe.trigrams:
-            compared.candidates = {
-                *search_index.mails_with(connection, self._owner_id, probe.trigrams),
-                *self._lacking,
-            }
-        if compared.candidates is not None:
-            compared.tested |= wanted.difference(compared.candidates)
-            wanted.intersection_update(compared.candidates)
-        waiting = sorted(wanted)
+        probe = probe_of(key)
+        if len(mails) > _FEW and probe.trigrams:
+            candidates = self._asked(connection, key, probe)
+            tested |= mails - candidates
+            mails &= candidates
+        waiting = sorted(mails)
         for start in range(0, len(waiting), _CHUNK):
             chunk = waiting[start : start + _CHUNK]
-            found = _found(connection, probe, chunk)
-            compared.found |= found
+            found |= _found(connection, probe, chunk)
             cut = [mail for mail in chunk if self._lacking.get(mail, 0) & Lack.REST and mail not in found]
-            compared.tested.update(set(chunk).difference(cut))
+            tested.update(set(chunk).difference(cut))
+            self.steps += len(chunk)
             for mail in cut:
                 if self._is_in_message(connection, probe, mail):
-                    compared.found.add(mail)
-                compared.tested.add(mail)
+                    found.add(mail)
+                tested.add(mail)
                 self._check_time()
             self._check_time()
+
+    def _asked(self, connection: Connection, key: TextKey | HeaderKey, probe: Probe) -> frozenset[int]:
+        """The mails that the index leaves, and those it cannot tell of."""
+        candidates = self._candidates.get(key)
+        if candidates is None:
+            assert self._lacking is not None
+            left = search_index.mails_with(connection, self._owner_id, probe.trigrams)
+            candidates = self._candidates[key] = frozenset((*left, *self._lacking))
+        return candidates
 
     def _check_time(self) -> None:
         if time.monotonic() > self.deadline:
@@ -158,7 +177,8 @@ def _found(connection: Connection, probe: Probe, mails: list[int]) -> set[int]:
     if probe.in_body is None:
         in_head = probe.in_head
         assert in_head is not None
-        return {mail for mail, head in search_index.heads(connection, mails) if in_head(head)}
+        heads = search_index.heads_with(connection, mails, probe.needle)
+        return {mail for mail, head in heads if in_head(head)}
     if probe.in_head is None:
         needle = probe.in_body
         return {mail for mail, body in search_index.bodies(connection, mails) if needle in body}

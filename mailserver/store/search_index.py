@@ -131,7 +131,9 @@ _WITH_TRIGRAMS = select(_INDEX.c.rowid - bindparam("base", type_=BigInteger)).wh
 )
 _NAMED = func.json_each(bindparam("mails")).table_valued("value")
 _IS_NAMED = mail_text.c.mail_id.in_(select(_NAMED.c.value))
-_HEADS = select(mail_text.c.mail_id, mail_text.c.head).where(_IS_NAMED)
+_HEADS = select(mail_text.c.mail_id, mail_text.c.head).where(
+    _IS_NAMED, func.instr(mail_text.c.head, bindparam("needle")) > 0
+)
 _BODIES = select(mail_text.c.mail_id, mail_text.c.body).where(_IS_NAMED)
 _WHOLE = select(mail_text.c.mail_id, mail_text.c.head, mail_text.c.body).where(_IS_NAMED)
 _BLOBS = select(mail.c.id, mail.c.blob_id).where(mail.c.id.in_(select(_NAMED.c.value)))
@@ -224,10 +226,10 @@ def mails_with(connection: Connection, owner_id: int, trigrams: Iterable[str]) -
     return [mail_id for (mail_id,) in run(connection, _WITH_TRIGRAMS, names).tuples()]
 
 
-def heads(connection: Connection, mails: Sequence[int]) -> list[tuple[int, str]]:
-    """(mail, head)"""
-    rows: list[tuple[int, str]] = run(connection, _HEADS, {"mails": json.dumps(mails)}).tuples()
-    return rows
+def heads_with(connection: Connection, mails: Sequence[int], needle: str) -> list[tuple[int, str]]:
+    """(mail, head) of those of the mails whose head has the folded needle, anywhere."""
+    names = {"mails": json.dumps(mails), "needle": needle}
+    return [(mail_id, head) for mail_id, head in run(connection, _HEADS, names).tuples()]
 
 
 def bodies(connection: Connection, mails: Sequence[int]) -> list[tuple[int, bytes]]:
