@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from foundation.driver import dbapi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Delete, Update
 
@@ -46,6 +46,15 @@ class Answer:
     def __iter__(self) -> Iterator[Any]:
         assert self._row is not None
         return map(self._row, self._cursor.fetchall())
+
+    def stream(self) -> Generator[Any, None, None]:
+        """The rows one by one, read as they are taken; whoever stops early closes the iterator."""
+        assert self._row is not None
+        try:
+            for row in self._cursor:
+                yield self._row(row)
+        finally:
+            self._cursor.close()
 
     def tuples(self) -> list[tuple[Any, ...]]:
         """All rows, plain."""

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from foundation.prepared import run
+from mailserver.store.mail_keys import mail_key
 from mailserver.store.selection import PerBatch, UidBatch
 from mailserver.store.tables import mail, message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Connection, Select, Table
 
 
 class Column(StrEnum):
@@ -23,6 +25,7 @@ class Column(StrEnum):
     FLAGS = "flags"
     KEYWORDS = "keywords"
     RECEIVED_AT = "received_at"
+    SAVED_AT = "saved_at"
     MODSEQ = "modseq"
     MAIL_ID = "mail_id"
     SIZE = "size"
@@ -33,29 +36,35 @@ class Column(StrEnum):
     BODYSTRUCTURE = "bodystructure"
     PARTS = "parts"
     BLOB_ID = "blob_id"
+    THREAD_ID = "thread_id"
+    PREVIEW = "preview"
 
 
-_IN_MEMORY = 64
+_OF_MESSAGE = frozenset(Column) & set(message.c.keys())
+_OF_KEYS = frozenset({Column.THREAD_ID, Column.PREVIEW})
 
-_OF_MESSAGE = frozenset({Column.FLAGS, Column.KEYWORDS, Column.RECEIVED_AT, Column.MODSEQ, Column.MAIL_ID})
+
+def _table_of(column: Column) -> Table:
+    if column in _OF_MESSAGE:
+        return message
+    return mail_key if column in _OF_KEYS else mail
 
 
 @lru_cache(maxsize=128)
 def _statement(columns: tuple[Column, ...]) -> PerBatch[Select[Any]]:
-    chosen_columns = [
-        message.c[column.value] if column in _OF_MESSAGE else mail.c[column.value] for column in columns
-    ]
-    query = select(message.c.uid, *chosen_columns)
-    if not _OF_MESSAGE.issuperset(columns):
+    query = select(message.c.uid, *(_table_of(column).c[column.value] for column in columns))
+    query = query.select_from(message)
+    if any(_table_of(column) is mail for column in columns):
         query = query.join(mail, mail.c.id == message.c.mail_id)
+    if not _OF_KEYS.isdisjoint(columns):
+        # What was delivered before there were keys gets them a little later.
+        query = query.outerjoin(mail_key, mail_key.c.mail_id == message.c.mail_id)
     return PerBatch(lambda chosen: query.where(chosen).order_by(message.c.uid))
 
 
 def read_messages(
     connection: Connection, folder_id: int, batch: UidBatch, columns: tuple[Column, ...]
-) -> Iterator[Row[Any]]:
-    """Rows of (uid, *columns) of the messages of a batch that are there, by UID; few are in memory at one time."""
+) -> Generator[Any, None, None]:
+    """Rows of (uid, *columns) of the messages of a batch that are there, by UID; one is in memory at a time."""
     statement, names = _statement(columns).bind(folder_id, batch)
-    with connection.execute(statement, names) as result:
-        for rows in result.partitions(_IN_MEMORY):
-            yield from rows
+    return run(connection, statement, names).stream()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from sqlalchemy import and_, bindparam
+from sqlalchemy import and_, bindparam, func, select
 
 from mailserver.store.tables import message
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 BATCH = 1000
 """Messages in one statement: one query for what a mail program shows, and a bound on what is in memory."""
+
+_LISTED = func.json_each(bindparam("uids")).table_valued("value")
 
 S = TypeVar("S")
 
@@ -70,10 +73,10 @@ class PerBatch(Generic[S]):
     def __init__(self, make: Callable[[ColumnElement[bool]], S]) -> None:
         in_folder = message.c.folder_id == bindparam("in_folder")
         self._ranged = make(and_(in_folder, message.c.uid.between(bindparam("low"), bindparam("high"))))
-        self._listed = make(and_(in_folder, message.c.uid.in_(bindparam("uids", expanding=True))))
+        self._listed = make(and_(in_folder, message.c.uid.in_(select(_LISTED.c.value))))
 
     def bind(self, folder_id: int, batch: UidBatch) -> tuple[S, dict[str, Any]]:
         """The statement for a batch, and its parameters."""
         if batch.uids is None:
             return self._ranged, {"in_folder": folder_id, "low": batch.low, "high": batch.high}
-        return self._listed, {"in_folder": folder_id, "uids": batch.uids}
+        return self._listed, {"in_folder": folder_id, "uids": json.dumps(batch.uids)}
