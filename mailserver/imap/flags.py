@@ -36,3 +36,11 @@ def text(flags: int, keywords: str, *, recent: bool) -> bytes:
     if keywords:
         words.append(keywords)
     return b"(" + " ".join(words).encode("ascii") + b")"
+
+
+_PLAIN = tuple(text(flags, "", recent=False) for flags in range(256))
+
+
+def texts(flags: Iterable[int]) -> list[bytes]:
+    """The flag-lists of messages without keywords that are not recent."""
+    return [_PLAIN[each] for each in flags]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from struct import Struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,23 +65,33 @@ class Slice:
         return self.end - self.start
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
+class _Node(NamedTuple):
     kind: int
     encoding: int
     header_start: int
     body_start: int
     end: int
-    children: tuple[int, ...]
+    children: int
+    """How many."""
 
 
 class PartIndex:
     """The offsets of every part of one message. Built by `load_parts`."""
 
-    __slots__ = ("_nodes",)
+    __slots__ = ("_below", "_rows")
 
-    def __init__(self, nodes: Sequence[_Node]) -> None:
-        self._nodes = nodes
+    def __init__(self, rows: memoryview) -> None:
+        self._rows = rows
+        self._below: list[list[int]] | None = None
+
+    def _node(self, index: int) -> _Node:
+        return _Node(*_NODE.unpack_from(self._rows, index * _NODE.size))
+
+    def _children(self, index: int) -> list[int]:
+        """Worked out when a part number is asked for: most sections are of the message itself."""
+        if self._below is None:
+            self._below = _children_of(self._rows)
+        return self._below[index]
 
     def locate(self, numbers: Sequence[int], text: SectionText = SectionText.BODY) -> Slice | None:
         """The slice of a section; None when the message has no such section.
@@ -92,38 +102,42 @@ class PartIndex:
         if not numbers:
             if text is SectionText.MIME:
                 return None
-            return _slice(self._nodes[0], text)
-        node = self._part(numbers)
-        if node is None:
+            return _slice(self._node(0), text)
+        index = self._part(numbers)
+        if index is None:
             return None
+        node = self._node(index)
         if text is SectionText.BODY:
             return Slice(node.body_start, node.end)
         if text is SectionText.MIME:
             return Slice(node.header_start, node.body_start)
-        return _slice(self._nodes[node.children[0]], text) if node.kind == _Kind.MESSAGE else None
+        return _slice(self._node(self._children(index)[0]), text) if node.kind == _Kind.MESSAGE else None
 
     def encoding(self, numbers: Sequence[int]) -> Encoding | None:
         """The transfer encoding of a part; None when there is no such part, or it has parts below it."""
-        node = self._part(numbers) if numbers else self._nodes[0]
-        if node is None or (node.kind != _Kind.LEAF and numbers):
+        if not numbers:
+            return Encoding.IDENTITY
+        index = self._part(numbers)
+        if index is None or (node := self._node(index)).kind != _Kind.LEAF:
             return None
-        return Encoding(node.encoding) if numbers else Encoding.IDENTITY
+        return Encoding(node.encoding)
 
-    def _part(self, numbers: Sequence[int]) -> _Node | None:
-        message: _Node | None = self._nodes[0]  # a message whose parts the next number counts
-        node = self._nodes[0]
+    def _part(self, numbers: Sequence[int]) -> int | None:
+        message: int | None = 0  # a message whose parts the next number counts
+        index = 0
         for number in numbers:
-            if message is not None and message.kind != _Kind.MULTIPART:
+            if message is not None and self._node(message).kind != _Kind.MULTIPART:
                 if number != 1:
                     return None
-                node = message  # part 1 of a message that is no multipart is its body
+                index = message  # part 1 of a message that is no multipart is its body
             else:
-                holder = message if message is not None else node
-                if holder.kind != _Kind.MULTIPART or not 0 < number <= len(holder.children):
+                holder = message if message is not None else index
+                children = self._children(holder)
+                if self._node(holder).kind != _Kind.MULTIPART or not 0 < number <= len(children):
                     return None
-                node = self._nodes[holder.children[number - 1]]
-            message = self._nodes[node.children[0]] if node.kind == _Kind.MESSAGE else None
-        return node
+                index = children[number - 1]
+            message = self._children(index)[0] if self._node(index).kind == _Kind.MESSAGE else None
+        return index
 
 
 def dump_parts(root: Part) -> bytes:
@@ -148,23 +162,23 @@ def load_parts(parts: bytes) -> PartIndex:
     """The index that `dump_parts` wrote."""
     if parts[:1] != _VERSION:
         raise ValueError("this part index was written by another version")
-    rows = list(_NODE.iter_unpack(memoryview(parts)[1:]))
-    children: list[list[int]] = [[] for _ in rows]
+    return PartIndex(memoryview(parts)[1:])
+
+
+def _children_of(rows: memoryview) -> list[list[int]]:
+    """The places of the parts below each part, parents before children."""
+    counts = [row[5] for row in _NODE.iter_unpack(rows)]
+    children: list[list[int]] = [[] for _ in counts]
     waiting: list[tuple[int, int]] = []  # parts whose children are still to come, and how many
-    for index, row in enumerate(rows):
+    for index, count in enumerate(counts):
         if waiting:
             parent, left = waiting.pop()
             children[parent].append(index)
             if left > 1:
                 waiting.append((parent, left - 1))
-        if row[5]:
-            waiting.append((index, row[5]))
-    return PartIndex(
-        [
-            _Node(kind, encoding, header_start, body_start, end, tuple(below))
-            for (kind, encoding, header_start, body_start, end, _), below in zip(rows, children, strict=True)
-        ]
-    )
+        if count:
+            waiting.append((index, count))
+    return children
 
 
 def _slice(message: _Node, text: SectionText) -> Slice:

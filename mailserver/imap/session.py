@@ -23,6 +23,7 @@ from mailserver.imap.grammar.cursor import Cursor
 from mailserver.imap.grammar.errors import NotSupported, ParseError
 from mailserver.imap.grammar.parser import parse_command, split_tag
 from mailserver.imap.incoming import LineTooLong
+from mailserver.imap.rendered_items import RenderedItems
 from mailserver.imap.replies import Reply, Status, bad, bye, no
 from mailserver.imap.selected import Expunges, FolderGone, SelectedFolder
 from mailserver.store.folders import highest_uidvalidity
@@ -79,6 +80,7 @@ class Shared:
     body_searches: asyncio.Semaphore
     images: FolderImages
     indexing: Indexing
+    rendered: RenderedItems = field(default_factory=RenderedItems)
     derived: Derived = field(default_factory=Derived)
     pending_append_bytes: int = 0
     last_uidvalidity: int = 0

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mailserver.imap.grammar.fetch import NO_MODIFIERS
+
 if TYPE_CHECKING:
-    from mailserver.imap.grammar.fetch import FetchAttribute
+    from mailserver.imap.grammar.fetch import FetchAttribute, FetchModifiers
     from mailserver.imap.grammar.flags import FlagList
     from mailserver.imap.grammar.sequence import SequenceSet
 
@@ -140,22 +142,24 @@ class Expunge(Command):
 
 @dataclass(frozen=True, slots=True)
 class Fetch(Command):
-    """RFC 3501 §6.4.5"""
+    """RFC 9051 §6.4.5"""
 
     numbering: Numbering
     messages: SequenceSet
     attributes: tuple[FetchAttribute, ...]
+    modifiers: FetchModifiers = NO_MODIFIERS
 
 
 @dataclass(frozen=True, slots=True)
 class Store(Command):
-    """RFC 3501 §6.4.6"""
+    """RFC 9051 §6.4.6, with UNCHANGEDSINCE of RFC 7162 §3.1.3."""
 
     numbering: Numbering
     messages: SequenceSet
     mode: StoreMode
     silent: bool
     flags: FlagList
+    unchanged_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

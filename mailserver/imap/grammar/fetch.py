@@ -1,4 +1,4 @@
-"""What FETCH may ask for (RFC 3501 §6.4.5)."""
+"""What FETCH may ask for (RFC 9051 §6.4.5; RFC 3516, 7162, 8474, 8514, 8970, 9394)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from mailserver.imap.grammar.cursor import MAX_NUMBER64
 from mailserver.imap.grammar.errors import ParseError
+from mailserver.imap.grammar.partial import parse_partial_range
 from mailserver.imap.grammar.render import astring
 
 if TYPE_CHECKING:
     from mailserver.imap.grammar.cursor import Cursor
+    from mailserver.imap.grammar.partial import PartialRange
 
 MAX_ITEMS = 100
 MAX_SECTION_DEPTH = 100
@@ -23,15 +25,22 @@ class FetchItem(StrEnum):
 
     BODY = "BODY"
     BODYSTRUCTURE = "BODYSTRUCTURE"
+    EMAILID = "EMAILID"
     ENVELOPE = "ENVELOPE"
     FLAGS = "FLAGS"
     INTERNALDATE = "INTERNALDATE"
+    MODSEQ = "MODSEQ"
+    PREVIEW = "PREVIEW"
     RFC822 = "RFC822"
     RFC822_HEADER = "RFC822.HEADER"
     RFC822_SIZE = "RFC822.SIZE"
     RFC822_TEXT = "RFC822.TEXT"
+    SAVEDATE = "SAVEDATE"
+    THREADID = "THREADID"
     UID = "UID"
     SECTION = "BODY[]"
+    BINARY = "BINARY[]"
+    BINARY_SIZE = "BINARY.SIZE[]"
 
 
 class SectionText(StrEnum):
@@ -73,6 +82,18 @@ class FetchAttribute:
     sets_seen: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class FetchModifiers:
+    """fetch-modifiers: CHANGEDSINCE and VANISHED (RFC 7162 §7), PARTIAL (RFC 9394 §3.3)."""
+
+    changed_since: int | None = None
+    tells_vanished: bool = False
+    window: PartialRange | None = None
+
+
+NO_MODIFIERS = FetchModifiers()
+
+
 def _plain(item: FetchItem) -> FetchAttribute:
     return FetchAttribute(item, item.value.encode("ascii"))
 
@@ -82,15 +103,22 @@ _PLAIN = {
     for item in (
         FetchItem.BODY,
         FetchItem.BODYSTRUCTURE,
+        FetchItem.EMAILID,
         FetchItem.ENVELOPE,
         FetchItem.FLAGS,
         FetchItem.INTERNALDATE,
+        FetchItem.MODSEQ,
+        FetchItem.PREVIEW,
         FetchItem.RFC822_SIZE,
+        FetchItem.SAVEDATE,
+        FetchItem.THREADID,
         FetchItem.UID,
     )
 }
 UID = _PLAIN["UID"]
 FLAGS = _PLAIN["FLAGS"]
+MODSEQ = _PLAIN["MODSEQ"]
+SIZE = _PLAIN["RFC822.SIZE"]
 _RFC822 = {
     "RFC822": FetchAttribute(FetchItem.RFC822, b"RFC822", Section(), sets_seen=True),
     "RFC822.HEADER": FetchAttribute(
@@ -99,6 +127,13 @@ _RFC822 = {
     "RFC822.TEXT": FetchAttribute(
         FetchItem.RFC822_TEXT, b"RFC822.TEXT", Section(text=SectionText.TEXT), sets_seen=True
     ),
+}
+_SECTIONED = {
+    "BODY": FetchItem.SECTION,
+    "BODY.PEEK": FetchItem.SECTION,
+    "BINARY": FetchItem.BINARY,
+    "BINARY.PEEK": FetchItem.BINARY,
+    "BINARY.SIZE": FetchItem.BINARY_SIZE,
 }
 _FAST = (_PLAIN["FLAGS"], _PLAIN["INTERNALDATE"], _PLAIN["RFC822.SIZE"])
 _MACROS = {
@@ -129,6 +164,37 @@ def parse_fetch_attributes(cursor: Cursor) -> tuple[FetchAttribute, ...]:
         cursor.space()
 
 
+def parse_fetch_modifiers(cursor: Cursor) -> FetchModifiers:
+    """fetch-modifiers, where there are any."""
+    if not cursor.accept(b" ("):
+        return NO_MODIFIERS
+    found: dict[str, FetchModifiers] = {}
+    while True:
+        word = cursor.keyword()
+        if word in found:
+            raise ParseError("A modifier is given twice")
+        if word == "CHANGEDSINCE":
+            cursor.space()
+            found[word] = FetchModifiers(changed_since=cursor.number(maximum=MAX_NUMBER64))
+        elif word == "VANISHED":
+            found[word] = FetchModifiers(tells_vanished=True)
+        elif word == "PARTIAL":
+            cursor.space()
+            found[word] = FetchModifiers(window=parse_partial_range(cursor))
+        else:
+            raise ParseError("Unknown modifier")
+        if cursor.accept(b")"):
+            break
+        cursor.space()
+    if "VANISHED" in found and "CHANGEDSINCE" not in found:
+        raise ParseError("VANISHED needs CHANGEDSINCE")
+    return FetchModifiers(
+        changed_since=found.get("CHANGEDSINCE", NO_MODIFIERS).changed_since,
+        tells_vanished="VANISHED" in found,
+        window=found.get("PARTIAL", NO_MODIFIERS).window,
+    )
+
+
 def _name(cursor: Cursor) -> str:
     # "[" is an atom character, so the name of BODY[...] is cut where its section begins.
     start = cursor.position
@@ -141,18 +207,28 @@ def _name(cursor: Cursor) -> str:
 
 
 def _attribute(cursor: Cursor, name: str) -> FetchAttribute:
-    if cursor.peek() == b"[" and name in ("BODY", "BODY.PEEK"):
-        cursor.position += 1
-        section = _section(cursor)
-        cursor.expect(b"]")
-        partial = _partial(cursor)
-        return FetchAttribute(
-            FetchItem.SECTION, _label(section, partial), section, partial, sets_seen=name == "BODY"
-        )
+    if cursor.peek() == b"[":
+        return _section_attribute(cursor, name)
     attribute = _PLAIN.get(name) or _RFC822.get(name)
-    if attribute is None or cursor.peek() == b"[":
+    if attribute is None:
         raise ParseError("Unknown item to fetch")
+    if name == FetchItem.PREVIEW and cursor.data[cursor.position : cursor.position + 7].upper() == b" (LAZY)":
+        cursor.position += 7  # a preview is made at delivery: there is nothing to wait for
     return attribute
+
+
+def _section_attribute(cursor: Cursor, name: str) -> FetchAttribute:
+    item = _SECTIONED.get(name)
+    if item is None:
+        raise ParseError("Unknown item to fetch")
+    cursor.expect(b"[")
+    section = _section(cursor)
+    cursor.expect(b"]")
+    if item is not FetchItem.SECTION and section.text is not SectionText.WHOLE:
+        raise ParseError("A binary section is a part number")
+    partial = None if item is FetchItem.BINARY_SIZE else _partial(cursor)
+    label = _label(name.removesuffix(".PEEK"), section, partial)
+    return FetchAttribute(item, label, section, partial, sets_seen=name in ("BODY", "BINARY"))
 
 
 def _section(cursor: Cursor) -> Section:
@@ -203,11 +279,11 @@ def _partial(cursor: Cursor) -> Partial | None:
     return Partial(offset, length)
 
 
-def _label(section: Section, partial: Partial | None) -> bytes:
+def _label(name: str, section: Section, partial: Partial | None) -> bytes:
     pieces = [str(number) for number in section.part]
     if section.text:
         pieces.append(section.text.value)
-    label = b"BODY[" + ".".join(pieces).encode("ascii")
+    label = f"{name}[{'.'.join(pieces)}".encode("ascii")
     if section.fields:
         label += b" (" + b" ".join(astring(name) for name in section.fields) + b")"
     label += b"]"

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from mailserver.imap.grammar import appending, listing, notify, opening, search, sorting
 from mailserver.imap.grammar import commands as c
+from mailserver.imap.grammar.cursor import MAX_NUMBER64
 from mailserver.imap.grammar.errors import ParseError
-from mailserver.imap.grammar.fetch import parse_fetch_attributes
+from mailserver.imap.grammar.fetch import parse_fetch_attributes, parse_fetch_modifiers
 from mailserver.imap.grammar.flags import parse_flags
 from mailserver.imap.grammar.sequence import parse_sequence_set
 
@@ -132,7 +133,11 @@ def _fetch(numbering: c.Numbering) -> Callable[[Cursor], c.Command]:
         cursor.space()
         messages = parse_sequence_set(cursor)
         cursor.space()
-        return c.Fetch(numbering, messages, parse_fetch_attributes(cursor))
+        attributes = parse_fetch_attributes(cursor)
+        modifiers = parse_fetch_modifiers(cursor)
+        if numbering is c.Numbering.SEQUENCE and (modifiers.tells_vanished or modifiers.window):
+            raise ParseError("VANISHED and PARTIAL are of UID FETCH")
+        return c.Fetch(numbering, messages, attributes, modifiers)
 
     return parse
 
@@ -142,6 +147,7 @@ def _store(numbering: c.Numbering) -> Callable[[Cursor], c.Command]:
         cursor.space()
         messages = parse_sequence_set(cursor)
         cursor.space()
+        unchanged_since = _unchanged_since(cursor)
         word = cursor.keyword()
         silent = word.endswith(".SILENT")
         try:
@@ -149,9 +155,20 @@ def _store(numbering: c.Numbering) -> Callable[[Cursor], c.Command]:
         except ValueError:
             raise ParseError("Unknown item to store") from None
         cursor.space()
-        return c.Store(numbering, messages, mode, silent, parse_flags(cursor))
+        return c.Store(numbering, messages, mode, silent, parse_flags(cursor), unchanged_since)
 
     return parse
+
+
+def _unchanged_since(cursor: Cursor) -> int | None:
+    if not cursor.accept(b"("):
+        return None
+    if cursor.keyword() != "UNCHANGEDSINCE":
+        raise ParseError("Unknown modifier")
+    cursor.space()
+    modseq = cursor.number(maximum=MAX_NUMBER64)
+    cursor.expect(b") ")
+    return modseq
 
 
 def _copy(
