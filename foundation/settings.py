@@ -113,6 +113,10 @@ class ImapSettings(_Section):
     tls: Listener = Field(
         "127.0.0.1:1993", description="IMAP over implicit TLS: host:port, empty: not served"
     )
+    sharing: bool = Field(
+        default=True,
+        description="whether professionals may open folders of their own mailbox to others of this operator (SETACL)",
+    )
 
 
 class LimitSettings(_Section):
@@ -142,6 +146,17 @@ class LimitSettings(_Section):
         100 * 1024 * 1024,
         ge=32 * 1024 * 1024,
         description="bytes of messages being received that are held in memory, all connections together; one address or one certificate: half",
+    )
+
+
+class QuotaSettings(_Section):
+    storage_bytes: int = Field(
+        10 * 1024**3,
+        ge=0,
+        description="bytes a mailbox may hold that has no limit of its own (bal quota); 0: no limit",
+    )
+    messages: int = Field(
+        0, ge=0, description="messages a mailbox may hold that has no limit of its own; 0: no limit"
     )
 
 
@@ -215,6 +230,7 @@ class Settings(BaseSettings):
     trust: TrustSettings = TrustSettings()
     outbound: OutboundSettings = OutboundSettings()
     limits: LimitSettings = LimitSettings()
+    quota: QuotaSettings = QuotaSettings()
     patients: PatientSettings = PatientSettings()
     bridge: BridgeSettings = BridgeSettings()
 

@@ -280,7 +280,7 @@ class Vault:
         if row is not None:
             self.drop(uow, sealed)
             for owner_id in owners:
-                self._grant_from_any(uow, row.id, owner_id)
+                self.grant(uow, row.id, owner_id)
             known: int = row.id
             return known
         blob_id = uow.run(
@@ -301,7 +301,8 @@ class Vault:
         )
         return blob_id
 
-    def _grant_from_any(self, uow: UnitOfWork, blob_id: int, owner_id: int) -> None:
+    def grant(self, uow: UnitOfWork, blob_id: int, owner_id: int) -> None:
+        """Gives an owner one use of a blob that somebody has; raises BlobNotFound where nobody has it."""
         if uow.execute(_ONE_MORE, {"owner": owner_id, "blob": blob_id}).rowcount:
             return
         row = uow.execute(_ANY_GRANT, {"blob": blob_id}).first()

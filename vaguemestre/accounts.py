@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from directory.bals import BalState, BalType, add_bal, set_password, set_state
+from directory.bals import BalRefused, BalState, BalType, add_bal, find_bal, set_password, set_state
 from directory.patients import PatientState, add_patient, set_patient_password, set_patient_state
 from foundation import trail
+from mailserver.store import acl, quota, seen
+from mailserver.store.access import can_be_a_level
 from mailserver.store.append import create_folders
+from mailserver.store.rights import rights_text
 from portal.sessions import end_all
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from foundation.clock import Clock
     from foundation.database import UnitOfWork
     from foundation.vault import Vault
+    from mailserver.store.rights import Right
 
 
 def open_bal(
@@ -63,6 +67,94 @@ def change_bal_password(uow: UnitOfWork, clock: Clock, address: str, password_ha
         uow, "bal.password", actor="operator", subject=f"bal:{bal.owner_id}", outcome="changed", clock=clock
     )
     return bal
+
+
+def delegate_bal(uow: UnitOfWork, clock: Clock, address: str, member: str, rights: frozenset[Right]) -> None:
+    """Opens the box of a structure to a person, who signs in to their own. Raises BalRefused."""
+    box, person = _structure_box(uow, address), _box(uow, member)
+    if person.type is not BalType.PER:
+        raise BalRefused(f"{person.address} is not the mailbox of a person (PER).")
+    if BalState.CLOSED in (box.state, person.state):
+        raise BalRefused("A closed mailbox neither opens others nor is opened by others.")
+    if not can_be_a_level(box.address):
+        raise BalRefused(f"{box.address} cannot stand in a folder name (/, * or %).")
+    try:
+        acl.grant(uow, box.owner_id, person.owner_id, rights, now=clock.millis())
+    except acl.TooManyMembers:
+        raise BalRefused(f"{box.address} has {acl.MAX_MEMBERS} members already.") from None
+    if seen.is_personal(uow.connection, box.owner_id):
+        seen.begin(uow, box.owner_id, person.owner_id)
+    trail.append(
+        uow,
+        "access.granted",
+        actor="operator",
+        subject=f"bal:{box.owner_id}",
+        outcome="ok",
+        detail={"member": person.owner_id, "rights": rights_text(rights)},
+        clock=clock,
+    )
+
+
+def revoke_delegation(uow: UnitOfWork, clock: Clock, address: str, member: str) -> None:
+    """Closes a box to a person, every folder of it. Raises BalRefused where it was not open."""
+    box, person = _box(uow, address), _box(uow, member)
+    if not acl.revoke(uow, box.owner_id, person.owner_id):
+        raise BalRefused(f"{box.address} is not open to {person.address}.")
+    trail.append(
+        uow,
+        "access.revoked",
+        actor="operator",
+        subject=f"bal:{box.owner_id}",
+        outcome="ok",
+        detail={"member": person.owner_id},
+        clock=clock,
+    )
+
+
+def set_bal_seen(uow: UnitOfWork, clock: Clock, address: str, whose: seen.Whose) -> None:
+    """Says whether what one member has read is read for all. Raises BalRefused."""
+    box = _structure_box(uow, address)
+    if whose is seen.Whose.PERSONAL:
+        seen.make_personal(uow, box.owner_id)
+    else:
+        seen.make_shared(uow, box.owner_id)
+    trail.append(
+        uow,
+        "bal.seen",
+        actor="operator",
+        subject=f"bal:{box.owner_id}",
+        outcome=whose.value,
+        clock=clock,
+    )
+
+
+def limit_bal(uow: UnitOfWork, clock: Clock, address: str, octets: int | None, messages: int | None) -> None:
+    """Gives a box limits of its own; None as in the settings, 0 for none. Raises BalRefused."""
+    box = _box(uow, address)
+    quota.set_limits(uow, box.owner_id, octets, messages)
+    trail.append(
+        uow,
+        "bal.quota",
+        actor="operator",
+        subject=f"bal:{box.owner_id}",
+        outcome="changed",
+        detail={"octets": octets, "messages": messages},
+        clock=clock,
+    )
+
+
+def _box(uow: UnitOfWork, address: str) -> Bal:
+    found = find_bal(uow.connection, address)
+    if found is None:
+        raise BalRefused(f"There is no mailbox {address}.")
+    return found
+
+
+def _structure_box(uow: UnitOfWork, address: str) -> Bal:
+    found = _box(uow, address)
+    if found.type not in acl.DELEGATED:
+        raise BalRefused(f"{found.address} is somebody's own (PER): its bearer alone shares folders of it.")
+    return found
 
 
 def open_patient(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from certs.tls import Identity, check_identity, server_context
 from certs.trust import TrustSpace
+from directory.bals import BalType
 from dmp_bridge.intake import Bridge
 from foundation.cipher import key_of
 from foundation.clock import PARIS, SystemClock
@@ -37,6 +38,8 @@ from mailserver.smtp.budget import MemoryBudget
 from mailserver.smtp.mx import MxGate
 from mailserver.smtp.rates import Rates
 from mailserver.smtp.submission import AnySenderGate, SubmissionGate
+from mailserver.store.acl import DELEGATED
+from mailserver.store.quota import QuotaLimits
 from portal.app import PortalContext, application
 from vaguemestre import migrate
 from vaguemestre.bridging import handlers
@@ -137,7 +140,19 @@ class Operator:
             connections_per_person=settings.limits.connections_per_person,
         )
         await self._open_imap(
-            ImapContext(database, vault, events, clock, sign_in, tls, limits, zone=PARIS), plain
+            ImapContext(
+                database,
+                vault,
+                events,
+                clock,
+                sign_in,
+                tls,
+                limits,
+                zone=PARIS,
+                opened_types=frozenset(BalType) if settings.imap.sharing else DELEGATED,
+                quota=QuotaLimits.of(settings.quota),
+            ),
+            plain,
         )
         if settings.http:
             portal = application(

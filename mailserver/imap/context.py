@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Protocol
 
+from directory.bals import BalType
+from mailserver.store.quota import NO_LIMITS, QuotaLimits
+
 if TYPE_CHECKING:
     import ssl
 
@@ -81,3 +84,7 @@ class ImapContext:
     limits: ImapLimits = field(default_factory=ImapLimits)
     zone: tzinfo = UTC
     """In which internal dates are shown and searched."""
+    opened_types: frozenset[BalType] = frozenset(BalType)
+    """The kinds of boxes that others may open; without PER nobody shares a personal box."""
+    quota: QuotaLimits = NO_LIMITS
+    """What a box may hold that has no limits of its own."""

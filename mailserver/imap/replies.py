@@ -51,4 +51,5 @@ def bye(text: str) -> bytes:
 MISSING = no("No such mailbox", "NONEXISTENT")
 MISSING_TARGET = no("No such mailbox", "TRYCREATE")
 READ_ONLY = no("Mailbox was opened read-only", "READ-ONLY")
+OVER_QUOTA = no("The mailbox would hold more than it may", "OVERQUOTA")
 NO_PERMISSION = no("You have not been given the right to do that here", "NOPERM")

@@ -205,7 +205,7 @@ class SelectedFolder:
         self, images: FolderImages, database: Database, expunges: Expunges, dialect: Dialect
     ) -> list[bytes]:
         """What happened to the folder since this session was last told; raises FolderGone."""
-        image = await images.current(self.folder_id)
+        image = await images.current(self.folder_id, self.place.viewer)
         if image is None:
             raise FolderGone
         if image is self.image and not (self._ghosts and expunges is Expunges.TOLD):

@@ -26,6 +26,7 @@ from mailserver.imap.incoming import LineTooLong
 from mailserver.imap.rendered_items import RenderedItems
 from mailserver.imap.replies import Reply, Status, bad, bye, no
 from mailserver.imap.selected import Expunges, FolderGone, SelectedFolder
+from mailserver.store import access
 from mailserver.store.folders import highest_uidvalidity
 from mailserver.store.rights import Place
 
@@ -43,6 +44,7 @@ log = get_logger(__name__)
 
 _LITERAL_AHEAD = re.compile(rb"\{([0-9]{1,200})(\+?)\}$")
 _TOO_SLOW = "Sign-in took too long"
+_NO_ACCESS = "Access to this mailbox has ended"
 
 
 class State(StrEnum):
@@ -182,7 +184,12 @@ class Session:
 
     def locate(self, mailbox: str) -> Place | None:
         """Where a mailbox name of the client leads, whether or not there is a folder; None where it may not look."""
-        return Place(self.owner_id, mailbox)
+        if not access.is_shared_name(mailbox):
+            return Place(self.owner_id, mailbox)
+        owner_id, types = self.owner_id, self.context.opened_types
+        return self.context.database.read_now(
+            lambda connection: access.locate(connection, owner_id, mailbox, types)
+        )
 
     @property
     def folder(self) -> SelectedFolder:
@@ -401,15 +408,31 @@ class Session:
             await self.connection.start_tls()
 
     def check_access(self) -> None:
-        """Ends the session of a box that was suspended or closed, or got another password, since it signed in."""
+        """Ends the session of a box that was suspended or closed, or got another password, since it signed in.
+
+        Also one whose open folder belongs to somebody who has taken back the right to read it.
+        """
         if self.principal is None:
             return
+        self._check_place()
         now = asyncio.get_running_loop().time()
         if now - self._access_checked_at < self.limits.access_seconds:
             return
         self._access_checked_at = now
         if not self.context.sign_in.still_holds(self.principal):
-            raise Goodbye("Access to this mailbox has ended")
+            raise Goodbye(_NO_ACCESS)
+
+    def _check_place(self) -> None:
+        folder = self.selected
+        if folder is None or folder.place.owner_id == self.owner_id:
+            return
+        owner_id, types = self.owner_id, self.context.opened_types
+        place = self.context.database.read_now(
+            lambda connection: access.place_now(connection, owner_id, folder.folder_id, folder.place, types)
+        )
+        if place is None:
+            raise Goodbye(_NO_ACCESS)
+        folder.place = place
 
     async def tell(self, sync: Sync) -> None:
         """Tells what happened to the open folder; a handler that must do it before its own answer may call it too."""

@@ -9,8 +9,10 @@ from mailserver.imap.grammar import render
 from mailserver.imap.grammar.notify import Among, Event
 from mailserver.imap.mailboxes import visible
 from mailserver.imap.session import Sync
+from mailserver.store.access import is_shared_name
 from mailserver.store.append import INBOX
 from mailserver.store.folders import SEPARATOR
+from mailserver.store.rights import Right
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -41,6 +43,7 @@ class _Watched:
 
     name: str
     is_subscribed: bool
+    viewer: int | None
     events: frozenset[Event]
     modseq: int | None = None
 
@@ -69,9 +72,11 @@ class Watch:
 
     def _look(self) -> dict[int, _Watched]:
         return {
-            listed.folder.id: _Watched(listed.name, listed.is_subscribed, self._events_of(listed))
+            listed.folder.id: _Watched(
+                listed.name, listed.is_subscribed, listed.place.viewer, self._events_of(listed)
+            )
             for listed in visible(self._session)
-            if listed.folder is not None
+            if listed.folder is not None and Right.READ in listed.place.rights
         }
 
     def _events_of(self, listed: Listed) -> frozenset[Event]:
@@ -132,7 +137,7 @@ class Watch:
                 await self._fetch_new(self._session, new, group.attributes)
 
     async def _tell_status(self, folder_id: int, watched: _Watched) -> None:
-        image = await self._session.shared.images.current(folder_id)
+        image = await self._session.shared.images.current(folder_id, watched.viewer)
         if image is None or image.modseq == watched.modseq:
             return
         watched.modseq = image.modseq
@@ -181,7 +186,7 @@ def _has(group: EventGroup, listed: Listed) -> bool:
         case Among.INBOXES:
             return listed.name == INBOX or listed.name.endswith(SEPARATOR + INBOX)
         case Among.PERSONAL:
-            return True
+            return not is_shared_name(listed.name)
         case Among.SUBSCRIBED:
             return listed.is_subscribed
         case Among.SUBTREE:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select, update
 
+from mailserver.store import quota
 from mailserver.store.mail_keys import keep_keys
 from mailserver.store.search_index import keep_text
 from mailserver.store.subscriptions import subscribe
@@ -88,6 +89,7 @@ def create_folders(uow: UnitOfWork, owner_id: int, now: int) -> None:
         ],
     )
     subscribe(uow, owner_id, [name for name, _ in SPECIAL_FOLDERS])
+    quota.open_quota(uow, owner_id)
 
 
 def append(uow: UnitOfWork, owner_id: int, folder_name: str, new: NewMail) -> Appended:
@@ -129,6 +131,7 @@ def append(uow: UnitOfWork, owner_id: int, folder_name: str, new: NewMail) -> Ap
             "size": new.size,
         },
     )
+    quota.count(uow, owner_id, new.size, 1)
     uow.publish(f"folder:{row.id}")
     uow.publish(f"owner:{owner_id}")
     return Appended(row.id, row.uidvalidity, uid, mail_id)

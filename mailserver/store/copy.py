@@ -1,4 +1,4 @@
-"""Copying and moving messages between folders of one owner: rows, never bodies (RFC 3501 §6.4.7, RFC 6851)."""
+"""Copying and moving messages between folders: rows, never bodies (RFC 3501 §6.4.7, RFC 6851)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, select, update
 
+from mailserver.store import quota, seen
 from mailserver.store.expunge import MODSEQ, SET_MODSEQ, note_vanished
+from mailserver.store.flags import ALL_FLAGS
 from mailserver.store.selection import PerBatch, UidBatch
 from mailserver.store.tables import folder, message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from foundation.database import UnitOfWork
     from mailserver.store.folders import Folder
@@ -40,7 +42,16 @@ class Transferred:
         return range(self.first_target, self.first_target + len(self.sources))
 
 
-_UIDS = PerBatch(lambda chosen: select(message.c.uid).where(chosen).order_by(message.c.uid))
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What of the flags goes along: these bits, and keywords or none."""
+
+    flags: int = ALL_FLAGS
+    keywords: int = 1
+
+
+EVERYTHING = Carried()
+_UIDS = PerBatch(lambda chosen: select(message.c.uid, message.c.size).where(chosen).order_by(message.c.uid))
 _COPY = PerBatch(
     lambda chosen: insert(message).from_select(
         ["folder_id", "uid", "mail_id", "flags", "keywords", "modseq", "received_at", "saved_at", "size"],
@@ -48,8 +59,8 @@ _COPY = PerBatch(
             bindparam("target", type_=message.c.uid.type),
             bindparam("base", type_=message.c.uid.type) + func.row_number().over(order_by=message.c.uid),
             message.c.mail_id,
-            message.c.flags,
-            message.c.keywords,
+            message.c.flags.op("&")(bindparam("carried")),
+            case((bindparam("with_keywords", type_=message.c.flags.type) != 0, message.c.keywords), else_=""),
             bindparam("target_modseq", type_=message.c.modseq.type),
             message.c.received_at,
             bindparam("now", type_=message.c.saved_at.type),
@@ -66,18 +77,47 @@ _ADVANCE = (
 
 
 def transfer(
-    uow: UnitOfWork, source_id: int, chosen: Iterable[UidBatch], target: Folder, how: Transfer, *, now: int
+    uow: UnitOfWork,
+    source_id: int,
+    chosen: Iterable[UidBatch],
+    target: Folder,
+    how: Transfer,
+    *,
+    now: int,
+    carried: Carried = EVERYTHING,
 ) -> Transferred:
-    """Copies or moves the chosen messages to the end of the folder `target`, read in this unit; `now` is epoch ms."""
-    modseq = target.modseq + 1
+    """Copies or moves the chosen messages of the same box to the end of `target`, read in this unit; `now` is epoch ms."""
+    is_personal = seen.is_personal(uow.connection, target.owner_id)
     sources: list[int] = []
+    octets = 0
     for batch in chosen:
-        sources += _copy_batch(uow, source_id, batch, target, target.uidnext + len(sources), now)
+        statement, names = _UIDS.bind(source_id, batch)
+        rows = uow.execute(statement, names).all()
+        if not rows:
+            continue
+        uids, next_uid = [row.uid for row in rows], target.uidnext + len(sources)
+        copying, names = _COPY.bind(source_id, batch)
+        names |= {"target": target.id, "base": next_uid - 1, "target_modseq": target.modseq + 1, "now": now}
+        uow.execute(copying, names | {"carried": carried.flags, "with_keywords": carried.keywords})
+        if is_personal:
+            seen.copy_seen(uow, source_id, uids, target.id, range(next_uid, next_uid + len(uids)))
         if how is Transfer.MOVE:
             removal, names = _REMOVE.bind(source_id, batch)
             uow.execute(removal, names)
+        sources += uids
+        octets += sum(row.size for row in rows)
+    if how is Transfer.COPY:
+        quota.count(uow, target.owner_id, octets, len(sources))
+    return finish(uow, source_id, sources, target, how)
+
+
+def finish(
+    uow: UnitOfWork, source_id: int, sources: Sequence[int], target: Folder, how: Transfer
+) -> Transferred:
+    """What follows once the rows are there: numbers advance, who left is noted, listeners are woken."""
     if not sources:
         return Transferred(target.uidvalidity, (), target.uidnext)
+    modseq = target.modseq + 1
     advanced = {"in_folder": target.id, "next_uid": target.uidnext + len(sources), "next_modseq": modseq}
     uow.execute(_ADVANCE, advanced)
     uow.publish(f"folder:{target.id}")
@@ -89,15 +129,3 @@ def transfer(
             uow.publish(f"folder:{source_id}")
         note_vanished(uow, source_id, sources, modseq)
     return Transferred(target.uidvalidity, tuple(sources), target.uidnext)
-
-
-def _copy_batch(
-    uow: UnitOfWork, source_id: int, batch: UidBatch, target: Folder, next_uid: int, now: int
-) -> list[int]:
-    statement, names = _UIDS.bind(source_id, batch)
-    uids = list(uow.execute(statement, names).scalars())
-    if uids:
-        copying, names = _COPY.bind(source_id, batch)
-        names |= {"target": target.id, "base": next_uid - 1, "target_modseq": target.modseq + 1, "now": now}
-        uow.execute(copying, names)
-    return uids

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
+from mailserver.store import quota
 from mailserver.store.selection import BATCH, PerBatch, UidBatch
 from mailserver.store.tables import Flag, folder, mail, message, vanished
 
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
 
 _IS_DELETED = message.c.flags.op("&")(int(Flag.DELETED)) != 0
 _DELETED = PerBatch(
-    lambda chosen: select(message.c.uid, message.c.mail_id).where(chosen, _IS_DELETED).order_by(message.c.uid)
+    lambda chosen: (
+        select(message.c.uid, message.c.mail_id, message.c.size)
+        .where(chosen, _IS_DELETED)
+        .order_by(message.c.uid)
+    )
 )
 _REMOVE = PerBatch(lambda chosen: delete(message).where(chosen, _IS_DELETED))
 _IS_THE_ONE = (message.c.folder_id == bindparam("in_folder")) & (message.c.uid == bindparam("uid_"))
-_ONE = select(message.c.mail_id).where(_IS_THE_ONE)
+_ONE = select(message.c.mail_id, message.c.size).where(_IS_THE_ONE)
 _REMOVE_ONE = delete(message).where(_IS_THE_ONE)
 _UNUSED = select(mail.c.id, mail.c.blob_id).where(
     mail.c.id.in_(bindparam("mails", expanding=True)), ~exists().where(message.c.mail_id == mail.c.id)
@@ -39,6 +44,7 @@ def expunge(uow: UnitOfWork, vault: Vault, owner_id: int, folder_id: int, chosen
     before: int = uow.execute(MODSEQ, {"in_folder": folder_id}).scalar() or 0
     uids: list[int] = []
     mails: list[int] = []
+    octets = 0
     for batch in chosen:
         statement, names = _DELETED.bind(folder_id, batch)
         rows = uow.execute(statement, names).all()
@@ -46,12 +52,14 @@ def expunge(uow: UnitOfWork, vault: Vault, owner_id: int, folder_id: int, chosen
             continue
         uids += [row.uid for row in rows]
         mails += [row.mail_id for row in rows]
+        octets += sum(row.size for row in rows)
         removal, names = _REMOVE.bind(folder_id, batch)
         uow.execute(removal, names)
     if not uids:
         return
     uow.execute(SET_MODSEQ, {"in_folder": folder_id, "next_modseq": before + 1})
     note_vanished(uow, folder_id, uids, before + 1)
+    quota.count(uow, owner_id, -octets, -len(uids))
     release_unused_mails(uow, vault, owner_id, mails)
     uow.publish(f"folder:{folder_id}")
 
@@ -66,6 +74,7 @@ def remove(uow: UnitOfWork, vault: Vault, owner_id: int, folder_id: int, uid: in
     modseq = 1 + (uow.execute(MODSEQ, {"in_folder": folder_id}).scalar() or 0)
     uow.execute(SET_MODSEQ, {"in_folder": folder_id, "next_modseq": modseq})
     note_vanished(uow, folder_id, [uid], modseq)
+    quota.count(uow, owner_id, -row.size, -1)
     release_unused_mails(uow, vault, owner_id, [row.mail_id])
     uow.publish(f"folder:{folder_id}")
     return True

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from foundation.prepared import run
+from mailserver.store import quota
+from mailserver.store.acl import inherit
 from mailserver.store.append import INBOX, SPECIAL_FOLDERS
 from mailserver.store.expunge import note_vanished, release_unused_mails
 from mailserver.store.tables import folder, message
@@ -54,7 +56,7 @@ class FolderRefusal(StrEnum):
     TOO_MANY = "too many"
 
 
-_COLUMNS = (
+FOLDER_COLUMNS = (
     folder.c.id,
     folder.c.owner_id,
     folder.c.name,
@@ -64,11 +66,12 @@ _COLUMNS = (
     folder.c.modseq,
     folder.c.recent_uid,
 )
-_BY_NAME = select(*_COLUMNS).where(
+"""Of a `Folder`, in its order."""
+_BY_NAME = select(*FOLDER_COLUMNS).where(
     folder.c.owner_id == bindparam("owner"), folder.c.name == bindparam("name_")
 )
-_ALL = select(*_COLUMNS).where(folder.c.owner_id == bindparam("owner")).order_by(folder.c.name)
-_MAILS_OF = select(message.c.mail_id).where(message.c.folder_id == bindparam("in_folder"))
+_ALL = select(*FOLDER_COLUMNS).where(folder.c.owner_id == bindparam("owner")).order_by(folder.c.name)
+_MAILS_OF = select(message.c.mail_id, message.c.size).where(message.c.folder_id == bindparam("in_folder"))
 _INSERT = insert(folder)
 _UIDS_OF = select(message.c.uid).where(message.c.folder_id == bindparam("in_folder"))
 _EMPTY = delete(message).where(message.c.folder_id == bindparam("in_folder"))
@@ -137,7 +140,7 @@ def create_folder(
     name = name.removesuffix(SEPARATOR)
     if not name_is_possible(name):
         return FolderRefusal.BAD_NAME
-    names = {found.name for found in list_folders(uow.connection, owner_id)}
+    names = {found.name: found.id for found in list_folders(uow.connection, owner_id)}
     if name in names:
         return FolderRefusal.EXISTS
     missing = [level for level in (*ancestors(name), name) if level not in names]
@@ -146,7 +149,10 @@ def create_folder(
     id_ = 0
     for level, uidvalidity in zip(missing, uidvalidities, strict=False):
         use = special_use if level == name else None
-        id_ = uow.run(_INSERT, _new_row(owner_id, level, uidvalidity, now, use)).inserted_id
+        id_ = names[level] = uow.run(_INSERT, _new_row(owner_id, level, uidvalidity, now, use)).inserted_id
+        parent_id = names.get(level.rpartition(SEPARATOR)[0])
+        if parent_id is not None:
+            inherit(uow, parent_id, id_)
     uow.publish(f"owner:{owner_id}")
     return id_
 
@@ -178,10 +184,11 @@ def delete_folder(uow: UnitOfWork, vault: Vault, owner_id: int, name: str) -> Fo
         return FolderRefusal.HAS_CHILDREN if below else FolderRefusal.MISSING
     if name in _KEPT:
         return FolderRefusal.IS_SPECIAL
-    mails = uow.execute(_MAILS_OF, {"in_folder": found.id}).scalars().all()
+    mails = uow.execute(_MAILS_OF, {"in_folder": found.id}).all()
     uow.execute(_EMPTY, {"in_folder": found.id})
     uow.execute(_DELETE, {"in_folder": found.id})
-    release_unused_mails(uow, vault, owner_id, mails)
+    quota.count(uow, owner_id, -sum(row.size for row in mails), -len(mails))
+    release_unused_mails(uow, vault, owner_id, [row.mail_id for row in mails])
     uow.publish(f"folder:{found.id}")
     uow.publish(f"owner:{owner_id}")
     return None

@@ -10,13 +10,14 @@ import json
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, func, select
 
 from foundation.prepared import run
+from mailserver.store.seen import seen_by
 from mailserver.store.tables import Flag, folder, message, vanished
 
 if TYPE_CHECKING:
@@ -65,8 +66,11 @@ _VANISHED = (
 _NAMED = func.json_each(bindparam("folders")).table_valued("value")
 _MODSEQS = select(folder.c.id, folder.c.modseq).where(folder.c.id.in_(select(_NAMED.c.value)))
 _UNLIMITED = 2**62
+_VIEWS = 500
+"""Images as one person sees them that are kept, one octet for each message more than the image."""
 _IDS_AT_ONCE = 1000
 _WITHOUT_SEEN = bytes(flags & int(Flag.SEEN) for flags in range(256))
+_BUT_SEEN = bytes(flags & ~int(Flag.SEEN) for flags in range(256))
 _WITH_DELETED = bytes(flags & int(Flag.DELETED) for flags in range(256))
 
 
@@ -138,6 +142,15 @@ class _Kept:
     steps: deque[tuple[int, Step]] = field(default_factory=lambda: deque(maxlen=_STEPS))
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """An image as one person sees it; `own` has the \\Seen of that person for each place of the base."""
+
+    base: FolderImage
+    own: bytes
+    image: FolderImage
+
+
 class FolderImages:
     """The images of one process. Used from the event loop; large readings are made in reader threads.
 
@@ -149,10 +162,37 @@ class FolderImages:
         self._database = database
         self._news = events.subscribe(wake=_do_nothing)
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._views: OrderedDict[tuple[int, int], _View] = OrderedDict()
         self._messages = 0
 
-    async def current(self, folder_id: int) -> FolderImage | None:
-        """The folder as it is now; None when it was deleted."""
+    async def current(self, folder_id: int, viewer: int | None = None) -> FolderImage | None:
+        """The folder as it is now, with the \\Seen of `viewer` where one is given; None when it was deleted."""
+        image = await self._current(folder_id)
+        if image is None or viewer is None:
+            return image
+        key = (folder_id, viewer)
+        view = self._views.get(key)
+        if view is None or view.base is not image:
+            view = self._views[key] = await self._next_view(image, key, view)
+        self._views.move_to_end(key)
+        while len(self._views) > _VIEWS:
+            self._views.popitem(last=False)
+        return view.image
+
+    async def _next_view(self, base: FolderImage, key: tuple[int, int], before: _View | None) -> _View:
+        step = None if before is None else self.step(before.base, base)
+        if step is None or len(step.changed) > _AT_ONCE or len(step.vanished) > _AT_ONCE:
+            view = await self._database.read(partial(_load_view, base=base, viewer=key[1]))
+        else:
+            assert before is not None
+            view = self._database.read_now(
+                partial(_following_view, base=base, viewer=key[1], before=before, step=step)
+            )
+        other = self._views.get(key)
+        # Another session may have made a later one meanwhile.
+        return other if other is not None and other.base.modseq > base.modseq else view
+
+    async def _current(self, folder_id: int) -> FolderImage | None:
         kept = self._kept.get(folder_id)
         # Taken before the look, so that what is committed meanwhile is news again.
         if not self._news.take_one(f"folder:{folder_id}") and kept is not None:
@@ -188,7 +228,7 @@ class FolderImages:
         if before.modseq == after.modseq:
             return Step((), ())
         kept = self._kept.get(after.folder_id)
-        if kept is not None and kept.image is after:
+        if kept is not None and kept.image.modseq == after.modseq:
             steps = []
             for known, step in reversed(kept.steps):
                 steps.append(step)
@@ -220,6 +260,35 @@ class FolderImages:
         self._news.discard(f"folder:{folder_id}")
         if kept is not None:
             self._messages -= len(kept.image.uids)
+
+
+def _load_view(connection: Connection, base: FolderImage, viewer: int) -> _View:
+    own = bytearray(len(base.uids))
+    for uid in seen_by(connection, base.folder_id, viewer):
+        if (place := base.place_of(uid)) is not None:
+            own[place] = Flag.SEEN
+    return _view(base, own)
+
+
+def _following_view(
+    connection: Connection, base: FolderImage, viewer: int, before: _View, step: Step
+) -> _View:
+    own = bytearray(before.own)
+    for uid in reversed(step.vanished):
+        if (place := before.base.place_of(uid)) is not None:
+            del own[place]
+    own.extend(bytes(len(base.uids) - len(own)))
+    marked = frozenset(seen_by(connection, base.folder_id, viewer, step.changed)) if step.changed else ()
+    for uid in step.changed:
+        if (place := base.place_of(uid)) is not None:
+            own[place] = Flag.SEEN if uid in marked else 0
+    return _view(base, own)
+
+
+def _view(base: FolderImage, own: bytes | bytearray) -> _View:
+    others = int.from_bytes(base.flags.translate(_BUT_SEEN))
+    flags = (others | int.from_bytes(own)).to_bytes(len(own))
+    return _View(base, bytes(own), replace(base, flags=flags))
 
 
 def _do_nothing() -> None:

@@ -56,6 +56,7 @@ mail_key = Table(
 
 _MOST_RELATIVES = 100
 _INSERT = insert(mail_key)
+_KEYS_OF = select(*mail_key.c).where(mail_key.c.mail_id == bindparam("mail"))
 _NAMES = func.json_each(bindparam("names")).table_valued("value")
 _RELATIVES = (
     select(mail_key.c.thread_id)
@@ -137,6 +138,21 @@ def keep_keys(uow: UnitOfWork, owner_id: int, mail_id: int, rendering: Rendering
             "references_": threading.references,
             "preview": rendering.preview,
         },
+    )
+
+
+def copy_keys(uow: UnitOfWork, mail_id: int, new_id: int, owner_id: int) -> None:
+    """Keeps the keys of a mail for its copy in another box, where it joins the thread of what it refers to."""
+    row = uow.run(_KEYS_OF, {"mail": mail_id}).first()
+    if row is None:
+        return
+    thread_id = None
+    if row.references_:
+        names = json.dumps([f"<{name}>" for name in row.references_.split(" ")])
+        [(thread_id,)] = uow.run(_THREAD, {"owner": owner_id, "names": names}).tuples()
+    uow.run(
+        _INSERT,
+        row._asdict() | {"mail_id": new_id, "thread_id": new_id if thread_id is None else thread_id},
     )
 
 

@@ -97,6 +97,7 @@ def _create_index(_table: Table, connection: Connection, **_names: object) -> No
 
 _INDEX = table("mail_index", column("rowid"), column("text"), column("mail_index"))
 _INSERT = insert(mail_text)
+_TEXT_OF = select(*mail_text.c).where(mail_text.c.mail_id == bindparam("mail"))
 _INSERT_INDEX = insert(_INDEX)
 _REPLACE = (
     update(mail_text)
@@ -158,6 +159,14 @@ def keep_text(uow: UnitOfWork, owner_id: int, mail_id: int, searched: SearchText
             "body": _packed(searched.body),
         },
     )
+
+
+def copy_text(uow: UnitOfWork, mail_id: int, new_id: int, owner_id: int) -> None:
+    """Keeps the text of a mail for its copy in another box; the index takes it up later, as that of a new one."""
+    row = uow.run(_TEXT_OF, {"mail": mail_id}).first()
+    if row is not None:
+        lacks = row.lacks | int(Lack.INDEX)
+        uow.run(_INSERT, row._asdict() | {"mail_id": new_id, "owner_id": owner_id, "lacks": lacks})
 
 
 def replace_text(uow: UnitOfWork, mail_id: int, searched: SearchText) -> bool:

@@ -35,6 +35,7 @@ from vaguemestre.cli import (
     people,
     queue,
     routes,
+    sharing,
     trust,
     white_list,
 )
@@ -53,6 +54,7 @@ app = typer.Typer(
 operating.register(app)
 bridge.register(app)
 check_peers.register(app)
+sharing.register(people.bal)
 app.add_typer(people.bal, name="bal")
 app.add_typer(people.patient, name="patient")
 app.add_typer(database.app, name="database")

@@ -10,9 +10,11 @@ from directory.bals import Bal, BalState, BalType, find_bal, list_bals
 from directory.patients import Patient, PatientState, find_patient, list_patients
 from foundation.identifiers import OID_NIR, OID_TEST, Address, Ins, is_idnat, patient_address_ins
 from foundation.passwords import hash_password
+from mailserver.store.quota import QuotaLimits
 from vaguemestre import accounts
 from vaguemestre.cli.opened import Opened, run
 from vaguemestre.cli.output import Failed, Home, Json, read_password, show, show_one
+from vaguemestre.cli.sharing import details
 
 bal = typer.Typer(no_args_is_help=True, help="Mailboxes of professionals, services and software.")
 patient = typer.Typer(no_args_is_help=True, help="Patients: their records and boxes.")
@@ -94,13 +96,18 @@ def bal_list(home: Home, as_json: Json = False) -> None:
 def bal_show(address: AddressArgument, home: Home, as_json: Json = False) -> None:
     """Shows one mailbox."""
 
-    async def work(opened: Opened) -> Bal | None:
-        return await opened.database.read(lambda connection: find_bal(connection, address))
+    async def work(opened: Opened) -> dict[str, Any]:
+        found = await opened.database.read(lambda connection: find_bal(connection, address))
+        if found is None:
+            raise Failed(f"there is no mailbox {address}")
+        limits = QuotaLimits.of(opened.settings.quota)
+        more = await opened.database.read(lambda connection: details(connection, found.owner_id, limits))
+        return _bal_row(found) | more
 
-    found = run(home, work)
-    if found is None:
-        raise Failed(f"there is no mailbox {address}")
-    show_one(_bal_row(found), as_json=as_json)
+    row = run(home, work)
+    if not as_json:
+        row["members"] = ", ".join(f"{each['address']} ({each['rights']})" for each in row["members"])
+    show_one(row, as_json=as_json)
 
 
 @bal.command("suspend", epilog="Example: vaguemestre bal suspend a.b@liberal-demo.mssante.fr --home sandbox")

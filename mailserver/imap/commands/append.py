@@ -10,14 +10,19 @@ from foundation.mime.scanner import scan
 from mailserver.imap import flags
 from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.grammar.sequence import format_uid_set
-from mailserver.imap.replies import MISSING_TARGET, NO_PERMISSION, READ_ONLY, Reply, bad, no, ok
+from mailserver.imap.permission import Action, changeable_flags, may_change_keywords, require
+from mailserver.imap.replies import MISSING_TARGET, OVER_QUOTA, READ_ONLY, Reply, bad, no, ok
 from mailserver.imap.session import Session, Sync
 from mailserver.imap.structure import Rendering, render
+from mailserver.store import quota
 from mailserver.store.append import Appended, NewMail, NoSuchFolder, append
 from mailserver.store.expunge import remove
 from mailserver.store.flags import join_keywords
 from mailserver.store.folders import look_up_folder
+from mailserver.store.quota import OverQuota
 from mailserver.store.rights import Right
+from mailserver.store.seen import note_seen
+from mailserver.store.tables import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,12 +59,14 @@ async def append_messages(session: Session, command: Append) -> Reply:
     try:
         for message in command.messages:
             prepared.append(await _prepare(session, message))
-        appended = await session.context.database.write(lambda uow: _add(session, uow, place, prepared))
+        appended = await session.context.database.write(
+            lambda uow: _add_within(session, uow, place, prepared)
+        )
     except Exception as error:
         # Not for a cancellation: the writer may still commit a row that names the file.
         await _discard(session, prepared)
-        if isinstance(error, NoSuchFolder):
-            return MISSING_TARGET
+        if isinstance(error, NoSuchFolder | OverQuota):
+            return MISSING_TARGET if isinstance(error, NoSuchFolder) else OVER_QUOTA
         raise
     return ok("APPEND completed", _appenduid(appended))
 
@@ -72,8 +79,8 @@ async def replace_message(session: Session, command: Replace) -> Reply:
         return bad("No message has that number")
     if folder.is_read_only:
         return READ_ONLY
-    if not folder.place.rights >= {Right.DELETE_MESSAGES, Right.EXPUNGE}:
-        return NO_PERMISSION
+    if missing_right := require(folder.place, Action.TAKE_AWAY):
+        return missing_right
     place = session.locate(command.mailbox)
     refused = _refusal(session, place, (command.message,))
     if refused is not None or place is None:
@@ -84,14 +91,15 @@ async def replace_message(session: Session, command: Replace) -> Reply:
         appended = _add(session, uow, place, prepared)
         if not remove(uow, session.context.vault, folder.place.owner_id, folder.folder_id, uid):
             raise _Gone
+        quota.enforce(uow, place.owner_id, session.context.quota)
         return appended
 
     try:
         appended = await session.context.database.write(unit)
     except Exception as error:
         await _discard(session, prepared)
-        if isinstance(error, NoSuchFolder):
-            return MISSING_TARGET
+        if isinstance(error, NoSuchFolder | OverQuota):
+            return MISSING_TARGET if isinstance(error, NoSuchFolder) else OVER_QUOTA
         if isinstance(error, _Gone):
             return no("The message to replace is gone", "EXPUNGEISSUED")
         raise
@@ -116,8 +124,8 @@ def _refusal(session: Session, place: Place | None, messages: Sequence[NewMessag
         return _NOT_A_MESSAGE
     if place is None:
         return MISSING_TARGET
-    if Right.INSERT not in place.rights:
-        return NO_PERMISSION
+    if refused := require(place, Action.ADD):
+        return refused
     found = look_up_folder(session.context.database, place.owner_id, place.name)
     return MISSING_TARGET if found is None else None
 
@@ -135,10 +143,22 @@ def _render(message: bytes) -> Rendering:
     return render(message, scan(message))
 
 
+def _add_within(
+    session: Session, uow: UnitOfWork, place: Place, prepared: Sequence[_Prepared]
+) -> list[Appended]:
+    """Raises NoSuchFolder and OverQuota."""
+    appended = _add(session, uow, place, prepared)
+    quota.enforce(uow, place.owner_id, session.context.quota)
+    return appended
+
+
 def _add(session: Session, uow: UnitOfWork, place: Place, prepared: Sequence[_Prepared]) -> list[Appended]:
-    """Raises NoSuchFolder."""
+    """Flags that the person may not set here are left away (RFC 4314 §4). Raises NoSuchFolder."""
     now = session.context.clock.millis()
-    return [
+    kept = changeable_flags(place)
+    if place.viewer is not None:
+        kept &= ~Flag.SEEN
+    appended = [
         append(
             uow,
             place.owner_id,
@@ -148,13 +168,18 @@ def _add(session: Session, uow: UnitOfWork, place: Place, prepared: Sequence[_Pr
                 size=len(each.message.content),
                 rendering=each.rendering,
                 received_at=now if each.message.received_at is None else each.message.received_at,
-                flags=flags.bits(each.message.flags.system),
-                keywords=join_keywords(each.message.flags.keywords),
+                flags=flags.bits(each.message.flags.system) & kept,
+                keywords=join_keywords(each.message.flags.keywords) if may_change_keywords(place) else "",
                 saved_at=now,
             ),
         )
         for each in prepared
     ]
+    if place.viewer is not None and Right.SEEN in place.rights:
+        for new, each in zip(appended, prepared, strict=True):
+            if flags.bits(each.message.flags.system) & Flag.SEEN:
+                note_seen(uow, new.folder_id, place.viewer, [new.uid])
+    return appended
 
 
 async def _discard(session: Session, prepared: Sequence[_Prepared]) -> None:

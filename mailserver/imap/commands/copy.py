@@ -5,21 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailserver.imap.grammar.sequence import format_uid_set
-from mailserver.imap.replies import MISSING_TARGET, READ_ONLY, Reply, ok
-from mailserver.store.copy import Transfer, Transferred, transfer
+from mailserver.imap.permission import Action, changeable_flags, may_change_keywords, require
+from mailserver.imap.replies import MISSING_TARGET, OVER_QUOTA, READ_ONLY, Reply, no, ok
+from mailserver.store import quota
+from mailserver.store.append import NoSuchFolder
+from mailserver.store.copy import Carried, Transfer, Transferred, transfer
 from mailserver.store.folders import find_folder
+from mailserver.store.handover import MAX_MESSAGES, Giver, TooManyMessages, hand_over
+from mailserver.store.quota import OverQuota
 from mailserver.store.selection import batches
 
 if TYPE_CHECKING:
     from foundation.database import UnitOfWork
     from mailserver.imap.grammar import commands as c
     from mailserver.imap.session import Session
+    from mailserver.store.rights import Place
 
 
 async def copy(session: Session, command: c.Copy) -> Reply:
     done = await _transfer(session, command, Transfer.COPY)
-    if done is None:
-        return MISSING_TARGET
+    if isinstance(done, Reply):
+        return done
     return ok("COPY completed", _copyuid(done))
 
 
@@ -27,30 +33,65 @@ async def move(session: Session, command: c.Move) -> Reply:
     """COPYUID comes untagged before the EXPUNGE responses (RFC 6851 §4.3)."""
     if session.folder.is_read_only:
         return READ_ONLY
+    if refused := require(session.folder.place, Action.TAKE_AWAY):
+        return refused
     done = await _transfer(session, command, Transfer.MOVE)
-    if done is None:
-        return MISSING_TARGET
+    if isinstance(done, Reply):
+        return done
     code = _copyuid(done)
     if code is not None:
         session.send([ok("Moved", code).line("*")])
     return ok("MOVE completed")
 
 
-async def _transfer(session: Session, command: c.Copy | c.Move, how: Transfer) -> Transferred | None:
+async def _transfer(session: Session, command: c.Copy | c.Move, how: Transfer) -> Transferred | Reply:
     folder = session.folder
-    chosen = list(batches(folder.uids, folder.slices(command.numbering, command.messages)))
+    slices = folder.slices(command.numbering, command.messages)
     place = session.locate(command.mailbox)
     if place is None:
-        return None
-    now = session.context.clock.millis()
+        return MISSING_TARGET
+    if refused := require(place, Action.ADD):
+        return refused
+    try:
+        return await session.context.database.write(lambda uow: _unit(session, uow, slices, place, how))
+    except NoSuchFolder:
+        return MISSING_TARGET
+    except OverQuota:
+        return OVER_QUOTA
+    except TooManyMessages:
+        return no(f"At most {MAX_MESSAGES} messages go to another box at once", "LIMIT")
 
-    def unit(uow: UnitOfWork) -> Transferred | None:
-        target = find_folder(uow.connection, place.owner_id, place.name)
-        if target is None:
-            return None
-        return transfer(uow, folder.folder_id, chosen, target, how, now=now)
 
-    return await session.context.database.write(unit)
+def _unit(
+    session: Session, uow: UnitOfWork, slices: list[tuple[int, int]], place: Place, how: Transfer
+) -> Transferred:
+    """Raises NoSuchFolder, OverQuota and TooManyMessages."""
+    folder, now = session.folder, session.context.clock.millis()
+    target = find_folder(uow.connection, place.owner_id, place.name)
+    if target is None:
+        raise NoSuchFolder(place.name)
+    chosen = batches(folder.uids, slices)
+    carried = Carried(changeable_flags(place), int(may_change_keywords(place)))
+    if place.owner_id == folder.place.owner_id:
+        done = transfer(uow, folder.folder_id, chosen, target, how, now=now, carried=carried)
+        grows = how is Transfer.COPY
+    else:
+        source = Giver(folder.folder_id, folder.place.owner_id, folder.place.viewer)
+        done = hand_over(
+            uow,
+            session.context.vault,
+            source,
+            chosen,
+            target,
+            how,
+            now=now,
+            viewer=place.viewer,
+            carried=carried,
+        )
+        grows = True
+    if grows:
+        quota.enforce(uow, place.owner_id, session.context.quota)
+    return done
 
 
 def _copyuid(done: Transferred) -> str | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailserver.imap.grammar.commands import Numbering
-from mailserver.imap.replies import NO_PERMISSION, READ_ONLY, Reply, ok
+from mailserver.imap.permission import Action, require
+from mailserver.imap.replies import READ_ONLY, Reply, ok
 from mailserver.imap.session import Session, Sync
 from mailserver.store import expunge as store
-from mailserver.store.rights import Right
 from mailserver.store.selection import batches
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ async def expunge(session: Session, command: c.Expunge) -> Reply:
     folder = session.folder
     if folder.is_read_only:
         return READ_ONLY
-    if Right.EXPUNGE not in folder.place.rights:
-        return NO_PERMISSION
+    if refused := require(folder.place, Action.EXPUNGE):
+        return refused
     everything = [(0, len(folder.uids))]
     slices = everything if command.uids is None else folder.slices(Numbering.UID, command.uids)
     await expunge_deleted(session, slices)

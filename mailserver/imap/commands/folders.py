@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mailserver.imap.permission import Action, require
 from mailserver.imap.replies import MISSING, Reply, no, ok
 from mailserver.store import folders, subscriptions
 from mailserver.store.append import SPECIAL_FOLDERS
@@ -35,7 +36,10 @@ async def create(session: Session, command: c.Create) -> Reply:
         return no("A mailbox has one of the uses that are known", "USEATTR")
     place = session.locate(command.mailbox)
     if place is None:
-        return MISSING
+        # Among the boxes of others there is nothing of one's own; whose box there is, is not told either.
+        return _REFUSALS[FolderRefusal.BAD_NAME]
+    if refused := require(place, Action.CREATE):
+        return refused
     unit = partial(
         folders.create_folder,
         owner_id=place.owner_id,
@@ -60,19 +64,25 @@ async def delete(session: Session, command: c.Delete) -> Reply:
     place = session.locate(command.mailbox)
     if place is None:
         return MISSING
+    if refused := require(place, Action.DELETE):
+        return refused
     unit = partial(
         folders.delete_folder, vault=session.context.vault, owner_id=place.owner_id, name=place.name
     )
-    refused = await session.context.database.write(unit)
-    if refused is None and session.selected is not None and session.selected.place == place:
+    failed = await session.context.database.write(unit)
+    if failed is None and session.selected is not None and session.selected.place == place:
         session.selected = None
-    return _outcome(refused, "DELETE completed")
+    return _outcome(failed, "DELETE completed")
 
 
 async def rename(session: Session, command: c.Rename) -> Reply:
     source, target = session.locate(command.source), session.locate(command.target)
-    if source is None or target is None:
+    if source is None:
         return MISSING
+    if target is None:
+        return _REFUSALS[FolderRefusal.BAD_NAME]
+    if refused := require(source, Action.RENAME) or require(target, Action.RENAME_BELOW):
+        return refused
     if source.owner_id != target.owner_id:
         return no("A mailbox stays in its box", "CANNOT")
     unit = partial(
@@ -89,7 +99,10 @@ async def rename(session: Session, command: c.Rename) -> Reply:
 async def subscribe(session: Session, command: c.Subscribe) -> Reply:
     """Also to a name that no mailbox has yet (RFC 9051 §6.3.7)."""
     name = command.mailbox.removesuffix(folders.SEPARATOR)
-    if not folders.name_is_possible(name):
+    place = session.locate(name)
+    if place is None:
+        return MISSING
+    if not folders.name_is_possible(place.name):
         return _REFUSALS[FolderRefusal.BAD_NAME]
     unit = partial(subscriptions.subscribe, owner_id=session.owner_id, names=[name])
     if not await session.context.database.write(unit):

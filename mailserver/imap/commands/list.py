@@ -10,9 +10,10 @@ from mailserver.imap.grammar import render
 from mailserver.imap.grammar.listing import Return, Selection, StatusItem
 from mailserver.imap.grammar.patterns import ListPattern
 from mailserver.imap.mailboxes import Listed, visible
-from mailserver.imap.replies import MISSING, NO_PERMISSION, Reply, ok
+from mailserver.imap.permission import Action, require
+from mailserver.imap.replies import MISSING, Reply, ok
+from mailserver.store.access import NAMESPACE
 from mailserver.store.folders import ancestors, look_up_folder
-from mailserver.store.rights import Right
 from mailserver.store.tables import Flag
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ _STATUSES_AT_ONCE = 20
 
 
 async def namespace(session: Session, command: Namespace) -> Reply:
-    session.send([b'* NAMESPACE (("" "/")) NIL NIL\r\n'])
+    prefix = NAMESPACE.encode("ascii")
+    session.send([b'* NAMESPACE (("" "/")) (("%b/" "/")) NIL\r\n' % prefix])
     return ok("NAMESPACE completed")
 
 
@@ -125,10 +127,10 @@ async def _send_status(session: Session, name: str, items: Sequence[StatusItem])
     place = session.locate(name)
     if place is None:
         return MISSING
-    if Right.READ not in place.rights:
-        return NO_PERMISSION
+    if refused := require(place, Action.COUNT):
+        return refused
     folder = look_up_folder(session.context.database, place.owner_id, place.name)
-    image = None if folder is None else await session.shared.images.current(folder.id)
+    image = None if folder is None else await session.shared.images.current(folder.id, place.viewer)
     if folder is None or image is None:
         return MISSING
     values = " ".join(f"{item} {_value(session, folder, image, item)}" for item in items)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from mailserver.imap.commands.expunge import expunge_deleted
 from mailserver.imap.grammar.sequence import format_uid_set
-from mailserver.imap.replies import MISSING, NO_PERMISSION, Reply, bad, ok
+from mailserver.imap.permission import Action, require
+from mailserver.imap.replies import MISSING, Reply, bad, ok
 from mailserver.imap.selected import SelectedFolder
 from mailserver.store.folders import look_up_folder
 from mailserver.store.images import vanished_since
@@ -46,8 +47,8 @@ async def _open(session: Session, command: Opening, *, is_read_only: bool) -> Re
     place = session.locate(command.mailbox)
     if place is None:
         return MISSING
-    if Right.READ not in place.rights:
-        return NO_PERMISSION
+    if refused := require(place, Action.OPEN):
+        return refused
     selected = await _selected(
         session, command.mailbox, place, is_read_only=is_read_only or not place.rights & _WRITING
     )
@@ -66,7 +67,7 @@ async def _selected(
 ) -> SelectedFolder | None:
     database = session.context.database
     folder = look_up_folder(database, place.owner_id, place.name)
-    image = None if folder is None else await session.shared.images.current(folder.id)
+    image = None if folder is None else await session.shared.images.current(folder.id, place.viewer)
     if folder is None or image is None:
         return None
     selected = SelectedFolder(name, place, folder, image, is_read_only=is_read_only)
@@ -124,7 +125,7 @@ def _changed_since(selected: SelectedFolder, modseq: int, slices: Iterable[tuple
 async def close(session: Session, command: c.Close) -> Reply:
     """Removes the messages with \\Deleted without a word about them."""
     folder = session.folder
-    if not folder.is_read_only and Right.EXPUNGE in folder.place.rights:
+    if not folder.is_read_only and require(folder.place, Action.EXPUNGE) is None:
         await expunge_deleted(session, [(0, len(folder.uids))])
     session.selected = None
     return ok("CLOSE completed")

@@ -11,6 +11,7 @@ import pytest
 import trustme
 import uvloop
 
+from directory.bals import BalType, add_bal
 from foundation.mime.scanner import scan
 from mailserver.envelope import Principal, Refused
 from mailserver.imap.context import ImapContext, ImapLimits
@@ -119,6 +120,17 @@ async def deliver(imap: Imap, owner: int, message: bytes, folder: str, flags: in
     return await imap.database.write(unit)
 
 
+async def open_box(database: Database, vault: Vault, address: str, kind: BalType, now: int) -> int:
+    def unit(uow: UnitOfWork) -> int:
+        bal = add_bal(
+            uow, vault, address=address, type=kind, name="N", idnat=None, password_hash=None, now=now
+        )
+        create_folders(uow, bal.owner_id, now)
+        return bal.owner_id
+
+    return await database.write(unit)
+
+
 @pytest.fixture
 async def start(
     database: Database, vault: Vault, events: Events, clock: FixedClock
@@ -131,8 +143,7 @@ async def start(
     ) -> Imap:
         sign_in = SignIn()
         for login in ("marie@test.mssante.fr", "paul@test.mssante.fr"):
-            owner_id = await database.write(vault.create_owner)
-            await database.write(lambda uow, owner_id=owner_id: create_folders(uow, owner_id, clock.millis()))
+            owner_id = await open_box(database, vault, login, BalType.PER, clock.millis())
             sign_in.principals[login] = Principal(owner_id, login, None, "")
         context = ImapContext(database, vault, events, clock, sign_in, limits=limits or ImapLimits())
         context = replace(context, tls=tls)  # type: ignore[arg-type]

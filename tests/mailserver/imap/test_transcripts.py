@@ -1,7 +1,7 @@
 """Runs the dialogues of tests/transcripts: `C:` is sent, `S:` must come back, "…" stands for any text.
 
 `C2:` and `S2:` are a second connection, and so on. `@deliver FOLDER` puts a message into a folder of the first
-mailbox from outside. Lines that start with "#" explain. "{…}" is the length of the literal that the `L:` lines
+mailbox from outside; the other directives are those of `sharing.py`. Lines that start with "#" explain. "{…}" is the length of the literal that the `L:` lines
 after it make.
 """
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.mailserver.imap.sharing import Sharing
 
 if TYPE_CHECKING:
     from tests.mailserver.imap.client import Client
@@ -49,6 +51,9 @@ async def test_the_dialogue_goes_as_written(path: Path, imap: Imap) -> None:
             continue
         if text.startswith("@deliver "):
             await imap.deliver(folder=text.removeprefix("@deliver "))
+            continue
+        if text.startswith("@"):
+            await Sharing(imap).directive(*text[1:].split())
             continue
         found = _LINE.fullmatch(text)
         assert found is not None, f"{path.name}:{number}: not a line of a dialogue"
