@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,14 +64,17 @@ class Chosen:
 
     def flag_lists(self, folder: SelectedFolder) -> list[bytes]:
         """FLAGS of each, as this session sees them."""
-        image = self.image
-        bits = self.column(image.flags)
+        bits = self.column(self.image.flags)
         lists = flags.texts(bits)
-        if image.keywords or folder.recent_count:
+        for first, after in folder.recent_ranges:
+            start, stop = bisect_left(self.uids, first), bisect_left(self.uids, after)
+            lists[start:stop] = flags.texts(bits[start:stop], recent=True)
+        keywords = self.image.keywords
+        if keywords:
             for position, uid in enumerate(self.uids):
-                keywords, recent = image.keywords.get(uid, ""), folder.is_recent(uid)
-                if keywords or recent:
-                    lists[position] = flags.text(bits[position], keywords, recent=recent)
+                if uid in keywords:
+                    recent = folder.is_recent(uid)
+                    lists[position] = flags.text(bits[position], keywords[uid], recent=recent)
         return lists
 
 

@@ -6,6 +6,7 @@ and follows as one run of octets, which is kept for the next client that asks th
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mailserver.imap.fetch_sections import Octets, is_filter, locate, render
@@ -37,6 +38,12 @@ _COLUMN_OF = {
     FetchItem.THREADID: Column.THREAD_ID,
 }
 _FIRST = frozenset({UID, FLAGS, MODSEQ, SIZE})
+
+
+@lru_cache(maxsize=256)
+def plan_for(attributes: tuple[FetchAttribute, ...], dialect: Dialect, zone: tzinfo) -> FetchPlan:
+    """The plan of a FETCH, for all who ask the same."""
+    return FetchPlan(attributes, dialect, zone)
 
 
 class FetchPlan:

@@ -38,9 +38,10 @@ def text(flags: int, keywords: str, *, recent: bool) -> bytes:
     return b"(" + " ".join(words).encode("ascii") + b")"
 
 
-_PLAIN = tuple(text(flags, "", recent=False) for flags in range(256))
+_PLAIN, _RECENT = (tuple(text(flags, "", recent=recent) for flags in range(256)) for recent in (False, True))
 
 
-def texts(flags: Iterable[int]) -> list[bytes]:
-    """The flag-lists of messages without keywords that are not recent."""
-    return [_PLAIN[each] for each in flags]
+def texts(flags: Iterable[int], *, recent: bool = False) -> list[bytes]:
+    """The flag-lists of messages without keywords."""
+    table = _RECENT if recent else _PLAIN
+    return [table[each] for each in flags]

@@ -122,6 +122,11 @@ class SelectedFolder:
         return any(first <= uid < after for first, after in self._recent)
 
     @property
+    def recent_ranges(self) -> Sequence[tuple[int, int]]:
+        """The UIDs with \\Recent in this session, half-open."""
+        return self._recent
+
+    @property
     def recent_count(self) -> int:
         """Messages with \\Recent in this session."""
         return sum(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mailserver.imap.chosen import Chosen, choose, cut
 from mailserver.imap.commands.fetch_bodies import Bodies
-from mailserver.imap.fetch_plan import FetchPlan
+from mailserver.imap.fetch_plan import plan_for
 from mailserver.imap.grammar import fetch as grammar
 from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.grammar.sequence import format_uid_set
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from mailserver.imap.fetch_plan import FetchPlan
     from mailserver.imap.grammar import commands as c
     from mailserver.imap.grammar.sequence import SequenceSet
     from mailserver.imap.session import Session
@@ -47,7 +48,7 @@ async def fetch(session: Session, command: c.Fetch) -> Reply:
     if modifiers.tells_vanished and not session.dialect.tells_vanished:
         return bad("QRESYNC was not enabled")
     attributes = _attributes(session, command)
-    plan = FetchPlan(attributes, session.dialect, session.context.zone)
+    plan = plan_for(attributes, session.dialect, session.context.zone)
     slices = folder.slices(command.numbering, command.messages)
     if modifiers.window is not None:
         slices = cut(slices, modifiers.window.slice(sum(stop - start for start, stop in slices)))
@@ -84,16 +85,16 @@ async def fetch(session: Session, command: c.Fetch) -> Reply:
     return ok("FETCH completed")
 
 
-def _attributes(session: Session, command: c.Fetch) -> Sequence[grammar.FetchAttribute]:
+def _attributes(session: Session, command: c.Fetch) -> tuple[grammar.FetchAttribute, ...]:
     """What is told beside what was asked for; who asks for modification sequences is told them from now on."""
-    attributes = list(command.attributes)
+    attributes = command.attributes
     if command.numbering is Numbering.UID and grammar.UID not in attributes:
-        attributes.append(grammar.UID)
+        attributes += (grammar.UID,)
     tells_modseq = command.modifiers.changed_since is not None or grammar.MODSEQ in attributes
     if tells_modseq and not session.dialect.tells_modseq:
         session.dialect = replace(session.dialect, tells_modseq=True)
     if tells_modseq or (session.dialect.tells_modseq and grammar.FLAGS in attributes):
-        attributes.append(grammar.MODSEQ)
+        attributes += (grammar.MODSEQ,)
     return attributes
 
 

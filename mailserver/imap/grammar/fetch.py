@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mailserver.imap.grammar.cursor import MAX_NUMBER64
+from mailserver.imap.grammar.cursor import MAX_NUMBER64, Cursor
 from mailserver.imap.grammar.errors import ParseError
 from mailserver.imap.grammar.partial import parse_partial_range
 from mailserver.imap.grammar.render import astring
 
 if TYPE_CHECKING:
-    from mailserver.imap.grammar.cursor import Cursor
     from mailserver.imap.grammar.partial import PartialRange
 
 MAX_ITEMS = 100
 MAX_SECTION_DEPTH = 100
 MAX_HEADER_FIELDS = 256
+_REMEMBERED_BYTES = 1024
 
 
 class FetchItem(StrEnum):
@@ -141,6 +142,23 @@ _MACROS = {
     "ALL": (*_FAST, _PLAIN["ENVELOPE"]),
     "FULL": (*_FAST, _PLAIN["ENVELOPE"], _PLAIN["BODY"]),
 }
+
+
+def parse_fetch_arguments(cursor: Cursor) -> tuple[tuple[FetchAttribute, ...], FetchModifiers]:
+    """What follows the messages of FETCH. A program asks for the same thing all day: its wording is read once."""
+    text = cursor.data[cursor.position :]
+    if len(text) > _REMEMBERED_BYTES or b"{" in text:
+        return parse_fetch_attributes(cursor), parse_fetch_modifiers(cursor)
+    attributes, modifiers, length = _remembered(text)
+    cursor.position += length
+    return attributes, modifiers
+
+
+@lru_cache(maxsize=512)
+def _remembered(text: bytes) -> tuple[tuple[FetchAttribute, ...], FetchModifiers, int]:
+    cursor = Cursor(text)
+    attributes = parse_fetch_attributes(cursor)
+    return attributes, parse_fetch_modifiers(cursor), cursor.position
 
 
 def parse_fetch_attributes(cursor: Cursor) -> tuple[FetchAttribute, ...]:

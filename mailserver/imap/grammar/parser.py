@@ -8,7 +8,7 @@ from mailserver.imap.grammar import appending, listing, notify, opening, search,
 from mailserver.imap.grammar import commands as c
 from mailserver.imap.grammar.cursor import MAX_NUMBER64
 from mailserver.imap.grammar.errors import ParseError
-from mailserver.imap.grammar.fetch import parse_fetch_attributes, parse_fetch_modifiers
+from mailserver.imap.grammar.fetch import parse_fetch_arguments
 from mailserver.imap.grammar.flags import parse_flags
 from mailserver.imap.grammar.sequence import parse_sequence_set
 
@@ -133,8 +133,7 @@ def _fetch(numbering: c.Numbering) -> Callable[[Cursor], c.Command]:
         cursor.space()
         messages = parse_sequence_set(cursor)
         cursor.space()
-        attributes = parse_fetch_attributes(cursor)
-        modifiers = parse_fetch_modifiers(cursor)
+        attributes, modifiers = parse_fetch_arguments(cursor)
         if numbering is c.Numbering.SEQUENCE and (modifiers.tells_vanished or modifiers.window):
             raise ParseError("VANISHED and PARTIAL are of UID FETCH")
         return c.Fetch(numbering, messages, attributes, modifiers)
