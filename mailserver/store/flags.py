@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, or_, select, update
 
 from mailserver.store.expunge import MODSEQ, SET_MODSEQ
+from mailserver.store.seen import mark, seen_by, unmark
 from mailserver.store.selection import PerBatch, UidBatch
-from mailserver.store.tables import message
+from mailserver.store.tables import Flag, message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,13 +70,11 @@ class Changed:
     modified: tuple[int, ...] = ()
 
 
-_ALWAYS = 2**63 - 1
-_IS_UNCHANGED = message.c.modseq <= bindparam("unchanged_since")
 _NEW_FLAGS = message.c.flags.op("&")(bindparam("keep")).op("|")(bindparam("add"))
 _SET_FLAGS = PerBatch(
     lambda chosen: (
         update(message)
-        .where(chosen, _IS_UNCHANGED, message.c.flags != _NEW_FLAGS)
+        .where(chosen, message.c.flags != _NEW_FLAGS)
         .values(flags=_NEW_FLAGS, modseq=bindparam("next_modseq"))
     )
 )
@@ -84,14 +83,16 @@ _SET_BOTH = PerBatch(
         update(message)
         .where(
             chosen,
-            _IS_UNCHANGED,
             message.c.keywords == bindparam("old_keywords"),
             or_(message.c.flags != _NEW_FLAGS, message.c.keywords != bindparam("new_keywords")),
         )
         .values(flags=_NEW_FLAGS, keywords=bindparam("new_keywords"), modseq=bindparam("next_modseq"))
     )
 )
-_KEYWORDS = PerBatch(lambda chosen: select(message.c.keywords).where(chosen, _IS_UNCHANGED).distinct())
+_KEYWORDS = PerBatch(lambda chosen: select(message.c.keywords).where(chosen).distinct())
+_MODSEQS = PerBatch(
+    lambda chosen: select(message.c.uid, message.c.modseq).where(chosen).order_by(message.c.uid)
+)
 _READ = PerBatch(
     lambda chosen: (
         select(message.c.uid, message.c.flags, message.c.keywords, message.c.modseq)
@@ -108,33 +109,28 @@ def change_flags(
     change: FlagChange,
     *,
     unchanged_since: int | None = None,
+    viewer: int | None = None,
 ) -> Changed:
     """Changes the chosen messages; only those that really change get the new modification sequence.
 
-    With `unchanged_since`, only those with no later modification sequence than that. Raises TooManyKeywords.
+    With `unchanged_since`, only those with no later modification sequence than that. With `viewer`, \\Seen is the
+    one of this person (`Place.viewer`). Raises TooManyKeywords.
     """
     row = uow.run(MODSEQ, {"in_folder": folder_id}).first()
     before: int = 0 if row is None else row.modseq
     after = before + 1
-    keep, add = _masks(change)
-    names = {"keep": keep, "add": add, "next_modseq": after}
-    limit = _ALWAYS if unchanged_since is None else unchanged_since
-    with_keywords = bool(change.keywords) or (change.change is Change.REPLACE and change.has_keywords)
     touched = 0
     found: list[MessageFlags] = []
     modified: list[int] = []
     for batch in chosen:
-        if with_keywords:
-            touched += _change_both(uow, folder_id, batch, change, names, limit)
-        else:
-            setting, of_batch = _SET_FLAGS.bind(folder_id, batch)
-            touched += uow.run(setting, of_batch | names | {"unchanged_since": limit}).rowcount
-        reading, of_batch = _READ.bind(folder_id, batch)
-        for uid, flags, keywords, modseq in uow.run(reading, of_batch).tuples():
-            if limit < modseq < after:
-                modified.append(uid)
-            else:
-                found.append(MessageFlags(uid, flags, keywords, modseq))
+        unchanged: UidBatch | None = batch
+        if unchanged_since is not None:
+            unchanged, later = _split(uow, folder_id, batch, unchanged_since)
+            modified += later
+        if unchanged is None:
+            continue
+        touched += _change(uow, folder_id, unchanged, change, after, viewer)
+        found += _read(uow, folder_id, unchanged, viewer)
     if not touched:
         return Changed(tuple(found), before, tuple(modified))
     uow.run(SET_MODSEQ, {"in_folder": folder_id, "next_modseq": after})
@@ -142,21 +138,60 @@ def change_flags(
     return Changed(tuple(found), after, tuple(modified))
 
 
-def _change_both(
-    uow: UnitOfWork, folder_id: int, batch: UidBatch, change: FlagChange, names: dict[str, Any], limit: int
+def _split(
+    uow: UnitOfWork, folder_id: int, batch: UidBatch, modseq: int
+) -> tuple[UidBatch | None, list[int]]:
+    """Those that have not changed since, and the UIDs of the others."""
+    reading, names = _MODSEQS.bind(folder_id, batch)
+    rows = uow.run(reading, names).tuples()
+    uids = tuple(uid for uid, its in rows if its <= modseq)
+    return UidBatch(uids[0], uids[-1], uids) if uids else None, [uid for uid, its in rows if its > modseq]
+
+
+def _change(
+    uow: UnitOfWork, folder_id: int, batch: UidBatch, change: FlagChange, modseq: int, viewer: int | None
 ) -> int:
+    """How many messages changed, at least."""
     touched = 0
-    reading, of_batch = _KEYWORDS.bind(folder_id, batch)
-    of_batch["unchanged_since"] = limit
-    for (old,) in uow.run(reading, of_batch).tuples():
-        setting, of_batch = _SET_BOTH.bind(folder_id, batch)
-        of_batch |= {
-            "old_keywords": old,
-            "new_keywords": _new_keywords(old, change),
-            "unchanged_since": limit,
-        }
-        touched += uow.run(setting, of_batch | names).rowcount
+    if viewer is not None:
+        touched = _mark(uow, folder_id, batch, change, modseq, viewer)
+        change = replace(change, flags=change.flags & ~Flag.SEEN, mask=change.mask & ~Flag.SEEN)
+    keep, add = _masks(change)
+    values = {"keep": keep, "add": add, "next_modseq": modseq}
+    if not change.keywords and (change.change is not Change.REPLACE or not change.has_keywords):
+        setting, names = _SET_FLAGS.bind(folder_id, batch)
+        return touched + uow.run(setting, names | values).rowcount
+    reading, names = _KEYWORDS.bind(folder_id, batch)
+    for (old,) in uow.run(reading, names).tuples():
+        setting, names = _SET_BOTH.bind(folder_id, batch)
+        keywords = {"old_keywords": old, "new_keywords": _new_keywords(old, change)}
+        touched += uow.run(setting, names | values | keywords).rowcount
     return touched
+
+
+def _mark(
+    uow: UnitOfWork, folder_id: int, batch: UidBatch, change: FlagChange, modseq: int, viewer: int
+) -> int:
+    """What the change does to the \\Seen of a person."""
+    names_it = bool(change.flags & Flag.SEEN)
+    if change.change is Change.REPLACE and not change.mask & Flag.SEEN:
+        return 0
+    if names_it and change.change is not Change.REMOVE:
+        return mark(uow, folder_id, batch, viewer, next_modseq=modseq)
+    if names_it or change.change is Change.REPLACE:
+        return unmark(uow, folder_id, batch, viewer, next_modseq=modseq)
+    return 0
+
+
+def _read(uow: UnitOfWork, folder_id: int, batch: UidBatch, viewer: int | None) -> list[MessageFlags]:
+    reading, names = _READ.bind(folder_id, batch)
+    rows = uow.run(reading, names).tuples()
+    if viewer is not None:
+        own = set(seen_by(uow.connection, folder_id, viewer, [row[0] for row in rows]))
+        rows = [
+            (uid, flags & ~Flag.SEEN | (Flag.SEEN if uid in own else 0), *rest) for uid, flags, *rest in rows
+        ]
+    return [MessageFlags(uid, int(flags), keywords, modseq) for uid, flags, keywords, modseq in rows]
 
 
 def _masks(change: FlagChange) -> tuple[int, int]:

@@ -11,11 +11,11 @@ from mailserver.imap import flags
 from mailserver.imap.binary import UnknownEncoding, decoder
 from mailserver.imap.fetch_sections import Octets, render
 from mailserver.imap.grammar.fetch import FetchItem
+from mailserver.imap.permission import changeable_flags
 from mailserver.imap.rendered_items import Made
 from mailserver.imap.replies import Reply, no
 from mailserver.store.flags import Change, FlagChange, MessageFlags, change_flags
 from mailserver.store.messages import read_messages
-from mailserver.store.rights import Right
 from mailserver.store.tables import Flag
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class Bodies:
 
     async def _set_seen(self, chosen: Chosen) -> None:
         folder = self._session.folder
-        if folder.is_read_only or Right.SEEN not in folder.place.rights:
+        if folder.is_read_only or not changeable_flags(folder.place) & Flag.SEEN:
             return
         bits = chosen.column(chosen.image.flags)
         unseen = [position for position, each in enumerate(bits) if not each & Flag.SEEN]
@@ -233,7 +233,7 @@ class Bodies:
             return
         batch = chosen.batch(unseen)
         changed = await self._session.context.database.write(
-            lambda uow: change_flags(uow, folder.folder_id, [batch], _SEEN)
+            lambda uow: change_flags(uow, folder.folder_id, [batch], _SEEN, viewer=folder.place.viewer)
         )
         self._read_now = {message.uid: message for message in changed.messages}
         folder.was_told(self._read_now, changed.modseq)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from mailserver.imap import flags
 from mailserver.imap.grammar.commands import Numbering, StoreMode
 from mailserver.imap.grammar.sequence import format_uid_set
+from mailserver.imap.permission import changeable_flags, may_change_keywords
 from mailserver.imap.replies import NO_PERMISSION, READ_ONLY, Reply, no, ok
 from mailserver.imap.session import Session, Sync
 from mailserver.store.flags import ALL_FLAGS, Change, FlagChange, TooManyKeywords, change_flags
-from mailserver.store.rights import Right
 from mailserver.store.selection import batches
-from mailserver.store.tables import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,12 +25,6 @@ _CHANGES = {
     StoreMode.ADD: Change.ADD,
     StoreMode.REMOVE: Change.REMOVE,
 }
-_NEEDS = {
-    Right.SEEN: int(Flag.SEEN),
-    Right.DELETE_MESSAGES: int(Flag.DELETED),
-    Right.WRITE: ALL_FLAGS & ~int(Flag.SEEN | Flag.DELETED),
-}
-"""Which flags a right is for (RFC 4314 §4); WRITE is for keywords as well."""
 
 
 async def store(session: Session, command: c.Store) -> Reply:
@@ -48,7 +41,12 @@ async def store(session: Session, command: c.Store) -> Reply:
     try:
         changed = await session.context.database.write(
             lambda uow: change_flags(
-                uow, folder.folder_id, chosen, change, unchanged_since=command.unchanged_since
+                uow,
+                folder.folder_id,
+                chosen,
+                change,
+                unchanged_since=command.unchanged_since,
+                viewer=folder.place.viewer,
             )
         )
     except TooManyKeywords:
@@ -67,11 +65,11 @@ async def store(session: Session, command: c.Store) -> Reply:
 def _permitted(command: c.Store, place: Place) -> FlagChange | None:
     """What of the change the rights allow; None where that is nothing (RFC 4314 §4)."""
     named = flags.bits(command.flags.system)
-    allowed = sum(bits for right, bits in _NEEDS.items() if right in place.rights)
+    allowed = changeable_flags(place)
     change = FlagChange(_CHANGES[command.mode], named, command.flags.keywords)
     if allowed == ALL_FLAGS:
         return change
-    has_keywords = Right.WRITE in place.rights
+    has_keywords = may_change_keywords(place)
     asks = command.mode is StoreMode.REPLACE or named & allowed or (command.flags.keywords and has_keywords)
     if not asks or not allowed:
         return None
