@@ -30,6 +30,14 @@ _SIGNED_IN = (
     "THREAD=REFERENCES",
     "THREAD=ORDEREDSUBJECT",
     "INPROGRESS",
+    "CONDSTORE",
+    "QRESYNC",
+    "BINARY",
+    "OBJECTID",
+    "PREVIEW",
+    "SAVEDATE",
+    "PARTIAL",
+    "UIDONLY",
 )
 
 
