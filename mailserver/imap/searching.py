@@ -6,9 +6,8 @@ import asyncio
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from mailserver.imap.masks import mask_of
 from mailserver.imap.replies import Reply, bad, no
 from mailserver.imap.search_plan import Cost, SearchPlan, cost_of, text_keys
 from mailserver.imap.text_search import Compared, OutOfTime, TextSearch
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
     from mailserver.imap.grammar.search import Program
     from mailserver.imap.session import Session
+
+T = TypeVar("T")
 
 CHARSETS = ("US-ASCII", "UTF-8")
 _ON_LOOP_MESSAGES = 5000
@@ -48,9 +49,7 @@ async def find(session: Session, program: Program) -> int:
     plan = SearchPlan(folder, context.zone, context.clock.millis())
     cost = cost_of(program.key)
     if cost is Cost.IMAGE:
-        if len(folder.image.uids) <= _ON_LOOP_MESSAGES:
-            return plan.passing(program.key)
-        return await asyncio.to_thread(plan.passing, program.key)
+        return await aside(session, partial(plan.passing, program.key))
     await complete(session)
     if cost is Cost.ROWS:
         return await context.database.read(lambda connection: plan.passing(program.key, connection))
@@ -77,6 +76,13 @@ async def find(session: Session, program: Program) -> int:
         size = 2 * len(uids) + len(key.text)
         kept.keep(folder.folder_id, key, uids, (compared.tested, compared.found), size)
     return places
+
+
+async def aside(session: Session, work: Callable[[], T]) -> T:
+    """Does work on every message of the open folder, in a thread where they are many."""
+    if len(session.folder.image.uids) <= _ON_LOOP_MESSAGES:
+        return work()
+    return await asyncio.to_thread(work)
 
 
 async def complete(session: Session) -> None:
@@ -106,13 +112,8 @@ async def derived(
 
 
 def numbers_of(session: Session, uids: Sequence[int]) -> Sequence[int]:
-    """The sequence numbers of messages of the image, one for each place; 0 where the client has none."""
+    """The sequence numbers of the messages of the image by place; the client knows all of them."""
     folder = session.folder
     if folder.uids is uids:
         return range(1, len(uids) + 1)
-    return [folder.number_of(uid) or 0 for uid in uids]
-
-
-def known_places(session: Session) -> int:
-    """The places of the image that the client has been told of."""
-    return mask_of(number > 0 for number in numbers_of(session, session.folder.image.uids))
+    return [number for uid in uids if (number := folder.number_of(uid)) is not None]

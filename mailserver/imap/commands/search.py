@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailserver.imap.grammar.commands import Numbering
@@ -9,7 +10,7 @@ from mailserver.imap.grammar.search import ReturnOption, Returns
 from mailserver.imap.grammar.sequence import format_uid_set
 from mailserver.imap.masks import chosen
 from mailserver.imap.replies import Reply, Status, ok
-from mailserver.imap.searching import find, known_places, numbers_of, refusal
+from mailserver.imap.searching import aside, find, numbers_of, refusal
 from mailserver.imap.session import Sync
 
 if TYPE_CHECKING:
@@ -43,9 +44,14 @@ async def _search(session: Session, command: Search, returns: Returns | None) ->
     if refused is not None:
         return refused
     await session.tell(Sync.NO_EXPUNGES)
+    places = await find(session, command.program)
+    session.send(await aside(session, partial(_answer, session, command, returns, places)))
+    return ok("SEARCH completed")
+
+
+def _answer(session: Session, command: Search, returns: Returns | None, places: int) -> list[bytes]:
     folder = session.folder
     image = folder.image
-    places = await find(session, command.program) & known_places(session)
     count = len(image.uids)
     uids = list(chosen(image.uids, places, count))
     numbers = uids
@@ -53,12 +59,10 @@ async def _search(session: Session, command: Search, returns: Returns | None) ->
         numbers = list(chosen(numbers_of(session, image.uids), places, count))
     modseqs = list(chosen(image.modseqs, places, count)) if command.program.names_modseq else []
     if returns is None:
-        session.send([numbers_line(b"SEARCH", numbers, modseqs)])
-    else:
-        if ReturnOption.SAVE in returns.options:
-            folder.saved = picked(uids, returns)
-        session.send(esearch_lines(session, command.numbering, returns, numbers, modseqs))
-    return ok("SEARCH completed")
+        return [numbers_line(b"SEARCH", numbers, modseqs)]
+    if ReturnOption.SAVE in returns.options:
+        folder.saved = picked(uids, returns)
+    return esearch_lines(session, command.numbering, returns, numbers, modseqs)
 
 
 def numbers_line(name: bytes, numbers: Sequence[int], modseqs: Sequence[int]) -> bytes:

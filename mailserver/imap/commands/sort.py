@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailserver.imap.commands.search import esearch_lines, numbers_line, picked
@@ -10,7 +11,7 @@ from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.grammar.search import ReturnOption
 from mailserver.imap.masks import full
 from mailserver.imap.replies import Reply, ok
-from mailserver.imap.searching import complete, derived, find, known_places, numbers_of, refusal
+from mailserver.imap.searching import aside, complete, derived, find, numbers_of, refusal
 from mailserver.imap.session import Sync
 from mailserver.store.mail_keys import sorted_uids
 
@@ -29,16 +30,22 @@ async def sort(session: Session, command: Sort) -> Reply:
     if refused is not None:
         return refused
     await session.tell(Sync.NO_EXPUNGES)
-    folder = session.folder
-    image = folder.image
-    found = await find(session, command.program) & known_places(session)
+    image = session.folder.image
+    found = await find(session, command.program)
     await complete(session)
     criteria = tuple((criterion.key.value, criterion.is_reverse) for criterion in command.criteria)
 
     def work_out(connection: Connection) -> Sequence[int]:
         return _order(image, sorted_uids(connection, image.folder_id, criteria))
 
-    places: Sequence[int] = await derived(session, criteria, work_out, 4)
+    order: Sequence[int] = await derived(session, criteria, work_out, 4)
+    session.send(await aside(session, partial(_answer, session, command, order, found)))
+    return ok("SORT completed")
+
+
+def _answer(session: Session, command: Sort, places: Sequence[int], found: int) -> list[bytes]:
+    folder = session.folder
+    image = folder.image
     count = len(image.uids)
     if found != full(count):
         octets = found.to_bytes(count, "little")
@@ -47,13 +54,11 @@ async def sort(session: Session, command: Sort) -> Reply:
     numbers = [column[place] for place in places]
     modseqs = [image.modseqs[place] for place in places] if command.program.names_modseq else []
     if command.returns is None:
-        session.send([numbers_line(b"SORT", numbers, modseqs)])
-        return ok("SORT completed")
+        return [numbers_line(b"SORT", numbers, modseqs)]
     if ReturnOption.SAVE in command.returns.options:
         uids = [image.uids[place] for place in places]
         folder.saved = sorted(picked(uids, command.returns))
-    session.send(esearch_lines(session, command.numbering, command.returns, numbers, modseqs))
-    return ok("SORT completed")
+    return esearch_lines(session, command.numbering, command.returns, numbers, modseqs)
 
 
 def _order(image: FolderImage, uids: Sequence[int]) -> array[int]:

@@ -8,7 +8,7 @@ from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.grammar.sorting import Algorithm
 from mailserver.imap.masks import chosen, full
 from mailserver.imap.replies import Reply, ok
-from mailserver.imap.searching import complete, derived, find, known_places, numbers_of, refusal
+from mailserver.imap.searching import complete, derived, find, numbers_of, refusal
 from mailserver.imap.session import Sync
 from mailserver.imap.threads import thread_by_references, thread_by_subject
 from mailserver.store.mail_keys import thread_rows
@@ -32,15 +32,15 @@ async def thread(session: Session, command: Thread) -> Reply:
     await session.tell(Sync.NO_EXPUNGES)
     folder = session.folder
     image = folder.image
-    found = await find(session, command.program) & known_places(session)
+    found = await find(session, command.program)
     await complete(session)
     count = len(image.uids)
-    uids = list(chosen(image.uids, found, count))
-    column = image.uids if command.numbering is Numbering.UID else numbers_of(session, image.uids)
-    numbers = dict(zip(uids, chosen(column, found, count), strict=True))
     make = _ALGORITHMS[command.algorithm]
 
     def work_out(connection: Connection) -> bytes:
+        uids = list(chosen(image.uids, found, count))
+        column = image.uids if command.numbering is Numbering.UID else numbers_of(session, image.uids)
+        numbers = dict(zip(uids, chosen(column, found, count), strict=True))
         rows = thread_rows(connection, image.folder_id, uids)
         return make([row[1:] for row in rows], [numbers[row[0]] for row in rows])
 
