@@ -1,21 +1,25 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from foundation.cipher import key_of
 from foundation.settings import load
 from foundation.sqlite import engine_for
+from mailserver.store.search_index import Lack, lacking, mails_without_text
+from vaguemestre import migrate
 from vaguemestre.migrate import SchemaTooNew, current, upgrade
 from vaguemestre.schema import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from foundation.cipher import DatabaseKey
     from tests.vaguemestre.conftest import Said
@@ -88,6 +92,38 @@ def test_a_second_run_changes_nothing(url: str) -> None:
     try:
         with engine.connect() as connection:
             assert connection.execute(text("SELECT count(*) FROM signin_failure")).scalar() == 1
+    finally:
+        engine.dispose()
+
+
+def upgrade_to(url: str, wanted: str) -> None:
+    """As an older version did."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    engine = engine_for(url, begin="BEGIN IMMEDIATE")
+    try:
+        with engine.connect() as connection, connection.begin():
+            config.attributes["connection"] = connection
+            command.upgrade(config, wanted)
+    finally:
+        engine.dispose()
+
+
+def test_mails_of_an_older_version_wait_for_their_texts(url: str) -> None:
+    upgrade_to(url, "0003")
+    execute(url, "INSERT INTO vault_owner (id, wrapped_key) VALUES (3, x'00')")
+    execute(
+        url,
+        "INSERT INTO mail (id, owner_id, blob_id, size, subject, envelope, body, bodystructure, parts)"
+        " VALUES (7, 3, 1, 1, '', x'', x'', x'', x'')",
+    )
+    upgrade(url, None)
+    engine = engine_for(url, begin="BEGIN")
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+            assert mails_without_text(connection, 10) == [(7, 3, 1)]
+            assert lacking(connection, 3) == {7: Lack.TEXT | Lack.INDEX}
     finally:
         engine.dispose()
 

@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from foundation.cipher import DatabaseKey
 from foundation.database import UnitOfWork, metadata
+from foundation.database_file import convert
 from foundation.mime.casemap import fold_needle, fold_text, trigrams_of
 from foundation.mime.search_text import SearchText
 from foundation.prepared import prepared_of
@@ -66,3 +68,29 @@ def test_a_text_that_holds_the_needle_is_found_by_its_trigrams(
         assert search_index.bodies(connection, [mail_id]) == [(mail_id, body.encode())]
     finally:
         connection.rollback()
+
+
+def test_the_index_is_there_after_the_file_was_encrypted(tmp_path: Path) -> None:
+    file, key = tmp_path / "x.db", DatabaseKey(bytes(range(32)))
+    engine = engine_for(f"sqlite:///{file}", begin="BEGIN")
+    with engine.connect() as plain, plain.begin():
+        metadata.create_all(plain)
+        plain.execute(text("PRAGMA defer_foreign_keys=ON"))
+        plain.execute(text("INSERT INTO vault_owner (id, wrapped_key) VALUES (3, x'00')"))
+        plain.execute(
+            text(
+                "INSERT INTO mail (id, owner_id, blob_id, size, subject, envelope, body, bodystructure, parts)"
+                " VALUES (7, 3, 1, 1, '', x'', x'', x'', x'')"
+            )
+        )
+        search_index.index_texts(keep(plain, 3, 7, "\n", "a word"), 1, 1)
+    engine.dispose()
+    convert(file, None, key, lambda _: None)
+    engine = engine_for(f"sqlite:///{file}", key=key, begin="BEGIN")
+    with engine.connect() as encrypted:
+        encrypted.execute(text("SELECT 1"))
+        assert mails_with(encrypted, 3, ("wor", "ord")) == [7]
+        encrypted.execute(text("DELETE FROM mail"))
+        encrypted.execute(text("INSERT INTO mail_index (mail_index) VALUES ('integrity-check')"))
+        assert mails_with(encrypted, 3, ("wor",)) == []
+    engine.dispose()
