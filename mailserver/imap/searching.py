@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CHARSETS = ("US-ASCII", "UTF-8")
-_ON_LOOP_MESSAGES = 5000
+_ON_LOOP_MESSAGES = 10_000
 _VISIT_SECONDS = 0.2
 _PROGRESS_SECONDS = 1.0
 """How often a client is told that a search goes on (RFC 9585 §4.1)."""
@@ -49,7 +49,7 @@ async def find(session: Session, program: Program) -> int:
     plan = SearchPlan(folder, context.zone, context.clock.millis())
     cost = cost_of(program.key)
     if cost is Cost.IMAGE:
-        return await aside(session, partial(plan.passing, program.key))
+        return await aside(session, partial(plan.passing, program.key), times=program.keys)
     await complete(session)
     if cost is Cost.ROWS:
         return await context.database.read(lambda connection: plan.passing(program.key, connection))
@@ -78,9 +78,9 @@ async def find(session: Session, program: Program) -> int:
     return places
 
 
-async def aside(session: Session, work: Callable[[], T]) -> T:
-    """Does work on every message of the open folder, in a thread where they are many."""
-    if len(session.folder.image.uids) <= _ON_LOOP_MESSAGES:
+async def aside(session: Session, work: Callable[[], T], times: int = 1) -> T:
+    """Does work on every message of the open folder, so many times; in a thread where that is much."""
+    if len(session.folder.image.uids) * times <= _ON_LOOP_MESSAGES:
         return work()
     return await asyncio.to_thread(work)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,8 @@ class Program:
     """Some key is a set of sequence numbers."""
     names_modseq: bool = False
     """MODSEQ is among the keys."""
+    keys: int = field(default=1, compare=False)
+    """How many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class _Program:
                 break
             keys.append(self.key(0))
         key = keys[0] if len(keys) == 1 else AndKey(tuple(keys))
-        return Program(key, self.charset, self.names_numbers, self.names_modseq)
+        return Program(key, self.charset, self.names_numbers, self.names_modseq, self.keys)
 
     def key(self, depth: int) -> SearchKey:
         self.keys += 1
