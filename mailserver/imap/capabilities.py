@@ -37,6 +37,12 @@ _SIGNED_IN = (
     "PREVIEW",
     "SAVEDATE",
     "PARTIAL",
+    "ACL",
+    "RIGHTS=texk",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
+    "METADATA",
     "UIDONLY",
 )
 

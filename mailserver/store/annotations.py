@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, ForeignKey, LargeBinary, String, Table, bindparam, delete, insert, select
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+)
 
 from foundation.database import metadata
 from foundation.prepared import run
@@ -18,7 +29,9 @@ if TYPE_CHECKING:
 
 MAX_ENTRY = 255
 MAX_ENTRIES = 100
-"""Of one person, or of all together, on one folder."""
+"""Of one person, or of all together, on one folder or on the server."""
+MAX_OF_PERSON = 2000
+"""Of one person, or of all together, on all folders (of a box)."""
 MAX_VALUE = 16 * 1024
 SHARED = "/shared/"
 """What begins with this is seen by everybody who may see the folder; all else is one person's."""
@@ -30,6 +43,7 @@ folder_annotation = Table(
     Column("person_id", ForeignKey("vault_owner.id", ondelete="CASCADE"), primary_key=True),
     Column("entry", String(MAX_ENTRY), primary_key=True),  # lower case
     Column("value", LargeBinary, nullable=False),
+    Index("folder_annotation_by_person", "person_id"),
     sqlite_with_rowid=False,
 )
 """Shared entries are kept under the owner of the box."""
@@ -51,6 +65,7 @@ _ON_SERVER = server_annotation.c.person_id == bindparam("person")
 _ENTRY: Any = bindparam("entry_")
 _READ_FOLDER = select(folder_annotation.c.entry, folder_annotation.c.value).where(_ON_FOLDER)
 _READ_SERVER = select(server_annotation.c.entry, server_annotation.c.value).where(_ON_SERVER)
+_OF_PERSON = select(folder_annotation.c.folder_id).where(folder_annotation.c.person_id == bindparam("person"))
 _DROP_FOLDER = delete(folder_annotation).where(_ON_FOLDER, folder_annotation.c.entry == _ENTRY)
 _DROP_SERVER = delete(server_annotation).where(_ON_SERVER, server_annotation.c.entry == _ENTRY)
 _INSERT_FOLDER = insert(folder_annotation)
@@ -58,7 +73,7 @@ _INSERT_SERVER = insert(server_annotation)
 
 
 class TooManyAnnotations(Exception):
-    """A folder would have more than MAX_ENTRIES entries of one person; nothing was changed."""
+    """There would be more than MAX_ENTRIES on one folder, or MAX_OF_PERSON in all; nothing is changed."""
 
 
 def read_annotations(
@@ -94,4 +109,6 @@ def write_annotations(
         row = {"person_id": owner, "entry": entry, "value": value}
         uow.run(adding, row if folder_id is None else {"folder_id": folder_id, **row})
         if len(uow.run(reading, {**place, "person": owner}).tuples()) > MAX_ENTRIES:
+            raise TooManyAnnotations
+        if len(uow.run(_OF_PERSON, {"person": owner}).tuples()) > MAX_OF_PERSON:
             raise TooManyAnnotations

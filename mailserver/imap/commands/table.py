@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mailserver.imap.commands import (
+    access,
     append,
     authenticate,
     copy,
@@ -15,16 +16,21 @@ from mailserver.imap.commands import (
     general,
     idle,
     list,
+    metadata,
     notify,
+    quota,
     search,
     select,
     sort,
     store,
     thread,
 )
+from mailserver.imap.grammar import access as grammar_access
 from mailserver.imap.grammar import appending, listing, opening, sorting
 from mailserver.imap.grammar import commands as c
+from mailserver.imap.grammar import metadata as grammar_metadata
 from mailserver.imap.grammar import notify as grammar_notify
+from mailserver.imap.grammar import quota as grammar_quota
 from mailserver.imap.grammar import search as grammar_search
 from mailserver.imap.session import Handler, State, Sync
 
@@ -82,6 +88,15 @@ def handlers() -> dict[type[c.Command], Handler]:
         listing.Status: handler(list.status, _AFTER),
         appending.Append: handler(append.append_messages, _AFTER),
         appending.Replace: handler(append.replace_message, _OPEN),
+        grammar_access.SetAcl: handler(access.set_acl, _AFTER),
+        grammar_access.DeleteAcl: handler(access.delete_acl, _AFTER),
+        grammar_access.GetAcl: handler(access.get_acl, _AFTER),
+        grammar_access.ListRights: handler(access.list_rights, _AFTER),
+        grammar_access.MyRights: handler(access.my_rights, _AFTER),
+        grammar_quota.GetQuota: handler(quota.get_quota, _AFTER),
+        grammar_quota.GetQuotaRoot: handler(quota.get_quota_root, _AFTER),
+        grammar_metadata.GetMetadata: handler(metadata.get_metadata, _AFTER),
+        grammar_metadata.SetMetadata: handler(metadata.set_metadata, _AFTER),
         grammar_notify.Notify: handler(notify.notify, _AFTER, _nothing),
         c.Idle: handler(idle.idle, _AFTER),
         c.Check: handler(general.noop, _OPEN),

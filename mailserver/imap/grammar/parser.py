@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailserver.imap.grammar import appending, listing, notify, opening, search, sorting
+from mailserver.imap.grammar import (
+    access,
+    appending,
+    listing,
+    metadata,
+    notify,
+    opening,
+    quota,
+    search,
+    sorting,
+)
 from mailserver.imap.grammar import commands as c
 from mailserver.imap.grammar.cursor import MAX_NUMBER64
 from mailserver.imap.grammar.errors import ParseError
@@ -183,10 +193,13 @@ def _copy(
 
 
 _COMMANDS: dict[str, Callable[[Cursor], c.Command]] = {
+    **access.COMMANDS,
     **appending.COMMANDS,
     **listing.COMMANDS,
+    **metadata.COMMANDS,
     **notify.COMMANDS,
     **opening.COMMANDS,
+    **quota.COMMANDS,
     **search.COMMANDS,
     **sorting.COMMANDS,
     "CAPABILITY": _alone(c.Capability()),

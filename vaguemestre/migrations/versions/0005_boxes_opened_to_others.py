@@ -96,6 +96,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("folder_id", "person_id", "entry", name=op.f("pk_folder_annotation")),
         sqlite_with_rowid=False,
     )
+    op.create_index("folder_annotation_by_person", "folder_annotation", ["person_id"])
     op.create_table(
         "server_annotation",
         sa.Column("person_id", _ID, nullable=False),
