@@ -34,6 +34,8 @@ TEXTS_AT_ONCE = 50
 Fewer wait until there are so many: to compare them without the index costs half a millisecond.
 """
 _READ_AT_ONCE = 25
+_REST_SECONDS = 0.02
+"""Between two readings of old mails that nobody waits for."""
 
 
 class Indexing:
@@ -71,6 +73,8 @@ class Indexing:
             if read // 1000 < (read + len(found)) // 1000:
                 log.info("imap.old_mails_read", mails=read + len(found))
             read += len(found)
+            if owner_id is None:
+                await asyncio.sleep(_REST_SECONDS)
         if owner_id is None:
             self.are_old_mails_read = True
 
