@@ -32,8 +32,6 @@ _PROGRESS_SECONDS = 1.0
 
 def refusal(session: Session, program: Program) -> Reply | None:
     """Why a program is not run, or None; whether a MODSEQ is in it is taken note of (RFC 7162 §3.1)."""
-    if program.charset is not None and session.dialect.has_utf8 and not session.dialect.is_rev2:
-        return bad("No charset is named once UTF8=ACCEPT is enabled")  # RFC 6855 §3
     if program.charset is not None and program.charset not in CHARSETS:
         return no("Unknown charset", f"BADCHARSET ({' '.join(CHARSETS)})")
     if program.names_numbers and session.dialect.is_uid_only:

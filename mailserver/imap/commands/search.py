@@ -9,7 +9,7 @@ from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.grammar.search import ReturnOption, Returns
 from mailserver.imap.grammar.sequence import format_uid_set
 from mailserver.imap.masks import chosen
-from mailserver.imap.replies import Reply, Status, ok
+from mailserver.imap.replies import Reply, Status, bad, ok
 from mailserver.imap.searching import aside, find, numbers_of, refusal
 from mailserver.imap.session import Sync
 
@@ -40,6 +40,8 @@ async def search(session: Session, command: Search) -> Reply:
 
 
 async def _search(session: Session, command: Search, returns: Returns | None) -> Reply:
+    if command.program.charset is not None and session.dialect.has_utf8 and not session.dialect.is_rev2:
+        return bad("No charset is named once UTF8=ACCEPT is enabled")  # RFC 6855 §3
     refused = refusal(session, command.program)
     if refused is not None:
         return refused

@@ -99,6 +99,7 @@ async def test_no_charset_is_named_after_utf8_accept(imap: Imap, speaks: Callabl
     assert (await client.command("SEARCH CHARSET UTF-8 ALL"))[-1].startswith("BAD")
     assert (await client.command("SEARCH SUBJECT é"))[-1].startswith("BAD")  # a string must be quoted
     assert (await client.command('SEARCH SUBJECT "é"'))[-1].startswith("OK")
+    assert (await client.command("SORT (DATE) UTF-8 ALL"))[-1].startswith("OK")
 
 
 async def test_numbers_are_no_search_keys_under_uidonly(
