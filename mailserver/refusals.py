@@ -474,6 +474,17 @@ TRUST_UNAVAILABLE = Refusal(
     "Réessayez plus tard ; votre opérateur doit rétablir la liste blanche.",
 )
 
+# Room -------------------------------------------------------------------------------------------------------
+
+MAILBOX_FULL = Refusal(
+    "MSS-170",
+    552,
+    "5.2.2",
+    "La boîte aux lettres du destinataire est pleine.",
+    "Joignez le destinataire par un autre moyen ; "
+    "il doit supprimer des messages ou demander plus de place à son opérateur.",
+)
+
 # The server -------------------------------------------------------------------------------------------------
 
 INTERNAL = Refusal(

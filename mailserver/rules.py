@@ -96,7 +96,7 @@ class Rules:
             (recipient,),
             beyond=reach(origin, self._trust),
             also=(canonical(sender),),
-        )
+        ).without_full()
         if resolution.robots and sender.lower().endswith(f"@{self._patient_domain}"):
             # As with any professional; a patient's operator may not have asked.
             return PATIENT_MAY_NOT_BEGIN

@@ -164,6 +164,8 @@ class LocalDelivery:
             also=(own, canonical(envelope.sender), delivery.prepared.reply_to),
             dsn=envelope.dsn,
         )
+        if envelope.origin is not Origin.HOUSE:
+            resolution = resolution.without_full()
         if own is not None:
             box = resolution.boxes.get(own)
             if box is None or box.state is not BalState.ACTIVE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import bindparam, select
@@ -19,6 +19,7 @@ from mailserver.refusals import (
     INVALID_ADDRESS,
     INVALID_PATIENT_ADDRESS,
     MAILBOX_CLOSED,
+    MAILBOX_FULL,
     MAILBOX_SUSPENDED,
     PATIENT_BOX_CLOSED,
     RELAY_DENIED,
@@ -27,6 +28,7 @@ from mailserver.refusals import (
     UNKNOWN_PATIENT,
     Refusal,
 )
+from mailserver.store.quota import Quota, QuotaLimits, box_quota
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,7 +38,15 @@ if TYPE_CHECKING:
     from foundation.settings import Settings
 
 _FEW = 4
-_BAL = select(bal.c.address, bal.c.owner_id, bal.c.state)
+_BAL = select(
+    bal.c.address,
+    bal.c.owner_id,
+    bal.c.state,
+    box_quota.c.octets,
+    box_quota.c.messages,
+    box_quota.c.octet_limit,
+    box_quota.c.message_limit,
+).outerjoin(box_quota, box_quota.c.owner_id == bal.c.owner_id)
 _MANY_BALS = _BAL.where(bal.c.address.in_(bindparam("addresses", expanding=True)))
 # Nearly every message has a sender and one or two recipients; a list of fixed length is not rendered each time.
 _FEW_NAMES = tuple(f"address_{number}" for number in range(_FEW))
@@ -96,6 +106,7 @@ class Hosting:
         self.bal_domains = frozenset(domains) - {self.patient_domain}
         self._first_domain = next((domain for domain in domains if domain in self.bal_domains), None)
         self._answers = settings.auto_answer
+        self.quota = QuotaLimits.of(settings.quota)
         waits = settings.patients.not_activated == "wait"
         self._patient_refusals: Mapping[PatientState, Refusal | None] = {
             PatientState.ACTIVATED: None,
@@ -136,6 +147,7 @@ class Box:
 
     owner_id: int
     state: BalState
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +158,7 @@ class Target:
     address: str
     is_patient: bool
     asked: RecipientDsn = NOTHING_ASKED
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +183,23 @@ class Resolution:
     def reaches_somebody(self) -> bool:
         """Whether anybody at all gets the message."""
         return bool(self.targets or self.remote or self.robots)
+
+    def without_full(self) -> Resolution:
+        """As it is for mail that a full box does not take; what the house itself has to say reaches it still.
+
+        A box is full once it holds what it may: the message that brings it there, or beyond, is taken.
+        """
+        full = [target for target in self.targets if target.is_full]
+        if not full:
+            return self
+        return replace(
+            self,
+            targets=tuple(target for target in self.targets if not target.is_full),
+            undelivered=(
+                *self.undelivered,
+                *(Undelivered(target.address, MAILBOX_FULL, target.asked) for target in full),
+            ),
+        )
 
 
 def canonical(address: str) -> str | None:
@@ -228,7 +258,7 @@ def resolve(
             known[key] = RemoteRecipient(key, parsed.domain, asked[key])
         else:
             known[key] = DOMAIN_NOT_REACHABLE
-    boxes = _boxes(connection, wanted)
+    boxes = _boxes(connection, wanted, hosting.quota)
     patients = _patients(connection, numbers)
     targets: dict[int, Target] = {}
     undelivered: list[Undelivered] = []
@@ -256,7 +286,7 @@ def _malformed(recipient: str, hosting: Hosting) -> Refusal:
     return INVALID_PATIENT_ADDRESS if domain.lower() == hosting.patient_domain else INVALID_ADDRESS
 
 
-def _boxes(connection: Connection, addresses: set[str]) -> dict[str, Box]:
+def _boxes(connection: Connection, addresses: set[str], defaults: QuotaLimits) -> dict[str, Box]:
     if not addresses:
         return {}
     rows: Iterable[Any]
@@ -265,7 +295,14 @@ def _boxes(connection: Connection, addresses: set[str]) -> dict[str, Box]:
         rows = run(connection, _FEW_BALS, dict(zip(_FEW_NAMES, padded, strict=True)))
     else:
         rows = connection.execute(_MANY_BALS, {"addresses": tuple(addresses)})
-    return {row.address: Box(row.owner_id, BalState(row.state)) for row in rows}
+    return {
+        row.address: Box(
+            row.owner_id,
+            BalState(row.state),
+            Quota.of(row.octets, row.messages, row.octet_limit, row.message_limit, defaults).is_full,
+        )
+        for row in rows
+    }
 
 
 def _patients(connection: Connection, numbers: Mapping[str, str]) -> dict[str, tuple[int, PatientState]]:
@@ -291,4 +328,6 @@ def _judge(
     box = boxes.get(address)
     if box is None:
         return Robot(address, asked) if hosting.is_robot(address) else UNKNOWN_MAILBOX
-    return _BAL_REFUSALS[box.state] or Target(box.owner_id, address, is_patient=False, asked=asked)
+    return _BAL_REFUSALS[box.state] or Target(
+        box.owner_id, address, is_patient=False, asked=asked, is_full=box.is_full
+    )

@@ -78,6 +78,22 @@ class Quota:
     own: tuple[int | None, int | None] = (None, None)
     """The limits that were given to this box, None where the settings say them."""
 
+    @classmethod
+    def of(
+        cls,
+        octets: int | None,
+        messages: int | None,
+        octet_limit: int | None,
+        message_limit: int | None,
+        defaults: QuotaLimits,
+    ) -> Self:
+        """The quota of a row of `box_quota`, or of none."""
+        limits = QuotaLimits(
+            defaults.octets if octet_limit is None else octet_limit,
+            defaults.messages if message_limit is None else message_limit,
+        )
+        return cls(octets or 0, messages or 0, limits, (octet_limit, message_limit))
+
     @property
     def is_full(self) -> bool:
         """Nothing more is delivered: a limit is reached."""
@@ -113,13 +129,11 @@ def count(uow: UnitOfWork, owner_id: int, octets: int, messages: int) -> None:
 def quota_of(connection: Connection, owner_id: int, defaults: QuotaLimits = NO_LIMITS) -> Quota:
     """The quota of a box; `defaults` are the limits of the settings."""
     row = run(connection, _READ, {"owner": owner_id}).first()
-    if row is None:
-        return Quota(0, 0, defaults)
-    limits = QuotaLimits(
-        defaults.octets if row.octet_limit is None else row.octet_limit,
-        defaults.messages if row.message_limit is None else row.message_limit,
+    return (
+        Quota(0, 0, defaults)
+        if row is None
+        else Quota.of(row.octets, row.messages, row.octet_limit, row.message_limit, defaults)
     )
-    return Quota(row.octets, row.messages, limits, (row.octet_limit, row.message_limit))
 
 
 def enforce(uow: UnitOfWork, owner_id: int, defaults: QuotaLimits) -> None:
