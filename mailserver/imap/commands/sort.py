@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from mailserver.imap.commands.search import esearch_lines, numbers_line, picked
@@ -39,8 +40,31 @@ async def sort(session: Session, command: Sort) -> Reply:
         return _order(image, sorted_uids(connection, image.folder_id, criteria))
 
     order: Sequence[int] = await derived(session, criteria, work_out, 4)
+    has_plain_answer = command.returns is None and not command.program.names_modseq
+    if has_plain_answer and session.folder.uids is image.uids:
+
+        def write_out(_: Connection) -> list[str]:
+            column = _column(session, command)
+            return [f" {column[place]}" for place in order]
+
+        written: list[str] = await derived(session, (criteria, command.numbering), write_out, 64)
+        session.send([await aside(session, partial(_plain_answer, order, written, found))])
+        return ok("SORT completed")
     session.send(await aside(session, partial(_answer, session, command, order, found)))
     return ok("SORT completed")
+
+
+def _column(session: Session, command: Sort) -> Sequence[int]:
+    uids = session.folder.image.uids
+    return uids if command.numbering is Numbering.UID else numbers_of(session, uids)
+
+
+def _plain_answer(order: Sequence[int], written: Sequence[str], found: int) -> bytes:
+    """SORT from numbers that are written already, in order."""
+    count = len(order)
+    if found != full(count):
+        written = list(compress(written, map(found.to_bytes(count, "little").__getitem__, order)))
+    return b"* SORT%b\r\n" % "".join(written).encode("ascii")
 
 
 def _answer(session: Session, command: Sort, places: Sequence[int], found: int) -> list[bytes]:
@@ -50,7 +74,7 @@ def _answer(session: Session, command: Sort, places: Sequence[int], found: int) 
     if found != full(count):
         octets = found.to_bytes(count, "little")
         places = [place for place in places if octets[place]]
-    column = image.uids if command.numbering is Numbering.UID else numbers_of(session, image.uids)
+    column = _column(session, command)
     numbers = [column[place] for place in places]
     modseqs = [image.modseqs[place] for place in places] if command.program.names_modseq else []
     if command.returns is None:
