@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmp_bridge.codes import Coded
 from dmp_bridge.xml import XmlFault, local_name, namespace, parse
+from foundation.mime.entities import decode_references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +153,7 @@ def parse_cx(text: str | None) -> Cx | None:
     """A CX read leniently: extra components, a missing circumflex and ``&amp;`` escaped twice are accepted."""
     if not text:
         return None
-    plain = html.unescape(text) if "&amp;" in text else text
+    plain = decode_references(text) if "&amp;" in text else text
     components = plain.strip().split("^")[:20]
     value = components[0].strip()
     if not value:

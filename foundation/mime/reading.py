@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import nh3
 
 from foundation.mime.bodies import TooLarge, decode_body, decode_text
+from foundation.mime.entities import decode_references
 from foundation.mime.transfer import IDENTITY
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def html_to_text(source: str) -> str:
         words = _ANY_TAG.sub("", lines)
     else:
         words = nh3.clean(lines, tags=set(), clean_content_tags=set(_HIDDEN_TAGS))
-    text = "\n".join(line.strip() for line in html.unescape(words).split("\n"))
+    text = "\n".join(line.strip() for line in decode_references(words).split("\n"))
     return _BLANK_LINES.sub("\n\n", text).strip()
 
 

@@ -86,3 +86,8 @@ def test_a_message_that_is_one_document_is_its_attachment() -> None:
 def test_a_text_message_has_no_attachment() -> None:
     message = crlf("Content-Type: text/plain\n\nBonjour")
     assert attachments(message, scan(message)) == []
+
+
+def test_a_character_reference_of_thousands_of_digits_is_only_text() -> None:
+    text = html_to_text("<div>" * 301 + "a&#" + "1" * 5000 + ";")
+    assert text.endswith("1" * 4000 + ";")
