@@ -174,7 +174,6 @@ class Session:
         self.dialect = Dialect()
         self._sign_in_before = asyncio.get_running_loop().time() + self.limits.sign_in_seconds
         self._commands = 0
-        self.connection.leave_person()
 
     def stop_watching(self) -> None:
         """Back to being told at the end of commands and in IDLE only."""

@@ -75,8 +75,6 @@ async def _sign_in(session: Session, user: bytes, password: bytes) -> Reply:
         code = "UNAVAILABLE" if answer.refusal.is_temporary else "AUTHENTICATIONFAILED"
         return no(answer.refusal.smtp_text.partition(" ")[2], code)
     if not session.connection.enter_person(answer.owner_id):
-        return no("Too many connections to this mailbox", "LIMIT")
-    if not session.connection.enter_person(answer.owner_id):
         return no("Too many connections of this mailbox", "LIMIT")
     session.principal = answer
     return ok("Signed in", f"CAPABILITY {session.capability_words()}")

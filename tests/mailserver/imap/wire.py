@@ -84,10 +84,10 @@ class Wire:
         self._incoming.write(octets)
 
     async def line(self) -> bytes:
-        """The next line; what there is at the end of the connection."""
+        """The next line; raises EOFError."""
         while b"\n" not in self._heard:
             if not await self._more():
-                break
+                raise EOFError
         line, _, rest = bytes(self._heard).partition(b"\n")
         self._heard[:] = rest
         return line.removesuffix(b"\r")
