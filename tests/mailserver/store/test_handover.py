@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from foundation.mime.scanner import scan
 from foundation.vault import BlobNotFound
 from mailserver.imap.structure import render
-from mailserver.store import quota
+from mailserver.store import handover, quota
 from mailserver.store.append import NewMail, append, create_folders
 from mailserver.store.copy import Carried, Transfer, transfer
 from mailserver.store.expunge import expunge, remove
@@ -196,6 +196,15 @@ async def test_a_box_has_its_own_limits_or_those_of_the_settings(boxes: Boxes) -
     assert limits((None, None), QuotaLimits(octets + 1, 1)) == (True, False)
     await boxes.database.write(lambda uow: quota.set_limits(uow, owner, 0, 2))
     assert limits((0, 2), QuotaLimits(1, 1)) == (False, False)
+
+
+async def test_so_many_at_once_and_no_more(boxes: Boxes, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        await boxes.deliver()
+    monkeypatch.setattr(handover, "MAX_MESSAGES", 2)
+    with pytest.raises(handover.TooManyMessages):
+        await boxes.database.write(lambda uow: boxes.give(uow, Transfer.COPY))
+    assert boxes.rows(1) == []
 
 
 @pytest.mark.parametrize("seed", range(6))
