@@ -14,7 +14,7 @@ from mailserver.imap.object_ids import mail_of, thread_of
 from mailserver.store.mail_keys import uids_of_mail, uids_of_thread, uids_saved, uids_sent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import date, tzinfo
 
     from sqlalchemy import Connection
@@ -35,15 +35,28 @@ class Cost(IntEnum):
     BODIES = 3
 
 
+def leaves(key: k.SearchKey) -> Iterator[k.SearchKey]:
+    """The keys of a program that are not made of others, in no order."""
+    waiting = [key]
+    while waiting:
+        match waiting.pop():
+            case k.AndKey(keys):
+                waiting += keys
+            case k.OrKey(first, second):
+                waiting += (first, second)
+            case k.NotKey(inner):
+                waiting.append(inner)
+            case leaf:
+                yield leaf
+
+
 def cost_of(key: k.SearchKey) -> Cost:
-    """The dearest look that a key needs; the grammar bounds its depth to 100."""
+    """The dearest look that a key needs."""
+    return max(map(_cost_of_leaf, leaves(key)))
+
+
+def _cost_of_leaf(key: k.SearchKey) -> Cost:
     match key:
-        case k.AndKey(keys):
-            return max(map(cost_of, keys))
-        case k.OrKey(first, second):
-            return max(cost_of(first), cost_of(second))
-        case k.NotKey(inner):
-            return cost_of(inner)
         case k.TextKey(where, _):
             return Cost.BODIES if where in (k.Where.BODY, k.Where.TEXT) else Cost.HEADS
         case k.HeaderKey():
@@ -204,7 +217,7 @@ class SearchPlan:
         if not key.text and isinstance(key, k.TextKey):
             return places
         assert self.texts is not None
-        return self.texts.passing(self._rows, key, places)
+        return self.texts.passing(self._connection, key, places)
 
 
 _LOOKS: dict[type[k.SearchKey], str] = {
@@ -224,18 +237,3 @@ _LOOKS: dict[type[k.SearchKey], str] = {
     k.SequenceKey: "_sequence",
     k.UidKey: "_uid",
 }
-
-
-def text_keys(key: k.SearchKey) -> list[k.TextKey | k.HeaderKey]:
-    """The keys of a program that look into texts."""
-    match key:
-        case k.AndKey(keys):
-            return [found for child in keys for found in text_keys(child)]
-        case k.OrKey(first, second):
-            return text_keys(first) + text_keys(second)
-        case k.NotKey(inner):
-            return text_keys(inner)
-        case k.TextKey() | k.HeaderKey():
-            return [key]
-        case _:
-            return []

@@ -8,8 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mailserver.imap.grammar.search_keys import HeaderKey, TextKey
+from mailserver.imap.masks import full
 from mailserver.imap.replies import Reply, bad, no
-from mailserver.imap.search_plan import Cost, SearchPlan, cost_of, text_keys
+from mailserver.imap.search_plan import Cost, SearchPlan, cost_of, leaves
 from mailserver.imap.text_search import Compared, OutOfTime, TextSearch
 from mailserver.store.search_index import mails_of
 
@@ -53,12 +55,17 @@ async def find(session: Session, program: Program) -> int:
         return await context.database.read(lambda connection: plan.passing(program.key, connection))
     kept, uids = session.shared.derived, folder.image.uids
     mails = await derived(session, "mails", partial(mails_of, folder_id=folder.folder_id, uids=uids), 40)
+    keys = list(leaves(program.key))
     known = {
         key: Compared(*found)
-        for key in text_keys(program.key)
-        if (found := kept.get_of_beginning(folder.folder_id, key, uids)) is not None
+        for key in keys
+        if isinstance(key, TextKey | HeaderKey)
+        and (found := kept.get_of_beginning(folder.folder_id, key, uids)) is not None
     }
     plan.texts = texts = TextSearch(context.vault, folder.place.owner_id, mails, known)
+    everything = full(len(uids))
+    if all(cost_of(key) is Cost.IMAGE or (key in known and known[key].tested == everything) for key in keys):
+        return await aside(session, partial(plan.passing, program.key), times=program.keys)
     told_at = time.monotonic()
     places: int | None = None
     while places is None:

@@ -106,10 +106,14 @@ class TextSearch:
         self._lacking: dict[int, Lack] | None = None
         self._candidates: dict[TextKey | HeaderKey, frozenset[int]] = {}
 
-    def passing(self, connection: Connection, key: TextKey | HeaderKey, places: int) -> int:
-        """Which of the places have what the key looks for; raises OutOfTime."""
+    def passing(self, connection: Connection | None, key: TextKey | HeaderKey, places: int) -> int:
+        """Which of the places have what the key looks for; raises OutOfTime.
+
+        A connection is needed where not all of them were compared before.
+        """
         compared = self.compared.setdefault(key, Compared())
         if waiting := places & ~compared.tested:
+            assert connection is not None
             tested: set[int] = set()
             found: set[int] = set()
             try:
