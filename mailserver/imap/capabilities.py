@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_ALWAYS = ("IMAP4rev1", "SASL-IR", "ID", "ENABLE", "IDLE")
+_ALWAYS = ("IMAP4rev1", "IMAP4rev2", "SASL-IR", "ID", "ENABLE", "IDLE")
 _BEFORE_SIGN_IN = ("LITERAL-",)
 _SIGNED_IN = (
     "LITERAL+",

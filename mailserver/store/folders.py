@@ -72,6 +72,7 @@ _BY_NAME = select(*FOLDER_COLUMNS).where(
 )
 _ALL = select(*FOLDER_COLUMNS).where(folder.c.owner_id == bindparam("owner")).order_by(folder.c.name)
 _MAILS_OF = select(message.c.mail_id, message.c.size).where(message.c.folder_id == bindparam("in_folder"))
+_COUNT = select(func.count()).select_from(folder).where(folder.c.owner_id == bindparam("owner"))
 _INSERT = insert(folder)
 _UIDS_OF = select(message.c.uid).where(message.c.folder_id == bindparam("in_folder"))
 _EMPTY = delete(message).where(message.c.folder_id == bindparam("in_folder"))
@@ -140,11 +141,13 @@ def create_folder(
     name = name.removesuffix(SEPARATOR)
     if not name_is_possible(name):
         return FolderRefusal.BAD_NAME
-    names = {found.name: found.id for found in list_folders(uow.connection, owner_id)}
+    levels = (*ancestors(name), name)
+    there = [find_folder(uow.connection, owner_id, level) for level in levels]
+    names = {found.name: found.id for found in there if found is not None}
     if name in names:
         return FolderRefusal.EXISTS
-    missing = [level for level in (*ancestors(name), name) if level not in names]
-    if len(names) + len(missing) > MAX_FOLDERS:
+    missing = [level for level in levels if level not in names]
+    if uow.run(_COUNT, {"owner": owner_id}).tuples()[0][0] + len(missing) > MAX_FOLDERS:
         return FolderRefusal.TOO_MANY
     id_ = 0
     for level, uidvalidity in zip(missing, uidvalidities, strict=False):

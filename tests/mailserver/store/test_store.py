@@ -249,3 +249,16 @@ async def test_renaming_takes_the_children_along(database: Database, vault: Vaul
     ]
     names = await database.read(lambda conn: [found.name for found in list_folders(conn, owner)])
     assert [name for name in names if name[0] in "AZ"] == ["A", "Archive", "Z", "Z/Y", "Z/Y/C"]
+
+
+async def test_a_box_has_a_bounded_number_of_folders(
+    database: Database, owner: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailserver.store.folders.MAX_FOLDERS", 8)
+
+    def unit(uow: UnitOfWork) -> list[object]:
+        return [
+            create_folder(uow, owner, name, uidvalidities=[7] * 3, now=NOW) for name in ("A/B", "C", "A/B")
+        ]
+
+    assert (await database.write(unit))[1:] == [FolderRefusal.TOO_MANY, FolderRefusal.EXISTS]
