@@ -72,10 +72,10 @@ class FetchPlan:
         columns = dict.fromkeys(_COLUMN_OF[each.item] for each in self.lasting if each.item in _COLUMN_OF)
         if sections:
             columns |= dict.fromkeys((Column.SIZE, Column.PARTS, Column.BLOB_ID))
-        self.is_kept = not self.sets_seen and all(
-            is_filter(each) and each.partial is None for each in sections
-        )
-        """Whether what never changes is small and asked for again."""
+        self.is_kept = not self.sets_seen and all(each.partial is None for each in sections)
+        """Whether what never changes is asked for again: header fields by every list, a new message by every client."""
+        self.has_texts = any(not is_filter(each) for each in sections)
+        """Whether more of a body than header fields is read."""
         self.columns = tuple(columns)
         self._place = {column: place for place, column in enumerate(self.columns, 1)}
         self._writers = [self._writer(attribute) for attribute in self.lasting]

@@ -83,6 +83,8 @@ class Shared:
     images: FolderImages
     indexing: Indexing
     rendered: RenderedItems = field(default_factory=RenderedItems)
+    texts: RenderedItems = field(default_factory=RenderedItems)
+    """Small bodies; apart, so that they never push out what lists are made of."""
     derived: Derived = field(default_factory=Derived)
     pending_append_bytes: int = 0
     last_uidvalidity: int = 0

@@ -45,6 +45,7 @@ class Bodies:
     def __init__(self, session: Session, plan: FetchPlan) -> None:
         self._session = session
         self._plan = plan
+        self._kept = session.shared.texts if plan.has_texts else session.shared.rendered
         self._owner_id = session.folder.place.owner_id
         self._read_now: dict[int, MessageFlags] = {}
         """Messages that this FETCH has set \\Seen on, to be told with the body."""
@@ -90,7 +91,7 @@ class Bodies:
 
     async def _tell_small(self, chosen: Chosen) -> int:
         session, plan = self._session, self._plan
-        rendered, folder_id = session.shared.rendered, session.folder.folder_id
+        rendered, folder_id = self._kept, session.folder.folder_id
         texts: list[bytes | None] = [None] * len(chosen)
         if plan.is_kept:
             texts = rendered.find(folder_id, plan.items, chosen.uids)
@@ -140,7 +141,7 @@ class Bodies:
     async def _tell_large(self, chosen: Chosen) -> int:
         """The octets of sections go from the vault to the client a chunk at a time."""
         session, plan, connection = self._session, self._plan, self._session.connection
-        rendered, folder_id = session.shared.rendered, session.folder.folder_id
+        rendered, folder_id = self._kept, session.folder.folder_id
         if plan.is_kept and (text := rendered.find(folder_id, plan.items, chosen.uids)[0]) is not None:
             session.send([self._head(chosen, 0), text, b")\r\n"])
             return 1
