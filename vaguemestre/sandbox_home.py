@@ -108,7 +108,14 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
         "bridge": {"traits": "tell"},
         # Who tries something wants to see the second attempt, and may send a thousand messages from one box.
         "outbound": {"first_retry_seconds": 5, "longest_retry_seconds": 60},
-        "limits": {"messages_per_minute_per_peer": 0, "messages_per_minute_per_bal": 0},
+        # Whoever tries things out comes from one address, and may try them on one box.
+        "limits": {
+            "connections": 5000,
+            "connections_per_address": 5000,
+            "connections_per_person": 5000,
+            "messages_per_minute_per_peer": 0,
+            "messages_per_minute_per_bal": 0,
+        },
     }
     if file.exists():
         with file.open("rb") as stream:
