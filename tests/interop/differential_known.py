@@ -43,7 +43,9 @@ _LEAF = "Dovecot reads a part of a leaf as the leaf itself; there is none (RFC 3
 _NO_BOUNDARY = "a multipart that cannot be cut up: we show its whole body as one text, Dovecot an empty one"
 _NO_TYPE = "a Content-Type without a subtype is text/plain (RFC 2045 §5.2); Dovecot names no type at all"
 _STRUCTURE = ("BODY", "BODYSTRUCTURE")
+_INSIDE = "a message inside has no encoding of its own (RFC 2046 §5.2.1); Dovecot decodes the parts in it"
 _BODY_1 = ("BODY[1]", "BODY.PEEK[1]", "BODY.PEEK[1]<1.1000000>")
+_BINARY_1 = ("BINARY.SIZE[1]", "BINARY.PEEK[1]")
 
 READ_OTHERWISE: dict[tuple[str, str], str] = {
     **{("mixed", f"BODY.PEEK[{section}]"): _LEAF for section in ("1.1", "2.1", "2.1.MIME")},
@@ -57,8 +59,9 @@ READ_OTHERWISE: dict[tuple[str, str], str] = {
     **{
         (name, item): _NO_BOUNDARY
         for name in ("no boundary parameter", "boundary never used", "empty multipart")
-        for item in (*_STRUCTURE, *_BODY_1)
+        for item in (*_STRUCTURE, *_BODY_1, *_BINARY_1, "BINARY.PEEK[1]<2.4>")
     },
+    **{(name, item): _INSIDE for name in ("message only", "digest") for item in _BINARY_1},
     **{("bad type", item): _NO_TYPE for item in _STRUCTURE},
     ("folded", "ENVELOPE"): "unfolding takes away line ends and no spaces (RFC 5322 §2.2.3)",
     (
