@@ -12,6 +12,7 @@ from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.grammar.errors import ParseError
 from mailserver.imap.grammar.flags import SYSTEM_FLAGS
 from mailserver.imap.grammar.sequence import format_uid_set
+from mailserver.imap.permission import changeable_flags, may_change_keywords
 from mailserver.store.recent import claim_recent
 
 if TYPE_CHECKING:
@@ -76,8 +77,6 @@ class SelectedFolder:
         self._recent: list[tuple[int, int]] = []
         self._told: dict[int, int] = {}
         self._learn(set(image.keywords.values()))
-        if is_read_only:
-            self._add_recent(image.state.recent_uid, image.state.uidnext)
 
     # Numbers
 
@@ -140,6 +139,10 @@ class SelectedFolder:
             first = self._recent.pop()[0]
         self._recent.append((first, after))
 
+    def see_recent(self) -> None:
+        """Shows \\Recent on the messages that no session was told of, without taking it (EXAMINE)."""
+        self._add_recent(self.image.state.recent_uid, self.image.state.uidnext)
+
     async def claim_recent(self, database: Database) -> bool:
         """Takes \\Recent for the messages that no session was told of; False where there are none."""
         first, after = await database.write(lambda uow: claim_recent(uow, self.folder_id))
@@ -157,7 +160,11 @@ class SelectedFolder:
         """PERMANENTFLAGS: what STORE keeps."""
         if self.is_read_only:
             return b"* OK [PERMANENTFLAGS ()] No flag can be changed\r\n"
-        words = " ".join((*SYSTEM_FLAGS, *sorted(self._keywords.values()), "\\*"))
+        changeable = changeable_flags(self.place)
+        names = [name for name in SYSTEM_FLAGS if flags.bits([name]) & changeable]
+        if may_change_keywords(self.place):
+            names += [*sorted(self._keywords.values()), "\\*"]
+        words = " ".join(names)
         return f"* OK [PERMANENTFLAGS ({words})] Flags are kept\r\n".encode("ascii")
 
     def _learn(self, keywords: Iterable[str]) -> bool:
@@ -228,9 +235,10 @@ class SelectedFolder:
         lines += self.announce({image.keywords[uid] for uid in step.changed if uid in image.keywords})
         if arrived:
             lines.append(b"* %d EXISTS\r\n" % len(self.uids))
-        if not self.is_read_only and not dialect.is_rev2 and image.state.recent_uid < image.state.uidnext:
-            if await self.claim_recent(database):
-                lines.append(b"* %d RECENT\r\n" % self.recent_count)
+        tells_recent = not self.is_read_only and not dialect.is_rev2
+        is_unclaimed = image.state.recent_uid < image.state.uidnext
+        if tells_recent and is_unclaimed and await self.claim_recent(database):
+            lines.append(b"* %d RECENT\r\n" % self.recent_count)
         changed = [uid for uid in step.changed if uid < first_new and not self._knows(uid)]
         self._told.clear()
         return lines + self.fetch_lines(changed, dialect, with_uid=False)

@@ -179,10 +179,8 @@ async def test_attempts_are_stored_without_names_and_swept(house: House) -> None
     await sign_in(house.browser(), patient.ins, "faux")
 
     def stored() -> list[str]:
-        return list(
-            house.place.database.read_now(
-                lambda connection: connection.execute(select(portal_attempt.c.key_hash)).scalars()
-            )
+        return house.place.database.read_now(
+            lambda connection: list(connection.execute(select(portal_attempt.c.key_hash)).scalars())
         )
 
     before = stored()

@@ -71,8 +71,11 @@ async def _selected(
     if folder is None or image is None:
         return None
     selected = SelectedFolder(name, place, folder, image, is_read_only=is_read_only)
-    if not is_read_only and not session.dialect.is_rev2 and image.state.recent_uid < image.state.uidnext:
-        await selected.claim_recent(database)
+    if not session.dialect.is_rev2 and image.state.recent_uid < image.state.uidnext:
+        if is_read_only:
+            selected.see_recent()
+        else:
+            await selected.claim_recent(database)
     return selected
 
 
