@@ -29,3 +29,14 @@ def test_who_was_refused_is_not_counted() -> None:
     assert crowd.enter("a")
     assert [crowd.enter("a") for _ in range(20)] == [False] * 20
     assert [crowd.enter(f"{number}") for number in range(9)] == [True] * 9
+
+
+def test_it_tells_a_full_house_from_a_crowded_address() -> None:
+    crowd = Crowd(2, 1)
+    crowd.enter("a")
+    assert not crowd.enter("a")
+    assert not crowd.is_full
+    crowd.enter("b")
+    assert crowd.is_full
+    crowd.leave("a")
+    assert not crowd.is_full
