@@ -21,7 +21,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	sh scripts/system-programs
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff format --check .

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks.target import free_ports
@@ -41,6 +41,7 @@ class Thunderbird:
         self._profile.mkdir()
         (self._port,) = free_ports(1)
         self._count = 0
+        self._hanging_up = ExitStack()
         preferences: dict[str, str | int | bool] = {
             "marionette.port": self._port,
             "mail.accountmanager.accounts": "account1",
@@ -97,6 +98,7 @@ class Thunderbird:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._hanging_up.close()
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(10)
@@ -111,7 +113,8 @@ class Thunderbird:
                 assert self._process.poll() is None, "Thunderbird ended"
                 assert time.monotonic() < deadline, "Thunderbird does not listen"
                 time.sleep(0.2)
-        self._file = self._socket.makefile("rb")
+        self._hanging_up.enter_context(self._socket)
+        self._file = self._hanging_up.enter_context(self._socket.makefile("rb"))
         self._read()
         self._call("WebDriver:NewSession", {})
         self._call("Marionette:SetContext", {"value": "chrome"})
