@@ -35,10 +35,10 @@ def test_it_refuses_a_doctype_before_anything_is_expanded(data: bytes) -> None:
 def test_it_refuses_the_billion_laughs_at_once() -> None:
     entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
     data = f'<!DOCTYPE a [<!ENTITY l0 "ha">{entities}]><a b="&l11;">&l11;</a>'.encode()
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(XmlFault, match="DOCTYPE"):
         parse(data)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-7", "cp037"])

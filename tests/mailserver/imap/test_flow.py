@@ -220,4 +220,5 @@ async def test_a_literal_in_two_writes_waits_for_no_delayed_acknowledgement(imap
                 assert heard.readline().startswith(b"a OK")
             return time.perf_counter() - began
 
-    assert await asyncio.to_thread(appends) < 50 * 0.040 / 4
+    # At best, for the machine may be busy; a delay would be there each time.
+    assert min([await asyncio.to_thread(appends) for _ in range(3)]) < 50 * 0.040 / 4
