@@ -86,7 +86,8 @@ def locate(
 ) -> Place | None:
     """Where `Partages/<address>/<folder>` leads for a person; None where they may not even know of it.
 
-    Only boxes of `types` are opened. A folder that does not exist has the rights of the nearest level above it.
+    Only boxes of `types` are opened. A folder that does not exist has the rights of the nearest level above it, and
+    leads somewhere only for who may make it: to everybody else it looks like one that is hidden from them.
     """
     parts = name.split(SEPARATOR, 2)
     if len(parts) < 3 or parts[0] != NAMESPACE or not parts[2]:
@@ -97,14 +98,17 @@ def locate(
     inner = _inbox_in_capitals(parts[2])
     stripped = inner.removesuffix(SEPARATOR)
     text = box.rights or ""
+    needed = {Right.LOOKUP, Right.CREATE}
     for level in (stripped, *reversed(ancestors(stripped))):
         names = {"owner": box.owner_id, "name_": level, "person": person_id}
         found = run(connection, _ON_NAME, names).first()
         if found is not None:
             text = text if found.rights is None else found.rights
+            if level == stripped:
+                needed = {Right.LOOKUP}
             break
     rights = rights_of(text)
-    if Right.LOOKUP not in rights:
+    if not rights >= needed:
         return None
     return Place(box.owner_id, inner, rights, None if box.personal is None else person_id)
 

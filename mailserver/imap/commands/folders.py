@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mailserver.imap.permission import Action, require
-from mailserver.imap.replies import MISSING, Reply, no, ok
+from mailserver.imap.replies import MISSING, NO_PERMISSION, Reply, no, ok
 from mailserver.store import folders, subscriptions
 from mailserver.store.append import SPECIAL_FOLDERS
 from mailserver.store.folders import FolderRefusal
@@ -36,8 +36,8 @@ async def create(session: Session, command: c.Create) -> Reply:
         return no("A mailbox has one of the uses that are known", "USEATTR")
     place = session.locate(command.mailbox)
     if place is None:
-        # Among the boxes of others there is nothing of one's own; whose box there is, is not told either.
-        return _REFUSALS[FolderRefusal.BAD_NAME]
+        # Among the boxes of others there is nothing of one's own; what there is, is not told either.
+        return NO_PERMISSION
     if refused := require(place, Action.CREATE):
         return refused
     unit = partial(
@@ -80,7 +80,7 @@ async def rename(session: Session, command: c.Rename) -> Reply:
     if source is None:
         return MISSING
     if target is None:
-        return _REFUSALS[FolderRefusal.BAD_NAME]
+        return NO_PERMISSION
     if refused := require(source, Action.RENAME) or require(target, Action.RENAME_BELOW):
         return refused
     if source.owner_id != target.owner_id:

@@ -177,3 +177,25 @@ async def test_the_body_of_a_shared_message_is_read_with_the_key_of_its_box(imap
     again = await imap.selected()
     assert "Second line" in (await again.command("FETCH 1 BODY.PEEK[TEXT]"))[0]
     assert (await again.command('SEARCH TEXT "second line"'))[0] == "* SEARCH 1"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "APPEND {} {{5+}}\r\na: b\r", "COPY 1 {}", "CREATE {}", "DELETE {}", "GETACL {}", "GETMETADATA {} /shared/x",
+        "MYRIGHTS {}", "RENAME Trash/x {}", "RENAME {} Mine", "SETACL {} x lr", "STATUS {} (MESSAGES)", "SUBSCRIBE {}",
+    ],
+)  # fmt: skip
+async def test_a_hidden_folder_below_an_open_one_looks_like_one_that_is_not_there(
+    imap: Imap, marie: Client, command: str
+) -> None:
+    sharing = Sharing(imap)
+    await marie.command("CREATE Dossiers/Hidden")
+    await marie.command(f"SETACL Dossiers {PAUL} lrswite")
+    await sharing.bring(MARIE, "Dossiers")
+    paul = await imap.signed_in(PAUL)
+    await paul.command("CREATE Trash/x")
+    await paul.command(f"SELECT {SHARED}")
+    answers = {await last(paul, command.format(f"{SHARED}/{name}")) for name in ("Hidden", "Nothing")}
+    assert len(answers) == 1
+    assert answers.pop().startswith("NO ")

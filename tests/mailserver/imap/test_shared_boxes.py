@@ -81,7 +81,7 @@ async def test_nobody_makes_folders_beside_the_boxes_of_others(
     await paul.command("CREATE Trash/x")
     names = ("Partages", "Partages/x", f"Partages/{DESK}/x", "Partages/nobody@test.mssante.fr/x")
     answers = {await last(paul, command.format(name)) for name in names}
-    assert answers == {"NO [CANNOT] No mailbox can have that name"}
+    assert answers == {NO_RIGHT}
 
 
 @pytest.mark.parametrize(
