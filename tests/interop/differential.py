@@ -81,9 +81,9 @@ class Side:
                 view.messages = []
         return answer
 
-    def checkpoint(self) -> None:
-        """Remembers the highest modification sequence any session was told of."""
-        self.modseqs.append(max(1, *(view.highest_modseq for view in self.views)))
+    def checkpoint(self, numbers: Iterable[int]) -> None:
+        """Remembers the highest modification sequence that any of these sessions was told of."""
+        self.modseqs.append(max((self.views[number].highest_modseq for number in numbers), default=1))
 
     def _resynchronise(self, number: int) -> Answer:
         """A client leaves and comes back with what it remembers (RFC 7162 §3.2.5)."""
