@@ -62,12 +62,14 @@ class MessageFlags:
 class Changed:
     """The chosen messages that are there, ascending, and the folder's modification sequence after the change.
 
-    `modified` are the UIDs that were left alone, because they had changed meanwhile.
+    `modified` are the UIDs that were left alone, because they had changed meanwhile; `unknown` those that had changed
+    after what the caller knows.
     """
 
     messages: tuple[MessageFlags, ...]
     modseq: int
     modified: tuple[int, ...] = ()
+    unknown: tuple[int, ...] = ()
 
 
 _NEW_FLAGS = message.c.flags.op("&")(bindparam("keep")).op("|")(bindparam("add"))
@@ -110,11 +112,13 @@ def change_flags(
     *,
     unchanged_since: int | None = None,
     viewer: int | None = None,
+    known: int | None = None,
 ) -> Changed:
     """Changes the chosen messages; only those that really change get the new modification sequence.
 
     With `unchanged_since`, only those with no later modification sequence than that. With `viewer`, \\Seen is the
-    one of this person (`Place.viewer`). Raises TooManyKeywords.
+    one of this person (`Place.viewer`). `known` is the modification sequence up to which the caller knows the folder.
+    Raises TooManyKeywords.
     """
     row = uow.run(MODSEQ, {"in_folder": folder_id}).first()
     before: int = 0 if row is None else row.modseq
@@ -122,7 +126,10 @@ def change_flags(
     touched = 0
     found: list[MessageFlags] = []
     modified: list[int] = []
+    unknown: list[int] = []
     for batch in chosen:
+        if known is not None and known < before:
+            unknown += _split(uow, folder_id, batch, known)[1]
         unchanged: UidBatch | None = batch
         if unchanged_since is not None:
             unchanged, later = _split(uow, folder_id, batch, unchanged_since)
@@ -132,10 +139,10 @@ def change_flags(
         touched += _change(uow, folder_id, unchanged, change, after, viewer)
         found += _read(uow, folder_id, unchanged, viewer)
     if not touched:
-        return Changed(tuple(found), before, tuple(modified))
+        return Changed(tuple(found), before, tuple(modified), tuple(unknown))
     uow.run(SET_MODSEQ, {"in_folder": folder_id, "next_modseq": after})
     uow.publish(f"folder:{folder_id}")
-    return Changed(tuple(found), after, tuple(modified))
+    return Changed(tuple(found), after, tuple(modified), tuple(unknown))
 
 
 def _split(

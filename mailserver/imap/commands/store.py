@@ -47,12 +47,14 @@ async def store(session: Session, command: c.Store) -> Reply:
                 change,
                 unchanged_since=command.unchanged_since,
                 viewer=folder.place.viewer,
+                known=folder.image.modseq if command.silent else None,
             )
         )
     except TooManyKeywords:
         return no("Too many keywords on one message", "LIMIT")
     uids = [message.uid for message in changed.messages]
-    folder.was_told(uids, changed.modseq)
+    # What others changed meanwhile is told, SILENT or not (RFC 9051 §6.4.6): the client could not know of it.
+    folder.was_told(set(uids).difference(changed.unknown), changed.modseq)
     await session.tell(Sync.NO_EXPUNGES)
     _tell(session, command, uids, changed.modified)
     code = f"MODIFIED {_numbers(session, command, changed.modified)}" if changed.modified else None

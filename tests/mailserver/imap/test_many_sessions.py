@@ -113,3 +113,27 @@ async def test_every_session_ends_with_the_same_truth(imap: Imap, seed: int) -> 
         assert told.uids == sorted(told.flags)
     assert pictures[0] == pictures[1] == pictures[2]
     assert len(recent) == len(set(recent))
+
+
+@pytest.mark.parametrize("enabled", ["", "ENABLE QRESYNC"])
+@pytest.mark.parametrize("change", ["+FLAGS.SILENT (\\Flagged)", "+FLAGS.SILENT (\\Seen)"])
+async def test_a_silent_change_hides_nothing_that_somebody_else_did_before(
+    imap: Imap, enabled: str, change: str
+) -> None:
+    first, second = await imap.signed_in(), await imap.signed_in()
+    if enabled:
+        await first.command(enabled)
+    await imap.deliver()
+    for client in (first, second):
+        await client.command("SELECT INBOX")
+    await first.command("UID STORE 1 +FLAGS.SILENT (\\Seen)")
+    await second.command("STORE 1 +FLAGS (\\Answered)")
+    told = " ".join(await first.command(f"UID STORE 1 {change}"))
+    assert "\\Answered" in told
+
+
+async def test_a_silent_change_of_what_is_known_stays_silent(imap: Imap) -> None:
+    client = await imap.signed_in()
+    await imap.deliver()
+    await client.command("SELECT INBOX")
+    assert await client.command("STORE 1 +FLAGS.SILENT (\\Flagged)") == ["OK STORE completed"]
