@@ -42,6 +42,7 @@ class _Watched:
     """A mailbox and the modification sequence that was last told of it; None before anything was."""
 
     name: str
+    uidvalidity: int
     is_subscribed: bool
     viewer: int | None
     events: frozenset[Event]
@@ -73,7 +74,11 @@ class Watch:
     def _look(self) -> dict[int, _Watched]:
         return {
             listed.folder.id: _Watched(
-                listed.name, listed.is_subscribed, listed.place.viewer, self._events_of(listed)
+                listed.name,
+                listed.folder.uidvalidity,
+                listed.is_subscribed,
+                listed.place.viewer,
+                self._events_of(listed),
             )
             for listed in visible(self._session)
             if listed.folder is not None and Right.READ in listed.place.rights
@@ -141,13 +146,18 @@ class Watch:
         if image is None or image.modseq == watched.modseq:
             return
         watched.modseq = image.modseq
-        self._session.send([self._status_line(watched.name, image)])
+        self._session.send([self._status_line(watched, image)])
 
-    def _status_line(self, name: str, image: FolderImage) -> bytes:
-        items = b"MESSAGES %d UIDNEXT %d UNSEEN %d" % (len(image.uids), image.state.uidnext, image.unseen)
-        if self._session.dialect.tells_modseq:
-            items += b" HIGHESTMODSEQ %d" % image.modseq
-        return b"* STATUS %b (%b)\r\n" % (self._session.mailbox(name), items)
+    def _status_line(self, watched: _Watched, image: FolderImage) -> bytes:
+        """Both numbers by which a client tells that anything changed, whatever it did (RFC 5465 §5.1-3)."""
+        items = b"MESSAGES %d UIDNEXT %d UIDVALIDITY %d UNSEEN %d HIGHESTMODSEQ %d" % (
+            len(image.uids),
+            image.state.uidnext,
+            watched.uidvalidity,
+            image.unseen,
+            image.modseq,
+        )
+        return b"* STATUS %b (%b)\r\n" % (self._session.mailbox(watched.name), items)
 
     def _tell_names(self) -> None:
         before, after = self._folders, self._look()

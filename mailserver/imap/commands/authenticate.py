@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from mailserver.envelope import Refused
 from mailserver.imap.replies import Reply, bad, no, ok
+from mailserver.refusals import ACCOUNT_SUSPENDED
 
 if TYPE_CHECKING:
     from mailserver.imap.grammar import commands as c
     from mailserver.imap.session import Session
+    from mailserver.refusals import Refusal
 
 _MAX_RESPONSE = 8 * 1024
 _NOT_IN_THE_CLEAR = no("Sign-in needs TLS", "PRIVACYREQUIRED")
@@ -72,9 +74,15 @@ async def _sign_in(session: Session, user: bytes, password: bytes) -> Reply:
     answer = await session.context.sign_in.check(name, secret, peer=session.connection.peer)
     if isinstance(answer, Refused):
         session.sign_in_was_refused()
-        code = "UNAVAILABLE" if answer.refusal.is_temporary else "AUTHENTICATIONFAILED"
-        return no(answer.refusal.smtp_text.partition(" ")[2], code)
+        return no(answer.refusal.smtp_text.partition(" ")[2], _code(answer.refusal))
     if not session.connection.enter_person(answer.owner_id):
         return no("Too many connections of this mailbox", "LIMIT")
     session.principal = answer
     return ok("Signed in", f"CAPABILITY {session.capability_words()}")
+
+
+def _code(refusal: Refusal) -> str:
+    """RFC 5530 §3: another password helps only where it was wrong."""
+    if refusal is ACCOUNT_SUSPENDED:
+        return "CONTACTADMIN"
+    return "UNAVAILABLE" if refusal.is_temporary else "AUTHENTICATIONFAILED"

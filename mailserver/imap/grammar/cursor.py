@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from mailserver.imap.grammar import utf7
@@ -156,8 +157,12 @@ class Cursor:
         return inbox_in_capitals(name)
 
     def _name(self, raw: bytes) -> str:
-        """A name in UTF-8 where the client enabled it; ValueError where it is not what was agreed."""
-        return raw.decode("utf-8") if self._has_utf8_names else utf7.decode(raw)
+        """A name in UTF-8 where the client enabled it; ValueError where it is not what was agreed.
+
+        Composed (NFC), so that two names that look the same are the same (RFC 9051 §5.1).
+        """
+        name = raw.decode("utf-8") if self._has_utf8_names else utf7.decode(raw)
+        return unicodedata.normalize("NFC", name)
 
     def _quoted(self) -> bytes:
         self.position += 1

@@ -6,6 +6,8 @@ Revises: 0002
 
 from __future__ import annotations
 
+import unicodedata
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -50,6 +52,22 @@ def upgrade() -> None:
         "INSERT INTO subscription (owner_id, name) SELECT owner_id, name FROM folder WHERE subscribed = 1"
     )
     op.drop_column("folder", "subscribed")
+    _compose_names()
+
+
+def _compose_names() -> None:
+    """Names are looked up composed (NFC) from here on; one whose composed form is taken gets its id behind it."""
+    folder = sa.table("folder", sa.column("id"), sa.column("owner_id"), sa.column("name"))
+    rows = op.get_bind().execute(sa.select(folder.c.id, folder.c.owner_id, folder.c.name)).all()
+    taken = {(owner_id, name) for _, owner_id, name in rows}
+    for id_, owner_id, name in rows:
+        composed = unicodedata.normalize("NFC", name)
+        if composed == name:
+            continue
+        if (owner_id, composed) in taken:
+            composed = f"{composed[:235]} {id_}"
+        taken.add((owner_id, composed))
+        op.execute(sa.update(folder).where(folder.c.id == id_).values(name=composed))
 
 
 def downgrade() -> None:
