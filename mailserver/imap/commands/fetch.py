@@ -17,6 +17,7 @@ from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.grammar.sequence import format_uid_set
 from mailserver.imap.rendered_items import Made
 from mailserver.imap.replies import Reply, bad, ok
+from mailserver.imap.session import Session, Sync
 from mailserver.store.images import vanished_since
 from mailserver.store.messages import Column, read_messages
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from mailserver.imap.fetch_plan import FetchPlan
     from mailserver.imap.grammar import commands as c
     from mailserver.imap.grammar.sequence import SequenceSet
-    from mailserver.imap.session import Session
     from mailserver.store.selection import UidBatch
 
 _LINES_AT_ONCE = 2000
@@ -47,6 +47,8 @@ async def fetch(session: Session, command: c.Fetch) -> Reply:
     since = modifiers.changed_since
     if modifiers.tells_vanished and not session.dialect.tells_vanished:
         return bad("QRESYNC was not enabled")
+    # What others did until now is told first, and then the folder is read as it is; message numbers stay.
+    await session.tell(Sync.NO_EXPUNGES)
     attributes = _attributes(session, command)
     plan = plan_for(attributes, session.dialect, session.context.zone)
     slices = folder.slices(command.numbering, command.messages)

@@ -137,3 +137,21 @@ async def test_a_silent_change_of_what_is_known_stays_silent(imap: Imap) -> None
     await imap.deliver()
     await client.command("SELECT INBOX")
     assert await client.command("STORE 1 +FLAGS.SILENT (\\Flagged)") == ["OK STORE completed"]
+
+
+async def test_a_fetch_reads_the_folder_as_others_have_just_left_it(imap: Imap) -> None:
+    await imap.deliver()
+    reader, other = await imap.selected(), await imap.selected()
+    await reader.command("FETCH 1 (UID) (CHANGEDSINCE 1)")
+    await other.command(r"STORE 1 +FLAGS.SILENT (\Flagged)")
+    heard = await reader.command("FETCH 1 (UID RFC822.SIZE) (CHANGEDSINCE 2)")
+    assert any("RFC822.SIZE" in line for line in heard)
+
+
+async def test_a_message_that_another_session_made_unread_is_read_again(imap: Imap) -> None:
+    await imap.deliver()
+    reader, other = await imap.selected(), await imap.selected()
+    await reader.command("FETCH 1 BODY[TEXT]")
+    await other.command("STORE 1 FLAGS.SILENT ()")
+    await reader.command("FETCH 1 BODY[TEXT]")
+    assert any(r"\Seen" in line for line in await other.command("FETCH 1 FLAGS"))
