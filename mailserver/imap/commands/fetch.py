@@ -47,11 +47,11 @@ async def fetch(session: Session, command: c.Fetch) -> Reply:
     since = modifiers.changed_since
     if modifiers.tells_vanished and not session.dialect.tells_vanished:
         return bad("QRESYNC was not enabled")
-    # What others did until now is told first, and then the folder is read as it is; message numbers stay.
+    # The messages are those the client knows ("*"); they are read as they are now, and places stay.
+    slices = folder.slices(command.numbering, command.messages)
     await session.tell(Sync.NO_EXPUNGES)
     attributes = _attributes(session, command)
     plan = plan_for(attributes, session.dialect, session.context.zone)
-    slices = folder.slices(command.numbering, command.messages)
     if modifiers.window is not None:
         slices = cut(slices, modifiers.window.slice(sum(stop - start for start, stop in slices)))
     if modifiers.tells_vanished and since is not None:
