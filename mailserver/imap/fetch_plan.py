@@ -84,7 +84,7 @@ class FetchPlan:
 
     def lines(self, chosen: Chosen, folder: SelectedFolder, lasting: Sequence[bytes] | None) -> list[bytes]:
         """Whole responses, one for each message; `lasting` where the plan has any."""
-        template = self._head(has_flags=self._has_flags, has_modseq=self._has_modseq)
+        template = self.shape
         columns: list[Sequence[int | bytes]] = [chosen.uids if self._is_uid_only else chosen.numbers]
         columns += [chosen.uids] if self._has_uid else []
         columns += [chosen.flag_lists(folder)] if self._has_flags else []
@@ -95,6 +95,11 @@ class FetchPlan:
             columns.append(lasting)
         template += b")\r\n"
         return [template % values for values in zip(*columns, strict=True)]
+
+    @property
+    def shape(self) -> bytes:
+        """What `lines` says of a message, without its values."""
+        return self._head(has_flags=self._has_flags, has_modseq=self._has_modseq)
 
     def head(
         self, number: int, uid: int, flag_list: bytes, modseq: int, size: int, *, was_changed: bool

@@ -38,6 +38,8 @@ _TEXTS_AT_ONCE = 500
 _BODIES_AT_ONCE = 100
 _ON_LOOP_MESSAGES = 100
 """So few rows are read and rendered at once; more of them in a reader thread."""
+_KEPT_FROM = 100
+"""From so many messages on an answer is kept."""
 _ANSWER_BYTES = 4 * 1024 * 1024
 """Stored octets rendered in one go: a sender may have written envelopes of megabytes."""
 
@@ -78,13 +80,27 @@ async def fetch(session: Session, command: c.Fetch) -> Reply:
         elif plan.lasting:
             missing += await _tell_texts(session, plan, chosen)
         else:
-            session.send(plan.lines(chosen, folder, None))
+            session.send(_lines(session, plan, chosen))
         await session.connection.drain()
     if bodies is not None and (refused := bodies.refusal()) is not None:
         return refused
     if missing:
         return ok("Some messages were expunged meanwhile", "EXPUNGEISSUED")
     return ok("FETCH completed")
+
+
+def _lines(session: Session, plan: FetchPlan, chosen: Chosen) -> list[bytes]:
+    """Responses without a text; what every client of a folder asks for when it opens it is kept while it holds."""
+    folder, derived, flags = session.folder, session.shared.derived, chosen.image.flags
+    if len(chosen) < _KEPT_FROM or folder.recent_ranges or not isinstance(chosen.places, range):
+        return plan.lines(chosen, folder, None)
+    what = (plan.shape, chosen.places.start, chosen.places.stop, folder.place.viewer)
+    kept: bytes | None = derived.get(folder.folder_id, what, flags)
+    if kept is None:
+        kept = b"".join(plan.lines(chosen, folder, None))
+        # An image that differs in anything has other octets of flags, if only as an object.
+        derived.keep(folder.folder_id, what, flags, kept, len(kept))
+    return [kept]
 
 
 def _attributes(session: Session, command: c.Fetch) -> tuple[grammar.FetchAttribute, ...]:

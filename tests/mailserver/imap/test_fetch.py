@@ -265,3 +265,31 @@ async def test_a_member_reads_for_themselves(imap: Imap) -> None:
     heard = await member.command("STORE 1:2 -FLAGS (\\Seen)")
     assert not any("\\Seen" in line for line in heard)
     assert (await member.command("SEARCH UNSEEN"))[0] == "* SEARCH 1 2"
+
+
+async def test_a_long_answer_that_is_kept_follows_every_change(imap: Imap) -> None:
+    for _ in range(120):
+        await imap.deliver()
+    first, second = await imap.selected(), await imap.selected()
+    third = await imap.selected()
+
+    async def agree() -> list[str]:
+        heard = await second.command("UID FETCH 1:* (FLAGS)")
+        assert await third.command("UID FETCH 1:* (FLAGS)") == heard
+        return [line for line in heard if line.startswith("* ") and "FETCH" in line]
+
+    assert len(await agree()) == len(await agree()) == 120
+    await first.command(r"STORE 5 +FLAGS (\Flagged)")
+    await agree()
+    assert r"* 5 FETCH (UID 5 FLAGS (\Flagged))" in await agree()
+    await first.command(r"STORE 5 FLAGS (wichtig)")
+    await agree()
+    assert "* 5 FETCH (UID 5 FLAGS (wichtig))" in await agree()
+    await first.command(r"STORE 1 +FLAGS (\Deleted)")
+    await first.command("EXPUNGE")
+    await agree()
+    assert "* 4 FETCH (UID 5 FLAGS (wichtig))" in (told := await agree())
+    assert len(told) == 119
+    await imap.deliver()
+    assert len(await first.command("UID FETCH 1:* (FLAGS)")) > 119
+    assert r"* 4 FETCH (UID 5 FLAGS (wichtig))" in await agree()
