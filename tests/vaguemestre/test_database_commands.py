@@ -74,6 +74,8 @@ def test_decrypted_and_encrypted_again_it_is_the_same_home(
     assert ADDRESS.encode() not in file.read_bytes()
     assert vaguemestre("bal", "show", ADDRESS, "--home", home).code == 0
     assert vaguemestre("trail", "verify", "--home", home).code == 0
+    rows = vaguemestre("trail", "show", "--last", "2", "--home", home, "--json").json
+    assert [row["outcome"] for row in rows if row["action"] == "database.converted"] == ["plain", "encrypted"]
 
 
 def test_what_is_as_wanted_is_left_alone(home: str, file: Path, vaguemestre: Command) -> None:

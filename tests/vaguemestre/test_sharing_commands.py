@@ -55,6 +55,18 @@ def test_rights_by_letters_take_the_place_of_a_role(bal: Command) -> None:
     assert len(bal("show", BOX, "--json").json["members"]) == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--role", "reader", "--rights", "lr"),
+        ("--revoke", "--role", "reader"),
+        ("--revoke", "--rights", "lr"),
+    ],
+)
+def test_words_that_exclude_each_other_are_wrong_usage(bal: Command, words: tuple[str, ...]) -> None:
+    assert bal("delegate", BOX, "--to", MEMBER, *words).code == 2
+
+
 def test_who_is_revoked_is_no_member(bal: Command) -> None:
     bal("delegate", BOX, "--to", MEMBER)
     assert bal("delegate", BOX, "--to", MEMBER, "--revoke", "--json").json["rights"] == ""

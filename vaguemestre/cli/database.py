@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
+from foundation import trail
 from foundation.cipher import derive_key
+from foundation.database import Database
 from foundation.database_file import convert, is_plain, make_ready, path_of
 from foundation.settings import load
 from foundation.vault import read_master_key
@@ -16,6 +19,7 @@ from vaguemestre.cli.output import Failed, Home, Json, show_one
 from vaguemestre.home import alone_in
 
 if TYPE_CHECKING:
+    from foundation.cipher import DatabaseKey
     from foundation.settings import Settings
 
 app = typer.Typer(
@@ -57,4 +61,19 @@ def _convert(settings: Settings, wanted: str, *, as_json: bool) -> None:
                 task = bar.add_task(path.name, total=1.0)
                 convert(path, old, new, lambda done: bar.update(task, completed=done))
         make_ready(settings.database_url, new)
+        if found != wanted:
+            asyncio.run(_trace(settings.database_url, new, wanted))
     show_one({"file": str(path), "before": found, "after": wanted}, as_json=as_json)
+
+
+async def _trace(url: str, key: DatabaseKey | None, wanted: str) -> None:
+    """Who looks later sees when the file was readable without a key."""
+    database = await Database.open(url, key=key)
+    try:
+        await database.write(
+            lambda uow: trail.append(
+                uow, "database.converted", actor="operator", subject="database", outcome=wanted
+            )
+        )
+    finally:
+        await database.close()

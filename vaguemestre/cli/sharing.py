@@ -60,8 +60,11 @@ def bal_delegate(
     home: Home,
     to: Annotated[str, typer.Option("--to", help="Address of the member's own mailbox (PER).")],
     role: Annotated[
-        Role, typer.Option(help="reader: read and mark as read; writer: work with messages; manager: all.")
-    ] = Role.WRITER,
+        Role | None,
+        typer.Option(
+            help="reader: read and mark as read; writer (where none is given): work with messages; manager: all."
+        ),
+    ] = None,
     rights: Annotated[
         str | None, typer.Option(help="In place of a role, letters of RFC 4314: lrswipkxtea.")
     ] = None,
@@ -69,7 +72,11 @@ def bal_delegate(
     as_json: Json = False,
 ) -> None:
     """Opens a mailbox of a structure (ORG, CAB, APP) to a person, who signs in to their own; or closes it."""
-    granted = _ROLES[role] if rights is None else _parsed(rights)
+    if role is not None and rights is not None:
+        raise typer.BadParameter("--role and --rights exclude each other")
+    if revoke and (role is not None or rights is not None):
+        raise typer.BadParameter("--revoke takes neither --role nor --rights")
+    granted = _ROLES[role or Role.WRITER] if rights is None else _parsed(rights)
 
     async def work(opened: Opened) -> None:
         if revoke:
