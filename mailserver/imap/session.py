@@ -435,6 +435,11 @@ class Session:
             raise Goodbye(_NO_ACCESS)
         folder.place = place
 
+    async def tell_everything(self) -> str | None:
+        """As `tell`; the code with which a command that removes messages ends for who counts (RFC 7162 §3.2.7, §3.2.9)."""
+        await self.tell(Sync.EVERYTHING)
+        return f"HIGHESTMODSEQ {self.folder.image.modseq}" if self.dialect.tells_modseq else None
+
     async def tell(self, sync: Sync) -> None:
         """Tells what happened to the open folder; a handler that must do it before its own answer may call it too."""
         if self.selected is None or sync is Sync.NOTHING:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from foundation.database import metadata
 from foundation.prepared import run
-from mailserver.store.expunge import MODSEQ, SET_MODSEQ
+from mailserver.store.expunge import advance_modseq
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,9 +104,7 @@ def write_annotations(
         place = {"in_folder": folder_id}
     if folder_id is not None:
         # A note is a change of the folder to who comes back (RFC 7162 §3.2).
-        modseq = 1 + (uow.execute(MODSEQ, place).scalar() or 0)
-        uow.execute(SET_MODSEQ, place | {"next_modseq": modseq})
-        uow.publish(f"folder:{folder_id}")
+        advance_modseq(uow, folder_id)
     for entry, value in values.items():
         owner = box_id if entry.startswith(SHARED) else person_id
         uow.run(dropping, {**place, "person": owner, "entry_": entry})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, case, delete, func, insert, select, update
 
 from mailserver.store import quota, seen
-from mailserver.store.expunge import MODSEQ, SET_MODSEQ, note_vanished
+from mailserver.store.expunge import advance_modseq, note_vanished
 from mailserver.store.flags import ALL_FLAGS
 from mailserver.store.selection import PerBatch, UidBatch
 from mailserver.store.tables import folder, message
@@ -124,8 +124,6 @@ def finish(
     uow.publish(f"owner:{target.owner_id}")
     if how is Transfer.MOVE:
         if target.id != source_id:
-            modseq = 1 + (uow.execute(MODSEQ, {"in_folder": source_id}).scalar() or 0)
-            uow.execute(SET_MODSEQ, {"in_folder": source_id, "next_modseq": modseq})
-            uow.publish(f"folder:{source_id}")
+            modseq = advance_modseq(uow, source_id)
         note_vanished(uow, source_id, sources, modseq)
     return Transferred(target.uidvalidity, tuple(sources), target.uidnext)

@@ -41,7 +41,6 @@ _VANISH = insert(vanished)
 
 def expunge(uow: UnitOfWork, vault: Vault, owner_id: int, folder_id: int, chosen: Iterable[UidBatch]) -> None:
     """Removes the messages with \\Deleted among the chosen ones."""
-    before: int = uow.execute(MODSEQ, {"in_folder": folder_id}).scalar() or 0
     uids: list[int] = []
     mails: list[int] = []
     octets = 0
@@ -57,11 +56,10 @@ def expunge(uow: UnitOfWork, vault: Vault, owner_id: int, folder_id: int, chosen
         uow.execute(removal, names)
     if not uids:
         return
-    uow.execute(SET_MODSEQ, {"in_folder": folder_id, "next_modseq": before + 1})
-    note_vanished(uow, folder_id, uids, before + 1)
+    modseq = advance_modseq(uow, folder_id)
+    note_vanished(uow, folder_id, uids, modseq)
     quota.count(uow, owner_id, -octets, -len(uids))
     release_unused_mails(uow, vault, owner_id, mails)
-    uow.publish(f"folder:{folder_id}")
 
 
 def remove(uow: UnitOfWork, vault: Vault, owner_id: int, folder_id: int, uid: int) -> bool:
@@ -71,13 +69,20 @@ def remove(uow: UnitOfWork, vault: Vault, owner_id: int, folder_id: int, uid: in
     if row is None:
         return False
     uow.run(_REMOVE_ONE, names)
-    modseq = 1 + (uow.execute(MODSEQ, {"in_folder": folder_id}).scalar() or 0)
-    uow.execute(SET_MODSEQ, {"in_folder": folder_id, "next_modseq": modseq})
+    modseq = advance_modseq(uow, folder_id)
     note_vanished(uow, folder_id, [uid], modseq)
     quota.count(uow, owner_id, -row.size, -1)
     release_unused_mails(uow, vault, owner_id, [row.mail_id])
-    uow.publish(f"folder:{folder_id}")
     return True
+
+
+def advance_modseq(uow: UnitOfWork, folder_id: int) -> int:
+    """Gives the folder its next modification sequence, and says that it changed."""
+    row = uow.run(MODSEQ, {"in_folder": folder_id}).first()
+    modseq = 1 + (0 if row is None else row.modseq)
+    uow.run(SET_MODSEQ, {"in_folder": folder_id, "next_modseq": modseq})
+    uow.publish(f"folder:{folder_id}")
+    return modseq
 
 
 def note_vanished(uow: UnitOfWork, folder_id: int, uids: Iterable[int], modseq: int) -> None:

@@ -344,26 +344,13 @@ def _changes(connection: Connection, image: FolderImage, most: int) -> tuple[Fol
     state = folder_state(connection, image.folder_id)
     if state is None or state.modseq == image.modseq:
         # Deleted this instant (the caller's next look tells), or nothing but \Recent was claimed.
-        return _with_state(image, state or image.state), Step((), ())
+        return replace(image, state=state or image.state), Step((), ())
     names = {"in_folder": image.folder_id, "known": image.modseq, "most": most}
     gone = sorted(uid for (uid,) in run(connection, _VANISHED, names).tuples())
     rows = sorted(run(connection, _CHANGED, names).tuples())
     if len(gone) >= most or len(rows) >= most:
         return None
     return _next(image, state, gone, rows), Step(tuple(gone), tuple(row[0] for row in rows))
-
-
-def _with_state(image: FolderImage, state: FolderState) -> FolderImage:
-    return FolderImage(
-        image.folder_id,
-        state,
-        image.uids,
-        image.flags,
-        image.modseqs,
-        image.sizes,
-        image.received,
-        image.keywords,
-    )
 
 
 def _next(image: FolderImage, state: FolderState, gone: Sequence[int], rows: Sequence[Any]) -> FolderImage:

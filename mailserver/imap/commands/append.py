@@ -12,7 +12,6 @@ from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.grammar.sequence import format_uid_set
 from mailserver.imap.permission import Action, changeable_flags, may_change_keywords, require
 from mailserver.imap.replies import MISSING_TARGET, OVER_QUOTA, READ_ONLY, Reply, bad, no, ok
-from mailserver.imap.session import Session, Sync
 from mailserver.imap.structure import Rendering, render
 from mailserver.store import quota
 from mailserver.store.append import Appended, NewMail, NoSuchFolder, append
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from foundation.database import UnitOfWork
     from foundation.vault import SealedBlob
     from mailserver.imap.grammar.appending import Append, NewMessage, Replace
+    from mailserver.imap.session import Session
     from mailserver.store.rights import Place
 
 _OFF_LOOP_BYTES = 16 * 1024
@@ -104,9 +104,7 @@ async def replace_message(session: Session, command: Replace) -> Reply:
             return no("The message to replace is gone", "EXPUNGEISSUED")
         raise
     session.send([ok("Replaced", _appenduid(appended)).line("*")])
-    await session.tell(Sync.EVERYTHING)
-    code = f"HIGHESTMODSEQ {folder.image.modseq}" if session.dialect.tells_modseq else None
-    return ok("REPLACE completed", code)
+    return ok("REPLACE completed", await session.tell_everything())
 
 
 def _uid_of(session: Session, command: Replace) -> int | None:

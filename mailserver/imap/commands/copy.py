@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from mailserver.imap.grammar.sequence import format_uid_set
 from mailserver.imap.permission import Action, changeable_flags, may_change_keywords, require
 from mailserver.imap.replies import MISSING_TARGET, OVER_QUOTA, READ_ONLY, Reply, no, ok
-from mailserver.imap.session import Session, Sync
 from mailserver.store import quota
 from mailserver.store.append import NoSuchFolder
 from mailserver.store.copy import Carried, Transfer, Transferred, transfer
@@ -19,6 +18,7 @@ from mailserver.store.selection import batches
 if TYPE_CHECKING:
     from foundation.database import UnitOfWork
     from mailserver.imap.grammar import commands as c
+    from mailserver.imap.session import Session
     from mailserver.store.rights import Place
 
 
@@ -41,9 +41,7 @@ async def move(session: Session, command: c.Move) -> Reply:
     code = _copyuid(done)
     if code is not None:
         session.send([ok("Moved", code).line("*")])
-    await session.tell(Sync.EVERYTHING)
-    modseq = f"HIGHESTMODSEQ {session.folder.image.modseq}" if session.dialect.tells_modseq else None
-    return ok("MOVE completed", modseq)
+    return ok("MOVE completed", await session.tell_everything())
 
 
 async def _transfer(session: Session, command: c.Copy | c.Move, how: Transfer) -> Transferred | Reply:

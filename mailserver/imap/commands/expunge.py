@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from mailserver.imap.grammar.commands import Numbering
 from mailserver.imap.permission import Action, require
 from mailserver.imap.replies import READ_ONLY, Reply, ok
-from mailserver.imap.session import Session, Sync
 from mailserver.store import expunge as store
 from mailserver.store.selection import batches
 
 if TYPE_CHECKING:
     from mailserver.imap.grammar import commands as c
+    from mailserver.imap.session import Session
 
 
 async def expunge(session: Session, command: c.Expunge) -> Reply:
@@ -24,9 +24,7 @@ async def expunge(session: Session, command: c.Expunge) -> Reply:
     everything = [(0, len(folder.uids))]
     slices = everything if command.uids is None else folder.slices(Numbering.UID, command.uids)
     await expunge_deleted(session, slices)
-    await session.tell(Sync.EVERYTHING)
-    code = f"HIGHESTMODSEQ {folder.image.modseq}" if session.dialect.tells_modseq else None
-    return ok("EXPUNGE completed", code)
+    return ok("EXPUNGE completed", await session.tell_everything())
 
 
 async def expunge_deleted(session: Session, slices: list[tuple[int, int]]) -> None:
