@@ -160,6 +160,68 @@ class QuotaSettings(_Section):
     )
 
 
+class AccountSettings(_Section):
+    mail_password: Literal["always", "without-totp", "never"] = Field(
+        "without-totp",
+        description="whether the password of a box opens mail (IMAP, submission, LDAP): always, only where its bearer has no second factor, or never (application passwords, Pro Santé Connect)",
+    )
+    scram: bool = Field(
+        default=False,
+        description="whether SCRAM-SHA-256 is offered: passwords set from then on are stored for it as well",
+    )
+    refused_passwords_file: Path = Field(
+        Path(),
+        description="passwords nobody may choose, one a line, plain or SHA-1 in hexadecimal; empty: the built-in list alone",
+    )
+    application_password_days: int = Field(
+        365, ge=1, le=3650, description="longest life of an application password"
+    )
+    client_certificates: bool = Field(
+        default=True,
+        description="whether mail clients are asked for a certificate of the trust chain (SASL EXTERNAL, APP boxes)",
+    )
+    token_refusal: Literal["challenge", "close"] = Field(
+        "challenge",
+        description="after a refused token: the JSON challenge, then 535 or NO (RFC 7628), or the connection ends behind the challenge",
+    )
+
+
+class PscSettings(_Section):
+    issuer: str = Field("", description="issuer of Pro Santé Connect; empty: not used")
+    discovery: str = Field(
+        "",
+        description="address of its metadata; empty: the issuer's /.well-known/wallet-openid-configuration",
+    )
+    client_id: str = Field("", description="name of this operator at Pro Santé Connect")
+    client_secret_file: Path = Field(
+        Path("keys/psc.secret"), description="file of the client secret (mode 600)"
+    )
+    authorized_parties: list[str] = Field(
+        default_factory=list,
+        description="clients whose access tokens open mail here (azp), beside this operator's own",
+    )
+    acr: list[str] = Field(
+        default_factory=lambda: ["eidas1", "eidas2", "eidas3"],
+        description="levels of authentication that suffice",
+    )
+    validation: Literal["jwks", "introspection"] = Field(
+        "jwks",
+        description="how an access token is verified: its signature by the published keys, or by asking the provider each time",
+    )
+    keys_hours: int = Field(
+        24, ge=1, le=720, description="how long the keys known last serve when the provider cannot be reached"
+    )
+    mail_session: Literal["keep", "cut"] = Field(
+        "keep",
+        description="whether an IMAP session outlives the token that opened it: kept for mail_session_hours, or cut when the token ends",
+    )
+    mail_session_hours: int = Field(12, ge=1, le=168, description="longest life of a session a token opened")
+    create_domain: str = Field(
+        "",
+        description="hosted domain in which the first sign-in of an unknown professional makes a box; empty: none is made",
+    )
+
+
 class PatientSettings(_Section):
     undeliverable: Literal["refuse", "report"] = Field(
         "refuse",
@@ -231,6 +293,8 @@ class Settings(BaseSettings):
     outbound: OutboundSettings = OutboundSettings()
     limits: LimitSettings = LimitSettings()
     quota: QuotaSettings = QuotaSettings()
+    accounts: AccountSettings = AccountSettings()
+    psc: PscSettings = PscSettings()
     patients: PatientSettings = PatientSettings()
     bridge: BridgeSettings = BridgeSettings()
 

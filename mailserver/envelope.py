@@ -7,10 +7,13 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from mailserver.store.rights import ALL_RIGHTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mailserver.refusals import Refusal
+    from mailserver.store.rights import Right
 
 
 class Origin(StrEnum):
@@ -51,6 +54,16 @@ class DsnRequest:
 NO_DSN = DsnRequest()
 
 
+class Means(StrEnum):
+    """What a sign-in was made with."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a means
+    APPLICATION = "application"
+    SCRAM = "scram"
+    TOKEN = "token"  # noqa: S105 - the name of a means
+    CERTIFICATE = "certificate"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The mailbox that signed in, and whose it is.
@@ -65,6 +78,15 @@ class Principal:
     name: str = field(repr=False)
     credential: bytes = field(default=b"", repr=False, compare=False)
     """A digest of what was stored about the password at sign-in: another password ends what began with this one."""
+    means: Means = Means.PASSWORD
+    grant: int = 0
+    """The row of the application password or certificate that let it in."""
+    person_id: int | None = None
+    """The own box of the person who signed in to a structure's box, as its delegate."""
+    until: int | None = None
+    """Epoch ms at which what let it in ends; None where it does not."""
+    rights: frozenset[Right] = ALL_RIGHTS
+    """What the person may do in this box: all, but for a delegate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,11 @@ from portal.pages import Pages
 from portal.signin import HOME, SignInPages
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import BaseRoute
 
 __all__ = ["PortalContext", "application"]
 
@@ -33,8 +36,8 @@ _FORM_BYTES = 64 * 1024
 _ENVELOPE_BYTES = 512 * 1024  # the text and the borders of a form, beside its files
 
 
-def application(context: PortalContext) -> Starlette:
-    """The portal over the given parts of the house.
+def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Starlette:
+    """The portal over the given parts of the house; `extra` are the routes of a sandbox.
 
     `application.state.live` is closed by the server before it stops, so that no stream holds it up.
     """
@@ -61,6 +64,7 @@ def application(context: PortalContext) -> Starlette:
             *AttachmentPages(context, pages).routes(),
             *DocumentPages(context, pages).routes(),
             *HealthPages(context).routes(),
+            *extra,
             Mount("/static", StaticFiles(directory=_STATIC), name="static"),
         ],
         middleware=[Middleware(Guard, limit=limit, failure=pages.error)],

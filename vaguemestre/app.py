@@ -31,7 +31,7 @@ from mailserver.outbound.resolver import Resolver, RoutesOnly
 from mailserver.patient_reply import PatientDesk
 from mailserver.reading_receipt import ReceiptDesk
 from mailserver.rules import Rules
-from mailserver.signin import SignIn
+from mailserver.signin.desk import SignIn
 from mailserver.smtp import listener as smtp
 from mailserver.smtp import policy as smtp_policy
 from mailserver.smtp.budget import MemoryBudget

@@ -26,7 +26,7 @@ _MODULES_WITH_TABLES = (
     "mailserver.delivery.receipts",
     "mailserver.outbound.tables",
     "mailserver.reading_receipt",
-    "mailserver.signin",
+    "mailserver.signin.desk",
     "dmp_bridge.tables",
     "portal.tables",
 )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mailserver.envelope import Accepted, Envelope, Principal
     from mailserver.refusals import Refusal
     from mailserver.rules import Rules
-    from mailserver.signin import SignIn
+    from mailserver.signin.desk import SignIn
     from mailserver.smtp.gate import Client
     from mailserver.smtp.rates import Rates
 

@@ -11,7 +11,7 @@ from foundation import trail
 from foundation.passwords import hash_password
 from mailserver.envelope import Principal, Refused
 from mailserver.refusals import ACCOUNT_SUSPENDED, LOCKED_OUT, WRONG_PASSWORD
-from mailserver.signin import FAILURES_OF_A_PAIR, FAILURES_OF_A_PEER, FAILURES_OF_AN_ACCOUNT, SignIn
+from mailserver.signin.desk import FAILURES_OF_A_PAIR, FAILURES_OF_A_PEER, FAILURES_OF_AN_ACCOUNT, SignIn
 from tests.mailserver.place import DOMAIN, Place, principal_of
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ async def test_guesses_from_everywhere_lock_the_account(sign_in: SignIn, marie: 
 async def test_one_address_that_tries_every_box_is_locked(
     sign_in: SignIn, marie: Bal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mailserver import signin
+    from mailserver.signin import desk as signin
 
     limits = {**signin._LIMITS, "peer": 8}
     assert FAILURES_OF_A_PEER > FAILURES_OF_AN_ACCOUNT

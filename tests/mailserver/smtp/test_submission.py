@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from foundation.passwords import hash_password
-from mailserver.signin import SignIn
+from mailserver.signin.desk import SignIn
 from mailserver.smtp.budget import MemoryBudget
 from mailserver.smtp.listener import listen
 from mailserver.smtp.policy import Limits, mx_plain, submission_plain

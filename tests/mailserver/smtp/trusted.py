@@ -22,7 +22,7 @@ from foundation.events import Events
 from foundation.metrics import Metrics
 from foundation.settings import Settings, TlsSettings, TrustSettings
 from foundation.vault import Vault, write_master_key
-from mailserver.signin import SignIn
+from mailserver.signin.desk import SignIn
 from mailserver.smtp.budget import MemoryBudget
 from mailserver.smtp.listener import Listener, listen
 from mailserver.smtp.mx import MxGate
