@@ -1,0 +1,10 @@
+"""The rules on messages, as data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dmp_bridge.check.report import Rule
+
+MESSAGE_RULES: dict[str, Rule] = {}
