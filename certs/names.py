@@ -129,6 +129,11 @@ class DistinguishedName:
         return set(attributes._key) <= set(self._key)
 
     @property
+    def canonical(self) -> tuple[tuple[str, str], ...]:
+        """The attributes as they are compared: the same for equal names, to find one by."""
+        return self._key
+
+    @property
     def common_name(self) -> str | None:
         return self.first("CN")
 

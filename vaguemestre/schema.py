@@ -26,7 +26,11 @@ _MODULES_WITH_TABLES = (
     "mailserver.delivery.receipts",
     "mailserver.outbound.tables",
     "mailserver.reading_receipt",
+    "mailserver.signin.application",
+    "mailserver.signin.certificates",
     "mailserver.signin.desk",
+    "mailserver.signin.scram",
+    "mailserver.signin.second_factor",
     "dmp_bridge.tables",
     "portal.tables",
 )
