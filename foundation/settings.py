@@ -17,6 +17,8 @@ FILE_NAME = "vaguemestre.toml"
 
 Listener = Annotated[str, Field(pattern=r"^((\[[0-9A-Fa-f:]+\]|[^:\s]+):[0-9]{1,5})?$")]
 """host:port, or empty for a listener that is not wanted."""
+HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*)?$")]
+PublicPort = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class SettingsError(Exception):
@@ -222,6 +224,25 @@ class PscSettings(_Section):
     )
 
 
+class SetupSettings(_Section):
+    imap_host: HostName = Field("", description="name by which mail clients reach IMAP; empty: hostname")
+    imap_port: PublicPort = Field(
+        0, description="port by which they reach IMAP with STARTTLS; 0: that of imap.starttls"
+    )
+    imaps_port: PublicPort = Field(
+        0, description="port by which they reach IMAP over TLS; 0: that of imap.tls"
+    )
+    smtp_host: HostName = Field("", description="name by which mail clients submit mail; empty: hostname")
+    submission_port: PublicPort = Field(
+        0, description="port by which they submit with STARTTLS; 0: that of smtp.submission"
+    )
+    submissions_port: PublicPort = Field(
+        0, description="port by which they submit over TLS; 0: that of smtp.submissions"
+    )
+    web_host: HostName = Field("", description="name by which browsers reach the pages; empty: hostname")
+    web_port: PublicPort = Field(0, description="port by which they reach the pages; 0: that of http")
+
+
 class PatientSettings(_Section):
     undeliverable: Literal["refuse", "report"] = Field(
         "refuse",
@@ -295,6 +316,7 @@ class Settings(BaseSettings):
     quota: QuotaSettings = QuotaSettings()
     accounts: AccountSettings = AccountSettings()
     psc: PscSettings = PscSettings()
+    setup: SetupSettings = SetupSettings()
     patients: PatientSettings = PatientSettings()
     bridge: BridgeSettings = BridgeSettings()
 

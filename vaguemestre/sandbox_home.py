@@ -30,7 +30,7 @@ from vaguemestre.home import to_toml, write_settings_file
 from vaguemestre.sandbox_peers import certificate_name, peer_entries, prepare_peers, server_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -51,8 +51,7 @@ def prepare(home: Path) -> None:
     pki = Pki.open_or_create(authority_of(home), now)
     if not (folder / "server.pem").exists():
         hosted = (*cast.domains, PATIENT_DOMAIN) if cast.patients else cast.domains
-        names = (server_name(domain) for domain in hosted)
-        hosts = (HOSTNAME, "127.0.0.1", "::1", *names)
+        hosts = (HOSTNAME, "127.0.0.1", "::1", *_server_names(hosted))
         name = certificate_name(server_name(cast.domains[0]), fictive.HOSPITAL)
         pki.issue(name, now, hosts=hosts).write(folder / "server")
     prepare_peers(pki, now)
@@ -62,6 +61,12 @@ def prepare(home: Path) -> None:
             local, _, domain = bal.address.partition("@")
             name = certificate_name(f"{local}.{domain}", bal.structure)
             pki.issue(name, now, purpose=Purpose.ORGANISATION).write(folder / "boxes" / bal.address)
+
+
+def _server_names(domains: Iterable[str]) -> Iterator[str]:
+    """What clients call the servers of these domains, and where they ask for settings before they know any."""
+    for domain in domains:
+        yield from (server_name(domain), domain, f"autoconfig.{domain}", f"autodiscover.{domain}")
 
 
 def _publish(home: Path, pki: Pki, now: datetime, cast: fictive.Cast) -> None:
