@@ -273,6 +273,21 @@ class BridgeSettings(_Section):
     )
 
 
+class TrackingSettings(_Section):
+    days: int = Field(
+        180, ge=1, le=3650, description="days for which a sender can see what became of a message (ECO.4.1.2)"
+    )
+    alert_hours: int = Field(
+        24,
+        ge=1,
+        le=720,
+        description="hours after which a message whose sender asked for a report or a receipt and had none is shown as an alert",
+    )
+    alert_mail: bool = Field(
+        default=False, description="whether the sender is also told of such an alert by a mail"
+    )
+
+
 class Settings(BaseSettings):
     """All settings of one operator, as one immutable value."""
 
@@ -319,6 +334,7 @@ class Settings(BaseSettings):
     setup: SetupSettings = SetupSettings()
     patients: PatientSettings = PatientSettings()
     bridge: BridgeSettings = BridgeSettings()
+    tracking: TrackingSettings = TrackingSettings()
 
     @field_validator("domains")
     @classmethod
