@@ -35,6 +35,7 @@ from vaguemestre.cli import (
     people,
     queue,
     routes,
+    setup,
     sharing,
     trust,
     white_list,
@@ -55,6 +56,7 @@ operating.register(app)
 bridge.register(app)
 check_peers.register(app)
 sharing.register(people.bal)
+setup.register(app, people.bal)
 app.add_typer(people.bal, name="bal")
 app.add_typer(people.patient, name="patient")
 app.add_typer(database.app, name="database")
