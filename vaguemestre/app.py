@@ -44,6 +44,7 @@ from portal.app import PortalContext, application
 from vaguemestre import migrate
 from vaguemestre.bridging import handlers
 from vaguemestre.errors import CannotListen
+from vaguemestre.psc.routes import routes as identity_provider
 from vaguemestre.web import WebServer
 
 if TYPE_CHECKING:
@@ -168,7 +169,8 @@ class Operator:
                     bridge=bridge,
                     trust=trust,
                     metrics=metrics,
-                )
+                ),
+                identity_provider(settings, database, clock) if settings.sandbox else (),
             )
             await self._open_web(settings.http, portal, tls)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, TextIO
 
-from directory.bals import find_bals
+from directory.bals import BalType, find_bals
 from directory.patients import find_patients
 from mailserver.delivery.recipients import ROBOT
 from vaguemestre import ports
 from vaguemestre.companions import authority_of, cast_of
+from vaguemestre.psc.clients import secret_of
+from vaguemestre.psc.issuer import SOFTWARE, discovery_of, issuer_at
 from vaguemestre.sandbox_home import PATIENT_DOMAIN, password_for, seed
 from vaguemestre.sandbox_peers import PEERS
 
@@ -33,6 +35,7 @@ async def describe(operator: Operator) -> dict[str, Any]:
     secret = seed(home)
     cast = cast_of(home)
     peers = authority_of(home) / "peers"
+    issuer = issuer_at(f"{ports.HOST}:{operator.ports['https']}")
     bals, patients = await operator.database.read(
         lambda connection: (
             find_bals(connection, (bal.address for bal in cast.bals)),
@@ -66,7 +69,17 @@ async def describe(operator: Operator) -> dict[str, Any]:
             }
             for peer in PEERS
         ],
-        "psc": {"issuer": None, "discovery": None, "client_id": None, "client_secret": None, "users": []},
+        "psc": {
+            "issuer": issuer,
+            "discovery": discovery_of(issuer),
+            "client_id": SOFTWARE,
+            "client_secret": secret_of(home, SOFTWARE),
+            "users": [
+                {"username": bal.idnat, "idnat": bal.idnat, "bal": bal.address}
+                for bal in cast.bals
+                if bal.type is BalType.PER and bal.address in bals
+            ],
+        },
         "directory": {"ldap_base": "dc=mssante,dc=fr", "fhir": None},
         "record": {"fhir": None},
         "operator": {"username": None, "password": None},
@@ -109,6 +122,7 @@ def print_summary(description: dict[str, Any], out: TextIO) -> None:
         f"  envoi (submission)   {host}:{numbers['submission']} STARTTLS, {host}:{numbers['submissions']} TLS",
         f"  autres opérateurs    {host}:{numbers['mx']} STARTTLS, certificat exigé",
         f"  lecture (IMAP)       {host}:{numbers['imap']} STARTTLS, {host}:{numbers['imaps']} TLS",
+        f"  Pro Santé Connect    {description['psc']['issuer']}/",
         f"  réponse automatique  {ROBOT}@{description['domains'][0]}",
         f"  autorité (CA)        {description['ca_file']}",
         f"  tout le reste        {description['home']}/{FILE}",

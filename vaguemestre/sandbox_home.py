@@ -27,6 +27,9 @@ from vaguemestre.companions import authority_of, cast_of
 from vaguemestre.errors import SandboxBroken
 from vaguemestre.fictive_extracts import write_extracts
 from vaguemestre.home import to_toml, write_settings_file
+from vaguemestre.psc.clients import ensure_secrets, secret_file
+from vaguemestre.psc.issuer import PORTAL, SOFTWARE, discovery_of, issuer_at
+from vaguemestre.psc.keys import ensure_keys
 from vaguemestre.sandbox_peers import certificate_name, peer_entries, prepare_peers, server_name
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ def prepare(home: Path) -> None:
     if not key.exists():
         write_master_key(key)
     seed(home)
+    ensure_keys(home)
+    ensure_secrets(home)
     now = SystemClock().now()
     folder = home / "pki"
     cast = cast_of(home)
@@ -125,29 +130,40 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
     if file.exists():
         with file.open("rb") as stream:
             values |= tomllib.load(stream)
-    tls = values.get("tls")
     # Another home's authority is named by its whole path.
-    values["tls"] = (tls if isinstance(tls, dict) else {}) | {
+    values["tls"] = _section(values, "tls") | {
         "ca_file": str(authority / "ca.pem") if authority.parent != home else "pki/ca.pem"
     }
-    trust = values.get("trust")
     # `white-list remove` may take half of a list as short as this one.
-    values["trust"] = {"largest_loss_percent": 100, **(trust if isinstance(trust, dict) else {})} | {
+    values["trust"] = {"largest_loss_percent": 100, **_section(values, "trust")} | {
         "white_list_url": published_url(authority.parent),
         "signer": f"CN={SIGNER_CN}",
         "crl_urls": [(authority / "organisations.crl.pem").as_uri()],
     }
     values["http"] = chosen.address("https")
+    issuer = issuer_at(chosen.address("https"))
+    values["psc"] = {"authorized_parties": [SOFTWARE], **_section(values, "psc")} | {
+        "issuer": issuer,
+        "discovery": discovery_of(issuer),
+        "client_id": PORTAL,
+        "client_secret_file": str(secret_file(home, PORTAL).relative_to(home)),
+    }
+    # A sandbox lets one try every way of signing in.
+    values["accounts"] = {"mail_password": "always", **_section(values, "accounts")}
     for section, listeners in (
         ("smtp", {"mx": "mx", "submission": "submission", "submissions": "submissions"}),
         ("imap", {"starttls": "imap", "tls": "imaps"}),
     ):
-        known = values.get(section)
         addresses = {key: chosen.address(name) for key, name in listeners.items()}
-        values[section] = (known if isinstance(known, dict) else {}) | addresses
+        values[section] = _section(values, section) | addresses
     write_settings_file(file, values)
     write_atomically(home / "ports.toml", to_toml(chosen.numbers).encode(), PRIVATE)
     return load(home)
+
+
+def _section(values: dict[str, object], name: str) -> dict[str, object]:
+    known = values.get(name)
+    return known if isinstance(known, dict) else {}
 
 
 async def populate(settings: Settings, *, empty: bool) -> None:

@@ -22,6 +22,7 @@ DESCRIPTION: dict[str, Any] = {
         },
     ],
     "patients": [],
+    "psc": {"issuer": "https://127.0.0.1:21007/psc"},
 }
 PATIENT = {"ins": "112059999900169", "name": "Thomas", "state": "activated", "password": "mot-trois"}
 

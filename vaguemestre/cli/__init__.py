@@ -33,6 +33,7 @@ from vaguemestre.cli import (
     directory,
     operating,
     people,
+    psc,
     queue,
     routes,
     setup,
@@ -55,6 +56,7 @@ app = typer.Typer(
 operating.register(app)
 bridge.register(app)
 check_peers.register(app)
+psc.register(app)
 sharing.register(people.bal)
 setup.register(app, people.bal)
 app.add_typer(people.bal, name="bal")
