@@ -98,6 +98,43 @@ TOO_MANY_MESSAGES = Refusal(
     "Réessayez dans une minute ; pour un envoi régulier en nombre, voyez votre opérateur de messagerie.",
 )
 
+APPLICATION_NEEDED = Refusal(
+    "MSS-108",
+    534,
+    "5.7.9",
+    "Le mot de passe de cette boîte n'ouvre pas la messagerie dans un logiciel.",
+    "Créez un mot de passe d'application dans votre espace professionnel, ou connectez-vous par Pro Santé Connect.",
+)
+APPLICATION_OUT_OF_SCOPE = Refusal(
+    "MSS-109",
+    535,
+    "5.7.8",
+    "Ce mot de passe d'application n'ouvre pas ce service.",
+    "Créez un mot de passe d'application pour ce service dans votre espace professionnel.",
+)
+
+TOKEN_REFUSED = Refusal(
+    "MSS-180",
+    535,
+    "5.7.8",
+    "Jeton Pro Santé Connect refusé ou expiré.",
+    "Renouvelez le jeton une fois, puis vérifiez que la boîte demandée est la vôtre ou vous est déléguée.",
+)
+TOKEN_UNVERIFIABLE = Refusal(
+    "MSS-181",
+    454,
+    "4.7.0",
+    "Pro Santé Connect ne répond pas, le jeton ne peut pas être vérifié.",
+    "Réessayez dans quelques minutes.",
+)
+CERTIFICATE_REFUSED = Refusal(
+    "MSS-182",
+    535,
+    "5.7.8",
+    "Ce certificat n'ouvre pas cette boîte aux lettres.",
+    "Présentez le certificat IGC Santé que votre opérateur a rattaché à la boîte.",
+)
+
 # Recipients -------------------------------------------------------------------------------------------------
 
 UNKNOWN_MAILBOX = Refusal(

@@ -11,20 +11,20 @@ from starlette.routing import Route
 from directory.patients import Patient, PatientState, find_patient, set_patient_state
 from foundation import trail
 from foundation.identifiers import Ins, patient_address_ins
-from portal import sessions, throttle
+from mailserver.signin.brake import LOCK_MILLIS
+from portal import sessions
 from portal.forms import read_form, read_own_form
 from portal.pages import check_origin
-from portal.throttle import LockedOut
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
     from foundation.database import UnitOfWork
+    from mailserver.signin.brake import Attempt
     from portal.context import PortalContext, Visit
     from portal.pages import Pages
     from portal.sessions import Session
-    from portal.throttle import Attempt
 
 HOME = "/patient/conversations"
 _LONGEST_USERNAME = 320
@@ -33,6 +33,7 @@ _NOTICES = {
     "session": "Votre session a pris fin : identifiez-vous de nouveau.",
     "sortie": "Vous êtes déconnecté.",
 }
+_LOCKED = "Trop d’essais manqués : réessayez dans un quart d’heure."
 _WRONG = "Identifiant ou mot de passe incorrect."
 _CLOSED = {
     PatientState.OPPOSED: "Vous vous êtes opposé à l’ouverture de votre espace : il n’y a ni messages ni documents à lire.",
@@ -94,31 +95,32 @@ class SignInPages:
         return answer
 
     async def _open(self, username: str, password: str, peer: str) -> Session | _Refused:
-        database, now = self._context.database, self._context.clock.millis()
+        database, brake = self._context.database, self._context.sign_in.brake
         ins = _ins_of(username, self._context.settings.patient_domain)
-        account = ins or username.lower()
-        attempt = await database.write(lambda uow: throttle.begin(uow, account, peer, now))
-        if isinstance(attempt, LockedOut):
-            minutes = (attempt.seconds + 59) // 60
-            return _Refused(
-                f"Trop d’essais manqués : réessayez dans {minutes} minute{'s' if minutes > 1 else ''}.",
-                429,
-                attempt.seconds,
-            )
+        attempt = brake.begin(ins or username.lower(), peer)
+        if attempt is None:
+            return _Refused(_LOCKED, 429, LOCK_MILLIS // 1000)
         patient = database.read_now(lambda connection: find_patient(connection, ins)) if ins else None
         stored = patient.password_hash if patient is not None else None
-        if not await self._context.passwords.verify(stored, password) or patient is None:
-            await database.write(lambda uow: _refuse(uow, patient, "wrong_password"))
-            await self._context.pause(attempt.pause_seconds)
+        try:
+            is_right = await self._context.passwords.verify(stored, password)
+        except BaseException:
+            brake.release(attempt)
+            raise
+        if not is_right or patient is None:
+            await brake.failed(attempt, lambda uow: _refuse(uow, patient, "wrong_password"))
             return _Refused(_WRONG, 401)
-        if not patient.may_sign_in:
-            await database.write(lambda uow: _refuse(uow, patient, patient.state.value))
-            return _Refused(_CLOSED.get(patient.state, _WRONG), 403)
-        return await database.write(lambda uow: self._accept(uow, patient, attempt))
+        try:
+            if not patient.may_sign_in:
+                await database.write(lambda uow: _refuse(uow, patient, patient.state.value))
+                return _Refused(_CLOSED.get(patient.state, _WRONG), 403)
+            return await database.write(lambda uow: self._accept(uow, patient, attempt))
+        finally:
+            brake.release(attempt)
 
     def _accept(self, uow: UnitOfWork, patient: Patient, attempt: Attempt) -> Session:
         now, who = self._context.clock.millis(), f"patient:{patient.owner_id}"
-        throttle.succeeded(uow, attempt)
+        self._context.sign_in.brake.succeeded(uow, attempt)
         if patient.state is PatientState.NOT_ACTIVATED:
             set_patient_state(uow, patient.ins, PatientState.ACTIVATED, now)
             trail.append(uow, "patient.activated", actor=who, subject=who, outcome="activated")

@@ -28,9 +28,10 @@ _MODULES_WITH_TABLES = (
     "mailserver.reading_receipt",
     "mailserver.signin.application",
     "mailserver.signin.certificates",
-    "mailserver.signin.desk",
+    "mailserver.signin.brake",
     "mailserver.signin.scram",
     "mailserver.signin.second_factor",
+    "mailserver.tracking.tables",
     "dmp_bridge.tables",
     "portal.tables",
 )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-_ALWAYS = ("IMAP4rev1", "IMAP4rev2", "SASL-IR", "ID", "ENABLE", "IDLE")
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ALWAYS = ("IMAP4rev1", "IMAP4rev2", "SASL-IR", "ID", "ENABLE", "IDLE", "UIDPLUS", "MOVE")
 _BEFORE_SIGN_IN = ("LITERAL-",)
 _SIGNED_IN = (
     "LITERAL+",
     "NAMESPACE",
     "CHILDREN",
     "UNSELECT",
-    "UIDPLUS",
-    "MOVE",
     "SPECIAL-USE",
     "CREATE-SPECIAL-USE",
     "LIST-EXTENDED",
@@ -47,8 +50,10 @@ _SIGNED_IN = (
 )
 
 
-def capabilities(*, is_signed_in: bool, may_sign_in: bool, may_start_tls: bool, message_bytes: int) -> str:
-    """The words of CAPABILITY in a state of the session."""
+def capabilities(
+    *, is_signed_in: bool, mechanisms: Sequence[str], may_start_tls: bool, message_bytes: int
+) -> str:
+    """The words of CAPABILITY in a state of the session; without `mechanisms` nobody may sign in."""
     words = list(_ALWAYS)
     if is_signed_in:
         words += _SIGNED_IN
@@ -57,8 +62,5 @@ def capabilities(*, is_signed_in: bool, may_sign_in: bool, may_start_tls: bool, 
     words += _BEFORE_SIGN_IN
     if may_start_tls:
         words.append("STARTTLS")
-    if may_sign_in:
-        words += ("AUTH=PLAIN", "AUTH=LOGIN")
-    else:
-        words.append("LOGINDISABLED")
+    words += [f"AUTH={mechanism}" for mechanism in mechanisms] or ["LOGINDISABLED"]
     return " ".join(words)

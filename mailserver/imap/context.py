@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from directory.bals import BalType
 from mailserver.store.quota import NO_LIMITS, QuotaLimits
@@ -16,19 +16,7 @@ if TYPE_CHECKING:
     from foundation.database import Database
     from foundation.events import Events
     from foundation.vault import Vault
-    from mailserver.envelope import Principal, Refused
-
-
-class SignsIn(Protocol):
-    """Who knows the passwords."""
-
-    async def check(self, login: str, password: str, *, peer: str) -> Principal | Refused:
-        """The mailbox that signed in, or why not."""
-        ...
-
-    def still_holds(self, principal: Principal) -> bool:
-        """Whether what let it in still does: the box is not suspended or closed, the password is the same."""
-        ...
+    from mailserver.sasl.mechanisms import Doors
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +66,7 @@ class ImapContext:
     vault: Vault
     events: Events
     clock: Clock
-    sign_in: SignsIn
+    sign_in: Doors
     tls: ssl.SSLContext | None = None
     """For STARTTLS and implicit TLS; None where only plain listeners exist."""
     limits: ImapLimits = field(default_factory=ImapLimits)
@@ -88,3 +76,5 @@ class ImapContext:
     """The kinds of boxes that others may open; without PER nobody shares a personal box."""
     quota: QuotaLimits = NO_LIMITS
     """What a box may hold that has no limits of its own."""
+    endpoint: bytes | None = None
+    """This server's channel binding (mailserver.sasl.scram)."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from mailserver.store.access import is_shared_name, visible_folders
 from mailserver.store.folders import ancestors, list_folders
-from mailserver.store.rights import Place
 from mailserver.store.subscriptions import subscribed_names
 
 if TYPE_CHECKING:
     from mailserver.imap.session import Session
     from mailserver.store.folders import Folder
+    from mailserver.store.rights import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ def visible(session: Session) -> list[Listed]:
     # Uses are of one's own folders: a client asks for the \Sent, not for one of several.
     by_name |= {name: replace(folder, special_use=None) for name, folder, _ in shared}
     places = {name: place for name, _, place in shared}
+    own = session.own_place("")
     parents = {above for name in by_name for above in ancestors(name)}
     for name in (*parents, *subscribed):
         by_name.setdefault(name, None)
@@ -51,7 +52,7 @@ def visible(session: Session) -> list[Listed]:
             by_name[name],
             has_children=name in parents,
             is_subscribed=name in subscribed,
-            place=places.get(name) or Place(owner_id, name),
+            place=places.get(name) or replace(own, name=name),
         )
         for name in sorted(by_name)
     ]

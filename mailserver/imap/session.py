@@ -26,9 +26,12 @@ from mailserver.imap.incoming import LineTooLong
 from mailserver.imap.rendered_items import RenderedItems
 from mailserver.imap.replies import Reply, Status, bad, bye, no
 from mailserver.imap.selected import Expunges, FolderGone, SelectedFolder
+from mailserver.sasl.mechanisms import Visitor, offered
+from mailserver.signin.application import Scope
 from mailserver.store import access
 from mailserver.store.folders import highest_uidvalidity
 from mailserver.store.rights import Place
+from mailserver.store.seen import is_personal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from mailserver.imap.grammar.commands import Command
     from mailserver.imap.indexing import Indexing
     from mailserver.imap.watch import Watch
+    from mailserver.sasl.mechanisms import Mechanism
     from mailserver.store.images import FolderImages
 
 log = get_logger(__name__)
@@ -186,11 +190,22 @@ class Session:
     def locate(self, mailbox: str) -> Place | None:
         """Where a mailbox name of the client leads, whether or not there is a folder; None where it may not look."""
         if not access.is_shared_name(mailbox):
-            return Place(self.owner_id, mailbox)
+            return self.own_place(mailbox)
         owner_id, types = self.owner_id, self.context.opened_types
         return self.context.database.read_now(
             lambda connection: access.locate(connection, owner_id, mailbox, types)
         )
+
+    def own_place(self, mailbox: str) -> Place:
+        """A folder of the box of who signed in; a delegate has the rights of their delegation, and their own \\Seen."""
+        principal = self.principal
+        assert principal is not None
+        viewer = principal.person_id
+        if viewer is not None and not self.context.database.read_now(
+            lambda connection: is_personal(connection, principal.owner_id)
+        ):
+            viewer = None
+        return Place(principal.owner_id, mailbox, principal.rights, viewer)
 
     @property
     def folder(self) -> SelectedFolder:
@@ -203,11 +218,21 @@ class Session:
         """Never in the clear, except on a sandbox's own listener (RFC 3501 §6.2.3, LOGINDISABLED)."""
         return self.connection.is_encrypted or self.connection.security is Security.PLAIN
 
+    def visitor(self) -> Visitor:
+        """Who wants to sign in, as far as the connection shows it."""
+        connection = self.connection
+        endpoint = self.context.endpoint if connection.is_encrypted else None
+        return Visitor(connection.peer, Scope.IMAP, connection.peer_certificate, endpoint)
+
+    def mechanisms(self) -> tuple[Mechanism, ...]:
+        """What AUTHENTICATE takes now."""
+        return offered(self.context.sign_in, self.visitor()) if self.may_sign_in else ()
+
     def capability_words(self) -> str:
         """CAPABILITY as it is now."""
         return capabilities(
             is_signed_in=self.principal is not None,
-            may_sign_in=self.may_sign_in,
+            mechanisms=self.mechanisms(),
             may_start_tls=self.may_start_tls,
             message_bytes=self.limits.message_bytes,
         )

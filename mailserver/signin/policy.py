@@ -160,10 +160,9 @@ def refusal_of(plain: str, *, address: str, name: str, refused: Callable[[str], 
 
 def weakness_of(plain: str, *, address: str, name: str, refused: Callable[[str], bool]) -> Weakness | None:
     """What is wrong with a password for the box of this address and name; None: nothing is known against it."""
-    if len(plain) < SHORTEST:
-        return Weakness.SHORT
-    if len(plain) > LONGEST:
-        return Weakness.LONG
+    length = wrong_length(plain)
+    if length is not None:
+        return length
     if any(unicodedata.category(each) in ("Cc", "Cs") for each in plain):
         return Weakness.CONTROL
     folded = _folded(plain)
@@ -176,6 +175,13 @@ def weakness_of(plain: str, *, address: str, name: str, refused: Callable[[str],
     if _is_usual(folded) or refused(plain):
         return Weakness.USUAL
     return None
+
+
+def wrong_length(plain: str) -> Weakness | None:
+    """Whether a password is too short or too long, whoever it is for."""
+    if len(plain) < SHORTEST:
+        return Weakness.SHORT
+    return Weakness.LONG if len(plain) > LONGEST else None
 
 
 def _folded(text: str) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ITERATIONS = 100_000
 """RFC 7677 §4 asks for 4096 at least. Clients compute it at each sign-in: about 40 ms."""
-_SALT_BYTES = 16
+SALT_BYTES = 16
 _PROHIBITED = (
     stringprep.in_table_c12,
     stringprep.in_table_c21_c22,
@@ -70,7 +70,7 @@ class Verifier:
 
 def derive(plain: str, *, salt: bytes | None = None, iterations: int = ITERATIONS) -> Verifier:
     """The verifier of a password, with a new salt where none is given; tens of milliseconds."""
-    salt = secrets.token_bytes(_SALT_BYTES) if salt is None else salt
+    salt = secrets.token_bytes(SALT_BYTES) if salt is None else salt
     salted = hashlib.pbkdf2_hmac("sha256", prepared(plain), salt, iterations)
     client_key = hmac.digest(salted, b"Client Key", hashlib.sha256)
     server_key = hmac.digest(salted, b"Server Key", hashlib.sha256)

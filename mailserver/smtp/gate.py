@@ -9,11 +9,12 @@ from certs.peers import Peer
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Hashable
+    from collections.abc import Awaitable, Callable, Hashable, Sequence
 
     from certs.peers import PeerFault
     from mailserver.envelope import Accepted, Envelope, Principal, Refused
     from mailserver.refusals import Refusal
+    from mailserver.sasl.mechanisms import Mechanism
 
 
 @dataclass(slots=True)
@@ -53,7 +54,19 @@ class Client:
 class Gate(Protocol):
     """Decides and delivers. Whatever it raises becomes `451 4.3.0` with a reference."""
 
-    async def sign_in(self, client: Client, login: str, password: str) -> Principal | Refused: ...
+    def mechanisms(self, client: Client) -> Sequence[Mechanism]:
+        """What this client may sign in with, in the order in which it is announced."""
+        ...
+
+    async def sign_in(
+        self,
+        client: Client,
+        mechanism: Mechanism,
+        initial: bytes | None,
+        ask: Callable[[bytes], Awaitable[bytes]],
+    ) -> Principal | Refused:
+        """Conduct a SASL exchange (mailserver.sasl); raises what it and `ask` raise."""
+        ...
 
     async def handshake_failed(self, client: Client, error: ssl.SSLError) -> None:
         """TLS did not come about; the client has had its alert and the connection is over."""

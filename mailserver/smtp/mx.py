@@ -34,7 +34,7 @@ from mailserver.smtp.rates import Rates
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from certs.trust import TrustSpace
     from foundation.clock import Clock
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from mailserver.envelope import Accepted, Envelope, Principal
     from mailserver.refusals import Refusal
     from mailserver.rules import Rules
+    from mailserver.sasl.mechanisms import Mechanism
     from mailserver.smtp.gate import Client
 
 _FAULTS: Final[Mapping[PeerFault, Refusal]] = MappingProxyType(
@@ -81,8 +82,18 @@ class MxGate:
         self._trail = PeerTrail(database, clock, metrics)
         self._rates = rates if rates is not None else Rates(0)
 
-    async def sign_in(self, client: Client, login: str, password: str) -> Principal | Refused:
-        """Not here: the certificate says who speaks."""
+    def mechanisms(self, client: Client) -> tuple[Mechanism, ...]:
+        """None: the certificate says who speaks."""
+        return ()
+
+    async def sign_in(
+        self,
+        client: Client,
+        mechanism: Mechanism,
+        initial: bytes | None,
+        ask: Callable[[bytes], Awaitable[bytes]],
+    ) -> Principal | Refused:
+        """Not here."""
         return Refused(NOT_SIGNED_IN)
 
     async def handshake_failed(self, client: Client, error: ssl.SSLError) -> None:

@@ -4,30 +4,20 @@
 
 from __future__ import annotations
 
+import binascii
+from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from mailserver import refusals
 from mailserver.envelope import NO_DSN, Accepted, DsnRequest, Envelope, Origin, Principal, RecipientDsn
+from mailserver.sasl.mechanisms import EndsBehind, Malformed, Mechanism
 from mailserver.smtp import grammar, replies
-from mailserver.smtp.auth import (
-    EMPTY_CHALLENGE,
-    PASSWORD_CHALLENGE,
-    USERNAME_CHALLENGE,
-    Credentials,
-    Mechanism,
-    credentials,
-    decode_response,
-    parse_plain,
-)
 from mailserver.smtp.budget import Reservation
 from mailserver.smtp.connection import Closing
 from mailserver.smtp.data import ChunkReader, Content, ContentFault, DataReader
 from mailserver.smtp.grammar import Fault
 from mailserver.smtp.receiving import ReceivingConversation
-
-_MECHANISMS: Final = frozenset(Mechanism)
 
 _MAIL_FAULTS: Final = MappingProxyType(
     {
@@ -73,6 +63,27 @@ class Transaction:
         return DsnRequest(self.mail.ret, self.mail.envid, asked)
 
 
+class _NoAnswer(Exception):
+    """The client does not answer the challenge, or not in base64."""
+
+    def __init__(self, reply: bytes) -> None:
+        super().__init__()
+        self.reply = reply
+
+
+def _challenge(content: bytes) -> bytes:
+    return b"334 " + b64encode(content) + b"\r\n"
+
+
+def _decoded(response: bytes) -> bytes:
+    if response == b"=":  # RFC 4954 §4: an empty initial response
+        return b""
+    try:
+        return b64decode(response, validate=True)
+    except (binascii.Error, ValueError):
+        raise _NoAnswer(replies.BAD_BASE64) from None
+
+
 class SmtpProtocol(ReceivingConversation):
     """One client's conversation with the gate."""
 
@@ -101,7 +112,7 @@ class SmtpProtocol(ReceivingConversation):
         if self.tls_context is not None and not self._client.is_secured:
             words.append("STARTTLS")
         if self._may_sign_in:
-            words.append("AUTH " + " ".join(Mechanism))
+            words.append("AUTH " + " ".join(self._gate.mechanisms(self._client)))
         lines = [f"250-{word}\r\n" for word in words[:-1]] + [f"250 {words[-1]}\r\n"]
         self.reply("".join(lines).encode("ascii"))
 
@@ -198,15 +209,20 @@ class SmtpProtocol(ReceivingConversation):
         if refusal is not None:
             self.count_error(refusal)
             return
-        initial = words[1].encode() if len(words) == 2 else None
-        if Mechanism(words[0].upper()) is Mechanism.PLAIN:
-            who = await self._sign_in_plain(initial)
-        else:
-            who = await self._sign_in_login(initial)
-        if who is None:
+        mechanism = Mechanism(words[0].upper())
+        try:
+            initial = _decoded(words[1].encode()) if len(words) == 2 else None
+            self._allow(self._limits.idle)
+            answer = await self._gate.sign_in(self._client, mechanism, initial, self._ask)
+        except _NoAnswer as fault:
+            self.count_error(fault.reply)
             return
-        self._allow(self._limits.idle)
-        answer = await self._gate.sign_in(self._client, who.login, who.password)
+        except Malformed:
+            self.count_error(replies.BAD_RESPONSE)
+            return
+        except EndsBehind as end:
+            self.reply(_challenge(end.challenge))
+            raise Closing from None
         if isinstance(answer, Principal):
             self._client.principal = answer
             self.reply(replies.SIGNED_IN)
@@ -230,47 +246,18 @@ class SmtpProtocol(ReceivingConversation):
             return replies.BAD_SEQUENCE
         if not 1 <= len(words) <= 2:
             return replies.AUTH_SYNTAX
-        if words[0].upper() not in _MECHANISMS:
+        if words[0].upper() not in self._gate.mechanisms(self._client):
             return replies.UNKNOWN_MECHANISM
         return None
 
-    async def _sign_in_plain(self, initial: bytes | None) -> Credentials | None:
-        message = await self._response(EMPTY_CHALLENGE, initial)
-        if message is None:
-            return None
-        who = parse_plain(message)
-        if who is None:
-            self.count_error(replies.BAD_BASE64)
-        return who
-
-    async def _sign_in_login(self, initial: bytes | None) -> Credentials | None:
-        # Outlook sends the name behind AUTH LOGIN, others wait for the challenge.
-        login = await self._response(USERNAME_CHALLENGE, initial)
-        if login is None:
-            return None
-        password = await self._response(PASSWORD_CHALLENGE, None)
-        if password is None:
-            return None
-        who = credentials(login, password)
-        if who is None:
-            self.count_error(replies.refused(refusals.WRONG_PASSWORD))
-        return who
-
-    async def _response(self, challenge: bytes, initial: bytes | None) -> bytes | None:
-        if initial == b"=":  # RFC 4954 §4: an empty initial response
-            return b""
-        response = initial
-        if response is None:
-            self.reply(challenge)
-            await self.flush()
-            response = await self.read_line(self._limits.sign_in_bytes)
-            if response == b"*":
-                self.count_error(replies.SIGN_IN_CANCELLED)
-                return None
-        message = decode_response(response)
-        if message is None:
-            self.count_error(replies.BAD_BASE64)
-        return message
+    async def _ask(self, challenge: bytes) -> bytes:
+        """RFC 4954 §4: a 334 with the challenge, and the line that answers it, both in base64."""
+        self.reply(_challenge(challenge))
+        await self.flush()
+        response = await self.read_line(self._limits.sign_in_bytes)
+        if response == b"*":
+            raise _NoAnswer(replies.SIGN_IN_CANCELLED)
+        return _decoded(response)
 
     # Transaction ---------------------------------------------------------------------------------------------
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailserver.envelope import Refused
-from mailserver.refusals import TOO_MANY_MESSAGES
+from mailserver.refusals import NOT_SIGNED_IN, TOO_MANY_MESSAGES
+from mailserver.sasl.mechanisms import Exchange, Visitor, offered
+from mailserver.signin.application import Scope
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Awaitable, Callable
 
     from foundation.metrics import Metrics
     from mailserver.delivery.router import Router
     from mailserver.envelope import Accepted, Envelope, Principal
     from mailserver.refusals import Refusal
     from mailserver.rules import Rules
-    from mailserver.signin.desk import SignIn
+    from mailserver.sasl.mechanisms import Doors, Mechanism
     from mailserver.smtp.gate import Client
     from mailserver.smtp.rates import Rates
 
@@ -25,32 +28,52 @@ class SubmissionGate:
 
     def __init__(
         self,
-        sign_in: SignIn,
+        sign_in: Doors,
         rules: Rules,
         router: Router,
         *,
         rates: Rates | None = None,
         metrics: Metrics | None = None,
+        endpoint: bytes | None = None,
     ) -> None:
+        """`endpoint` is this server's channel binding (mailserver.sasl.scram)."""
         self._sign_in = sign_in
         self._rules = rules
         self._router = router
         self._rates = rates
         self._metrics = metrics
+        self._endpoint = endpoint
 
-    async def sign_in(self, client: Client, login: str, password: str) -> Principal | Refused:
-        """Check a password; slow, and counted, when it is wrong."""
-        answer = await self._sign_in.check(login, password, peer=client.peer)
+    def mechanisms(self, client: Client) -> tuple[Mechanism, ...]:
+        """What the house takes; what needs TLS only there."""
+        return offered(self._sign_in, self._visitor(client))
+
+    async def sign_in(
+        self,
+        client: Client,
+        mechanism: Mechanism,
+        initial: bytes | None,
+        ask: Callable[[bytes], Awaitable[bytes]],
+    ) -> Principal | Refused:
+        """Conduct the exchange; slow, and counted, when a password is wrong."""
+        exchange = Exchange(self._sign_in, self._visitor(client), ask, initial)
+        answer = await exchange.conduct(mechanism)
         if isinstance(answer, Refused):
             self._count(client.listener, answer.refusal)
         return answer
 
+    def _visitor(self, client: Client) -> Visitor:
+        endpoint = self._endpoint if client.is_secured else None
+        return Visitor(client.peer, Scope.SMTP, client.certificate, endpoint)
+
     async def handshake_failed(self, client: Client, error: ssl.SSLError) -> None:
-        """Of no consequence: whoever signs in shows no certificate."""
+        """Of no consequence: the client was told by its alert, and no box was named."""
 
     async def sender(self, client: Client, sender: str) -> Refusal | None:
         """Whether this client may use the reverse-path, and send one more message in this minute."""
         principal = client.principal
+        if principal is not None and not self._sign_in.still_holds(principal):
+            return self._count(client.listener, NOT_SIGNED_IN)
         refusal = self._rules.sender(principal, sender)
         if refusal is None and principal is not None and self._rates is not None:
             refusal = None if self._rates.take(principal.address) else TOO_MANY_MESSAGES

@@ -92,10 +92,32 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("bal_certificate_by_owner", "bal_certificate", ["owner_id"])
+    op.create_table(
+        "signin_place",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_signin_place")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_signin_place_last_at"), "signin_place", ["last_at"])
+    op.add_column("signin_failure", sa.Column("account", sa.String(length=64), nullable=True))
+    op.create_index(op.f("ix_signin_failure_account"), "signin_failure", ["account"])
+    op.drop_table("portal_attempt")
 
 
 def downgrade() -> None:
+    op.create_table(
+        "portal_attempt",
+        sa.Column("key_hash", sa.String(length=64), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("since_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key_hash", name=op.f("pk_portal_attempt")),
+    )
+    op.create_index("portal_attempt_by_age", "portal_attempt", ["since_at"])
+    op.drop_index(op.f("ix_signin_failure_account"), "signin_failure")
+    op.drop_column("signin_failure", "account")
     for table in (
+        "signin_place",
         "bal_certificate",
         "scram_verifier",
         "recovery_code",

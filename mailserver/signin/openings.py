@@ -1,0 +1,81 @@
+"""Which boxes a professional may open: their own, and those of structures that were delegated to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, select
+
+from directory.bals import Bal, BalState, BalType, bal_of, bals_of, find_bal
+from foundation.identifiers import Address
+from foundation.prepared import run
+from mailserver.store.acl import DELEGATED, delegation
+from mailserver.store.rights import ALL_RIGHTS, Right, rights_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+MAXIMUM_LOGIN = 320
+_NEEDED = frozenset({Right.LOOKUP, Right.READ})
+_RIGHTS = select(delegation.c.rights).where(
+    delegation.c.owner_id == bindparam("owner"), delegation.c.member_id == bindparam("member")
+)
+_OF_MEMBER = select(delegation.c.owner_id).where(delegation.c.member_id == bindparam("member"))
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A box a professional may open, and what they may do there. `person` is their own box where it is a delegate's."""
+
+    bal: Bal
+    rights: frozenset[Right] = ALL_RIGHTS
+    person: Bal | None = None
+
+
+def box_named(connection: Connection, login: str) -> Bal | None:
+    """The box of what somebody typed as a login, whatever its state."""
+    parsed = Address.parse(login) if len(login) <= MAXIMUM_LOGIN else None
+    return find_bal(connection, str(parsed)) if parsed is not None else None
+
+
+def opening_of(connection: Connection, bal: Bal, idnat: str) -> Opening | None:
+    """How the professional of a national identifier opens this box; None where they may not.
+
+    A personal or practice box is its bearer's. The identifier of a structure opens nothing by itself: its boxes
+    are opened to persons, by name.
+    """
+    if bal.idnat == idnat and bal.type in (BalType.PER, BalType.CAB):
+        return Opening(bal)
+    if bal.type not in DELEGATED:
+        return None
+    for person in bals_of(connection, idnat):
+        if person.type is BalType.PER and person.may_sign_in:
+            rights = rights_in(connection, bal.owner_id, person.owner_id)
+            if rights >= _NEEDED:
+                return Opening(bal, rights, person)
+    return None
+
+
+def openings_of(connection: Connection, idnat: str) -> list[Opening]:
+    """Every active box this professional may open: their own first, then those delegated to them, by address."""
+    own = [bal for bal in bals_of(connection, idnat) if bal.type in (BalType.PER, BalType.CAB)]
+    found = {bal.owner_id: Opening(bal) for bal in own if bal.may_sign_in}
+    delegated: dict[int, Opening] = {}
+    for person in own:
+        if person.type is not BalType.PER or not person.may_sign_in:
+            continue
+        for (owner_id,) in run(connection, _OF_MEMBER, {"member": person.owner_id}):
+            bal = bal_of(connection, owner_id) if owner_id not in found else None
+            if bal is None or bal.state is not BalState.ACTIVE or bal.type not in DELEGATED:
+                continue
+            rights = rights_in(connection, owner_id, person.owner_id)
+            if rights >= _NEEDED:
+                delegated.setdefault(owner_id, Opening(bal, rights, person))
+    return [*found.values(), *sorted(delegated.values(), key=lambda each: each.bal.address)]
+
+
+def rights_in(connection: Connection, owner_id: int, person_id: int) -> frozenset[Right]:
+    """What a person may do in a whole box that was opened to them; nothing where it was not."""
+    row = run(connection, _RIGHTS, {"owner": owner_id, "member": person_id}).first()
+    return rights_of(row.rights) if row is not None else frozenset()
