@@ -46,6 +46,18 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._mss_headers = Counter(
+            "vaguemestre_mss_headers",
+            "What X-MSS fields of submitted messages are worth: set, absent, degraded.",
+            ["header", "outcome"],
+            registry=self._registry,
+        )
+        self._tracking_alerts = Counter(
+            "vaguemestre_tracking_alerts",
+            "Messages whose sender asked for a report or a receipt and had none in time.",
+            registry=self._registry,
+        )
+
     def accepted(self, listener: str) -> None:
         """A message is on disk."""
         self._accepted.labels(listener).inc()
@@ -57,6 +69,14 @@ class Metrics:
     def outbound(self, outcome: str, code: str = "", recipients: int = 1) -> None:
         """An attempt for so many recipients ended: `outcome` is a word of the queue, `code` its `MSS-…` or empty."""
         self._outbound.labels(outcome, code).inc(recipients)
+
+    def mss_header(self, header: str, outcome: str) -> None:
+        """A field of a submitted message was judged: `header` is its name, `outcome` a word of `mss_headers`."""
+        self._mss_headers.labels(header, outcome).inc()
+
+    def tracking_alert(self) -> None:
+        """Nothing came back in time for a message."""
+        self._tracking_alerts.inc()
 
     def set_gauge(self, name: str, sentence: str, read: Callable[[], float]) -> None:
         """Shows `vaguemestre_<name>` with what `read` says at that moment. `read` is called in the event loop."""

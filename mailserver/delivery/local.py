@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mailserver.delivery.prepare import Prepared
     from mailserver.delivery.receipts import Claim, Receipts
     from mailserver.delivery.recipients import TrustedSpace
+    from mailserver.delivery.tracked import Tracker
     from mailserver.envelope import Envelope, RecipientDsn
 
 BRIDGE_JOB = "bridge"
@@ -107,6 +108,7 @@ class LocalDelivery:
         vault: Vault,
         receipts: Receipts,
         reporter: Reporter,
+        tracker: Tracker,
         clock: Clock,
         trust: TrustedSpace | None,
     ) -> None:
@@ -115,6 +117,7 @@ class LocalDelivery:
         self._vault = vault
         self._receipts = receipts
         self._reporter = reporter
+        self._tracker = tracker
         self._clock = clock
         self._trust = trust
 
@@ -150,6 +153,7 @@ class LocalDelivery:
         for one in resolution.undelivered:
             if not _wants(one.asked, "FAILURE"):
                 self._trace_queued(uow, delivery, "message.dropped", one.refusal.code)
+        self._tracker.taken(uow, delivery, resolution)
         return owners
 
     def _resolve(self, uow: UnitOfWork, delivery: Delivery) -> Resolution:
@@ -254,6 +258,7 @@ class LocalDelivery:
         self, uow: UnitOfWork, delivery: Delivery, target: Target, new: NewMail, resolution: Resolution
     ) -> None:
         appended = append(uow, target.owner_id, INBOX, new)
+        self._tracker.came_back(uow, delivery, target.owner_id)
         if target.is_patient:
             self._converse(uow, delivery.prepared, target, appended, resolution)
             if delivery.prepared.has_attachments:
@@ -263,9 +268,10 @@ class LocalDelivery:
                     "blob_id": new.blob_id,
                     "sender": delivery.envelope.sender,
                     "message_id": new.rendering.message_id,
+                    "queue": delivery.prepared.queue_id,
                 }
                 jobs.enqueue(uow, BRIDGE_JOB, payload)
-        self._trace(uow, delivery, "message.delivered", appended, "delivered")
+        self._trace(uow, delivery, appended, target.owner_id)
 
     def _converse(
         self, uow: UnitOfWork, prepared: Prepared, target: Target, appended: Appended, resolution: Resolution
@@ -302,16 +308,18 @@ class LocalDelivery:
         listed = reach(Origin.HOUSE, self._trust)
         return reply_to if isinstance(listed, Refusal) or domain in listed else author
 
-    def _trace(
-        self, uow: UnitOfWork, delivery: Delivery, action: str, appended: Appended, outcome: str
-    ) -> None:
+    def _trace(self, uow: UnitOfWork, delivery: Delivery, appended: Appended, owner_id: int) -> None:
         trail.append(
             uow,
-            action,
+            "message.delivered",
             actor=delivery.actor,
             subject=f"mail:{appended.mail_id}",
-            outcome=outcome,
-            detail={"queue": delivery.prepared.queue_id, "bytes": len(delivery.prepared.content)},
+            outcome="delivered",
+            detail={
+                "queue": delivery.prepared.queue_id,
+                "bytes": len(delivery.prepared.content),
+                "owner": owner_id,
+            },
             clock=self._clock,
         )
 

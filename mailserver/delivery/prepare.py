@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from foundation.clock import to_millis
 from foundation.identifiers import Address
+from foundation.mime.mss_headers import MssHeaders, read_mss_headers
 from foundation.mime.scanner import scan
 from mailserver.conversations import Ending
 from mailserver.delivery.receipts import digest_of
 from mailserver.delivery.trace import Header, Stamp, check_author, read_header, stamped
+from mailserver.envelope import Origin
 from mailserver.imap.structure import Rendering, render
 from mailserver.refusals import Refusal
+from mailserver.tracking.reports import ArrivedReport, read_report
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,6 +44,9 @@ class Prepared:
     author: str | None
     reply_to: str | None
     ending: Ending | None
+    mss: MssHeaders
+    """Of a message that a box of this operator submits; of others they are not read."""
+    report: ArrivedReport | None = field(repr=False)
 
 
 def prepare(envelope: Envelope, queue_id: str, at: datetime, hostname: str) -> Prepared | Refusal:
@@ -65,6 +71,7 @@ def prepare(envelope: Envelope, queue_id: str, at: datetime, hostname: str) -> P
         ),
     )
     root = scan(content)
+    rendering = render(content, root)
     authors = header.authors
     return Prepared(
         queue_id,
@@ -72,13 +79,15 @@ def prepare(envelope: Envelope, queue_id: str, at: datetime, hostname: str) -> P
         digest_of(envelope),
         header,
         content,
-        render(content, root),
+        rendering,
         _has_attachments(root),
         authors,
         check_author(header, authors, (principal.address,) if principal is not None else None),
         None if header.is_report else _first(authors),
         _first(header.reply_to),
         _ending(header),
+        read_mss_headers(header.kept) if envelope.origin is Origin.SUBMISSION else MssHeaders(),
+        read_report(content, root, rendering.in_reply_to) if header.is_report else None,
     )
 
 

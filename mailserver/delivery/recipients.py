@@ -42,6 +42,7 @@ _BAL = select(
     bal.c.address,
     bal.c.owner_id,
     bal.c.state,
+    bal.c.type,
     box_quota.c.octets,
     box_quota.c.messages,
     box_quota.c.octet_limit,
@@ -148,6 +149,7 @@ class Box:
     owner_id: int
     state: BalState
     is_full: bool = False
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +302,7 @@ def _boxes(connection: Connection, addresses: set[str], defaults: QuotaLimits) -
             row.owner_id,
             BalState(row.state),
             Quota.of(row.octets, row.messages, row.octet_limit, row.message_limit, defaults).is_full,
+            row.type,
         )
         for row in rows
     }

@@ -16,6 +16,7 @@ from mailserver.delivery.prepare import Prepared, prepare
 from mailserver.delivery.receipts import AlreadyDelivered, Receipts
 from mailserver.delivery.recipients import Hosting, canonical
 from mailserver.delivery.trace import check_author, is_safe_path, new_queue_id
+from mailserver.delivery.tracked import Tracker
 from mailserver.envelope import Accepted, Origin, Refused
 from mailserver.refusals import (
     FROM_NOT_OWNED,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mailserver.delivery.local import SentCopy
     from mailserver.delivery.receipts import Claim
     from mailserver.delivery.recipients import TrustedSpace
+    from mailserver.delivery.tracked import Outcomes
     from mailserver.envelope import Envelope
 
 _LIGHT_BYTES = 32 * 1024
@@ -54,6 +56,7 @@ class Router:
         clock: Clock,
         settings: Settings,
         trust: TrustedSpace | None = None,
+        outcomes: Outcomes | None = None,
     ) -> None:
         self._database = database
         self._vault = vault
@@ -63,7 +66,8 @@ class Router:
         self._hosting = Hosting(settings)
         self._receipts = Receipts(database, clock)
         self._reporter = Reporter(vault, clock, settings, trust)
-        self._local = LocalDelivery(settings, vault, self._receipts, self._reporter, clock, trust)
+        tracker = Tracker(settings, clock, outcomes)
+        self._local = LocalDelivery(settings, vault, self._receipts, self._reporter, tracker, clock, trust)
 
     async def deliver(self, envelope: Envelope, sent: SentCopy | None = None) -> Accepted | Refused:
         """Delivers to every recipient, or to none; what is accepted is on disk.

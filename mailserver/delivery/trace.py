@@ -49,7 +49,17 @@ _STRIPPED = frozenset(
 )
 _AT_MOST_ONE = frozenset({b"from", b"sender"})
 _READ = frozenset(
-    {b"from", b"sender", b"reply-to", b"subject", b"message-id", b"date", b"x-mss-mes", b"content-type"}
+    {
+        b"from",
+        b"sender",
+        b"reply-to",
+        b"subject",
+        b"message-id",
+        b"date",
+        b"x-mss-mes",
+        b"content-type",
+        b"disposition-notification-to",
+    }
 )
 _FIELD_NAME = re.compile(rb"[!-9;-~]+")
 _HELO = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
@@ -116,6 +126,11 @@ class Header:
         # The space after the colon is the field's punctuation, not the subject's.
         raw = raw.removeprefix(b" ")
         return len(raw) < 256 and raw == raw.strip() and decode_words(raw) == "[FIN]"
+
+    @property
+    def asks_for_disposition(self) -> bool:
+        """Whether the sender wants to be told that the message was read or processed (RFC 8098 §2.1)."""
+        return bool(self.values.get(b"disposition-notification-to", b"").strip())
 
     @property
     def is_report(self) -> bool:
