@@ -20,6 +20,7 @@ from portal.guard import Guard
 from portal.health import HealthPages
 from portal.live import Live
 from portal.pages import Pages
+from portal.setup.discovery import DiscoveryPages
 from portal.signin import HOME, SignInPages
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
             *AttachmentPages(context, pages).routes(),
             *DocumentPages(context, pages).routes(),
             *HealthPages(context).routes(),
+            *DiscoveryPages(context.settings, context.clock).routes(),
             *extra,
             Mount("/static", StaticFiles(directory=_STATIC), name="static"),
         ],
