@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 FILE_NAME = "vaguemestre.toml"
@@ -198,6 +198,10 @@ class PscSettings(_Section):
     client_secret_file: Path = Field(
         Path("keys/psc.secret"), description="file of the client secret (mode 600)"
     )
+    ca_file: Path = Field(
+        Path("pki/ca.pem"),
+        description="certificates of the authorities of its servers, PEM; those of the real one are public, not the IGC Santé",
+    )
     authorized_parties: list[str] = Field(
         default_factory=list,
         description="clients whose access tokens open mail here (azp), beside this operator's own",
@@ -340,6 +344,12 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, domains: list[str]) -> list[str]:
         return [domain.lower() for domain in domains]
+
+    @model_validator(mode="after")
+    def _create_where_hosted(self) -> Self:
+        if self.psc.create_domain and self.psc.create_domain.lower() not in self.domains:
+            raise ValueError("psc.create_domain is not one of the domains hosted here")
+        return self
 
     @classmethod
     def settings_customise_sources(
