@@ -135,6 +135,14 @@ CERTIFICATE_REFUSED = Refusal(
     "Présentez le certificat IGC Santé que votre opérateur a rattaché à la boîte.",
 )
 
+NO_BOX_OF_YOURS = Refusal(
+    "MSS-183",
+    535,
+    "5.7.8",
+    "Aucune boîte aux lettres de cet opérateur n'est à votre nom ni ne vous est déléguée.",
+    "Demandez une boîte à votre opérateur, ou une délégation au responsable de la boîte de votre service.",
+)
+
 # Recipients -------------------------------------------------------------------------------------------------
 
 UNKNOWN_MAILBOX = Refusal(

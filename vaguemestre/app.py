@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from certs.tls import Identity, check_identity, server_context
 from certs.trust import TrustSpace
 from directory.bals import BalType
+from directory.psc.https import Https
+from directory.psc.provider import PscProvider
+from directory.psc.relying_party import RelyingParty
+from directory.psc.tokens import TokenCheck
 from dmp_bridge.intake import Bridge
 from foundation.cipher import key_of
 from foundation.clock import PARIS, SystemClock
@@ -20,7 +25,7 @@ from foundation.jobs import Worker
 from foundation.log import get_logger
 from foundation.metrics import Metrics
 from foundation.passwords import PasswordMemory
-from foundation.vault import Vault
+from foundation.vault import Vault, read_master_key
 from mailserver.delivery.notify import Reporter
 from mailserver.delivery.router import Router
 from mailserver.imap.context import ImapContext, ImapLimits
@@ -31,6 +36,7 @@ from mailserver.outbound.resolver import Resolver, RoutesOnly
 from mailserver.patient_reply import PatientDesk
 from mailserver.reading_receipt import ReceiptDesk
 from mailserver.rules import Rules
+from mailserver.sasl.scram import endpoint_of
 from mailserver.signin.desk import SignIn
 from mailserver.smtp import listener as smtp
 from mailserver.smtp import policy as smtp_policy
@@ -48,7 +54,6 @@ from vaguemestre.psc.routes import routes as identity_provider
 from vaguemestre.web import WebServer
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable, Iterator
 
     from starlette.applications import Starlette
@@ -104,13 +109,18 @@ class Operator:
     async def _open(self, plain: PlainAddresses | None) -> None:
         settings, clock = self.settings, self.clock
         identity = Identity(settings.path(settings.tls.certificate), settings.path(settings.tls.key))
-        check_identity(identity, clock.now())
-        tls = server_context(identity)
+        certificate = check_identity(identity, clock.now())
+        endpoint = endpoint_of(certificate)
         key = key_of(settings)
         discard_draft(path_of(settings.database_url))
         await asyncio.to_thread(migrate.upgrade, settings.database_url, key)
         metrics = Metrics()
         trust = await self._open_trust(metrics)
+        tls = server_context(identity)
+        # Where certificates can be judged, mail clients are asked for one; browsers are not.
+        mail_tls = (
+            trust.server_context() if trust is not None and settings.accounts.client_certificates else tls
+        )
         events = Events()
         self.database = await Database.open(settings.database_url, key=key, events=events)
         self._behind.push_async_callback(self.database.close)
@@ -132,8 +142,12 @@ class Operator:
         if trust is not None:
             self._send(vault, events, trust, metrics)
 
-        sign_in = SignIn(database, clock)
-        await self._open_smtp(sign_in, router, tls, trust, metrics, plain)
+        master_key = read_master_key(settings.path(settings.vault.master_key_file))
+        tokens, relying = self._open_psc()
+        sign_in = SignIn(
+            database, clock, settings, trust=trust, tokens=tokens, vault=vault, master_key=master_key
+        )
+        await self._open_smtp(sign_in, router, mail_tls, endpoint, trust, metrics, plain)
         limits = ImapLimits(
             message_bytes=settings.limits.message_bytes,
             connections=settings.limits.connections,
@@ -147,11 +161,12 @@ class Operator:
                 events,
                 clock,
                 sign_in,
-                tls,
+                mail_tls,
                 limits,
                 zone=PARIS,
                 opened_types=frozenset(BalType) if settings.imap.sharing else DELEGATED,
                 quota=QuotaLimits.of(settings.quota),
+                endpoint=endpoint,
             ),
             plain,
         )
@@ -167,6 +182,9 @@ class Operator:
                     desk=PatientDesk(router, database, clock, settings),
                     receipts=receipts,
                     bridge=bridge,
+                    sign_in=sign_in,
+                    factors=sign_in.factors,
+                    psc=relying,
                     trust=trust,
                     metrics=metrics,
                 ),
@@ -191,6 +209,20 @@ class Operator:
         self._behind.push_async_callback(_cancel, keeping)
         return trust
 
+    def _open_psc(self) -> tuple[TokenCheck | None, RelyingParty | None]:
+        """What asks Pro Santé Connect, where the settings name it: for mail, and for the pages."""
+        settings = self.settings
+        if not settings.psc.issuer:
+            return None, None
+        # Its certificate may be one of the web's, or of the trust space.
+        tls = ssl.create_default_context()
+        tls.load_verify_locations(settings.path(settings.tls.ca_file))
+        provider = PscProvider(settings, self.clock, Https(tls))
+        self._behind.push_async_callback(provider.aclose)
+        return TokenCheck(provider, settings.psc, self.clock), RelyingParty(
+            provider, settings.psc, self.clock
+        )
+
     def _send(self, vault: Vault, events: Events, trust: TrustSpace, metrics: Metrics) -> None:
         """Starts to bring what is queued to other operators."""
         settings, clock, database = self.settings, self.clock, self.database
@@ -213,6 +245,7 @@ class Operator:
         sign_in: SignIn,
         router: Router,
         tls: ssl.SSLContext,
+        endpoint: bytes,
         trust: TrustSpace | None,
         metrics: Metrics,
         plain: PlainAddresses | None,
@@ -223,7 +256,7 @@ class Operator:
         budget = MemoryBudget(settings.limits.message_memory_bytes)
         policy = smtp_policy.submission(settings.hostname, limits)
         per_bal = Rates(settings.limits.messages_per_minute_per_bal)
-        gate = SubmissionGate(sign_in, rules, router, rates=per_bal, metrics=metrics)
+        gate = SubmissionGate(sign_in, rules, router, rates=per_bal, metrics=metrics, endpoint=endpoint)
 
         async def in_clear(
             name: str,

@@ -20,10 +20,12 @@ from mailserver.outbound.tables import (
     outbound_message,
     outbound_recipient,
 )
-from mailserver.outbound.verdict import Verdict, codes, is_final, told_of, told_of_relay, verdict_on
+from mailserver.outbound.verdict import Verdict, codes, is_final, told_of, told_of_relay, verdict_on, words_of
+from mailserver.tracking import journal
+from mailserver.tracking.journal import Setback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from foundation.clock import Clock
     from foundation.database import Database, UnitOfWork
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from mailserver.outbound.claims import Claimed
     from mailserver.outbound.outcome import Failure, Outcome
     from mailserver.outbound.schedule import Schedule
+    from mailserver.outbound.verdict import Fate
 
 _D = outbound_delivery.c
 _R = outbound_recipient.c
@@ -234,6 +237,7 @@ class Settler:
         for notice in settlement.notices:
             self._reports.put(uow, notice)
         self._trace(uow, claimed, verdict)
+        self._track(uow, claimed, verdict)
         uow.after_commit(lambda: self._count(verdict))
         back = settlement.backoff
         if back is not None:
@@ -296,6 +300,19 @@ class Settler:
                 clock=self._clock,
             )
 
+    def _track(self, uow: UnitOfWork, claimed: Claimed, verdict: Verdict) -> None:
+        """Tells the history of the message what its sender sees; a report has no sender."""
+        if not claimed.sender:
+            return
+        now, queue_id = self._clock.millis(), claimed.queue_id
+        if verdict.sent:
+            addresses = [each.recipient.address for each in verdict.sent]
+            journal.accepted(uow, queue_id, addresses, verdict.server, now, confirms=verdict.confirms)
+        if verdict.failed:
+            journal.failed(uow, queue_id, _setbacks(verdict.failed), now)
+        if verdict.deferred and not verdict.at_once:
+            journal.delayed(uow, queue_id, _setbacks(verdict.deferred), now)
+
     def _count(self, verdict: Verdict) -> None:
         if self._counts is None:
             return
@@ -349,6 +366,13 @@ class Settler:
         except (BlobDamaged, BlobNotFound):
             return b""  # the sender is told all the same
         return header_of(b"".join(start))
+
+
+def _setbacks(fates: Iterable[Fate]) -> list[Setback]:
+    return [
+        Setback(fate.waiting.recipient.address, fate.failure.refusal.code, words_of(fate.failure))
+        for fate in fates
+    ]
 
 
 def next_of(domain: str, name: str, now: int) -> Callable[[UnitOfWork], Claim]:

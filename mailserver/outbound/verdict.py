@@ -97,7 +97,7 @@ def told_of(verdict: Verdict, action: Action, fates: Iterable[Fate], at: int | N
             fate.waiting.recipient.address,
             fate.failure.refusal,
             fate.waiting.recipient.dsn.orcpt,
-            _words(fate.failure),
+            words_of(fate.failure),
             verdict.server,
             at,
         )
@@ -131,7 +131,7 @@ def is_final(refusal: Refusal, *, retries_untrusted: bool) -> bool:
     return not refusal.is_temporary and not (retries_untrusted and refusal in OF_TRUST)
 
 
-def _words(failure: Failure) -> str | None:
+def words_of(failure: Failure) -> str | None:
     """What the server itself said; what we saw on the way is for the operator alone."""
     return failure.reply if failure.reply is not None and failure.reply[:3].isdigit() else None
 

@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING, Protocol
 
 from certs.peers import Peer
-from directory.bals import BalState, bal_of
+from directory.bals import BalState, bal_of, bals_of
 from directory.psc.faults import TokenFault
 from foundation import trail
 from foundation.passwords import PasswordMemory
@@ -23,6 +23,7 @@ from mailserver.refusals import (
     APPLICATION_OUT_OF_SCOPE,
     CERTIFICATE_REFUSED,
     LOCKED_OUT,
+    NO_BOX_OF_YOURS,
     TOKEN_REFUSED,
     TOKEN_UNVERIFIABLE,
     WRONG_PASSWORD,
@@ -30,7 +31,8 @@ from mailserver.refusals import (
 from mailserver.sasl.mechanisms import Mechanism
 from mailserver.signin import application, certificates, scram, second_factor
 from mailserver.signin.brake import Brake
-from mailserver.signin.openings import MAXIMUM_LOGIN, box_named, opening_of, rights_in
+from mailserver.signin.first import make_first_box
+from mailserver.signin.openings import MAXIMUM_LOGIN, box_named, opening_of, openings_of, rights_in
 from mailserver.signin.scrambled import Decoys, ScramAttempt
 
 if TYPE_CHECKING:
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
 
     from certs.names import DistinguishedName
     from certs.peers import PeerFault
-    from directory.bals import Bal
+    from directory.bals import Bal, CreatesOwner
+    from directory.psc.claims import Professional
     from directory.psc.tokens import Access
     from foundation.clock import Clock
     from foundation.database import Database, UnitOfWork
@@ -80,6 +83,7 @@ class SignIn:
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
         trust: JudgesClients | None = None,
         tokens: ChecksTokens | None = None,
+        vault: CreatesOwner | None = None,
         master_key: bytes | None = None,
     ) -> None:
         self._database = database
@@ -88,6 +92,7 @@ class SignIn:
         self._psc = settings.psc
         self._trust = trust if settings.accounts.client_certificates else None
         self._tokens = tokens
+        self._vault = vault
         key = master_key if master_key is not None else secrets.token_bytes(32)
         self.factors = second_factor.SecondFactors(key)
         self._passwords = PasswordMemory()
@@ -325,6 +330,29 @@ class SignIn:
             lambda uow: self._accepted(uow, box.owner_id, Means.TOKEN, principal.person_id)
         )
         return principal
+
+    async def professional(self, professional: Professional, *, peer: str) -> list[Opening] | Refused:
+        """For the pages: the boxes that somebody Pro Santé Connect vouches for may open, their own first.
+
+        Where they have none, the first sign-in makes one if the settings name a domain for it.
+        """
+        idnat, vault, domain = professional.idnat, self._vault, self._psc.create_domain.lower()
+
+        def unit(uow: UnitOfWork) -> list[Opening] | Refused:
+            if not bals_of(uow.connection, idnat) and vault is not None and domain:
+                make_first_box(uow, vault, self._clock, professional, domain)
+            openings = openings_of(uow.connection, idnat)
+            if openings:
+                own = openings[0].person or openings[0].bal
+                self._accepted(uow, own.owner_id, Means.TOKEN)
+                return openings
+            known = bals_of(uow.connection, idnat)
+            is_suspended = any(each.state is BalState.SUSPENDED for each in known)
+            refusal = ACCOUNT_SUSPENDED if is_suspended else NO_BOX_OF_YOURS
+            self._refused(uow, known[0] if known else None, refusal)
+            return Refused(refusal)
+
+        return await self._database.write(unit)
 
     async def certificate(
         self, login: str, der: bytes | None, *, peer: str, scope: Scope
