@@ -12,4 +12,4 @@ if TYPE_CHECKING:
 
     from dmp_bridge.check.report import Rule
 
-RULES: Mapping[str, Rule] = MESSAGE_RULES | DOCUMENT_RULES
+RULES: Mapping[str, Rule] = {**MESSAGE_RULES, **DOCUMENT_RULES}

@@ -1,0 +1,298 @@
+"""What the header of a message shows: its subject, its threading, its dates and the fields a request is made by."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from dmp_bridge.check.message_rules_table import MESSAGE_RULES
+from dmp_bridge.check.report import Weight
+from dmp_bridge.check.subject import FIN, has_capital_name, is_almost_fin, names
+from foundation.identifiers import Address
+from foundation.mime.dates import parse_date
+from foundation.mime.fields import unfold
+from foundation.mime.words import decode_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dmp_bridge.check.letter import Letter
+    from dmp_bridge.check.report import Finding
+
+_SUBJECT: Final = MESSAGE_RULES["ECO.2.1.3"]
+_MESSAGE_ID: Final = MESSAGE_RULES["ECO.2.2.1"]
+_THREAD: Final = MESSAGE_RULES["ECO.2.2.2"]
+_REPLACES: Final = MESSAGE_RULES["AMBU.MSS/va1.02"]
+_FIN: Final = MESSAGE_RULES["MES.FIN"]
+_FIELDS: Final = MESSAGE_RULES["RFC5322.3.6"]
+_LINES: Final = MESSAGE_RULES["RFC5322.2"]
+_RECEIPTS: Final = MESSAGE_RULES["ECO.2.3.1"]
+_MDN: Final = MESSAGE_RULES["ECO.3.1.6"]
+
+_ONCE: Final = (
+    "date", "from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject",
+    "mime-version", "content-type", "content-transfer-encoding", "disposition-notification-to",
+)  # fmt: skip
+_CAPITALS: Final = {"id": "ID", "mime": "MIME"}
+_MSG_ID: Final = re.compile(rb"<[^\s<>@]{1,250}@[^\s<>@]{1,250}>")
+_MAX_LINE: Final = 998
+_CONVENTION: Final = "XDM/1.0/DDM+<libellé> <NOM> <prénom> <date de naissance JJ/MM/AAAA>"
+
+
+def subject(letter: Letter) -> Iterator[Finding]:
+    """ECO.2.1.3: the convention, and the person of the documents in it."""
+    said = letter.subject
+    place = "Subject"
+    if not said.is_structured:
+        if letter.packages and not letter.is_from_patient:
+            yield _SUBJECT.fails(
+                place,
+                "le message porte une archive IHE_XDM et son objet ne commence pas par « XDM/1.0/DDM+ »",
+                f"écrire l'objet sous la forme {_CONVENTION}",
+            )
+        else:
+            yield _SUBJECT.not_applicable("message sans document structuré")
+        return
+    if not said.has_plus:
+        yield _SUBJECT.fails(
+            place, "« XDM/1.0/DDM » n'est pas suivi de « + »", f"écrire l'objet sous la forme {_CONVENTION}"
+        )
+        return
+    yield from _named(letter, place)
+    if said.date_written and said.birth_date is None:
+        yield _SUBJECT.fails(
+            place,
+            "la date de naissance n'est pas une date",
+            "écrire la date de naissance JJ/MM/AAAA, ou l'omettre",
+        )
+    elif said.birth_date is not None:
+        known = {each.birth_date for each in letter.traits if each.birth_date}
+        if known and said.birth_date.isoformat() not in known:
+            yield _SUBJECT.fails(
+                place,
+                "la date de naissance n'est celle d'aucun document joint",
+                "reprendre la date de naissance de l'usager des documents",
+            )
+
+
+def _named(letter: Letter, place: str) -> Iterator[Finding]:
+    said = letter.subject
+    people = [each for each in letter.traits if each.family and each.given]
+    if len(said.words) < 3:
+        yield _SUBJECT.fails(
+            place,
+            "il manque le libellé, le nom ou le prénom",
+            f"écrire l'objet sous la forme {_CONVENTION}",
+        )
+    elif people and not any(names(said, each) for each in people):
+        yield _SUBJECT.fails(
+            place,
+            "le nom et le prénom ne sont ceux de l'usager d'aucun document joint",
+            "finir l'objet par le nom de naissance et le prénom de l'usager, puis sa date de naissance",
+        )
+    elif not has_capital_name(said.words):
+        yield _SUBJECT.fails(
+            place, "le nom n'est pas en capitales", "écrire le NOM en capitales", Weight.RECOMMENDED
+        )
+    else:
+        yield _SUBJECT.holds(place, "libellé, nom et prénom présents")
+
+
+def end_of_exchange(letter: Letter) -> Iterator[Finding]:
+    """Mon espace santé, messagerie v1.3 §7: a subject that is exactly `[FIN]`."""
+    raw = letter.raw("subject")
+    # The space after the colon is the field's punctuation, not the subject's.
+    written = raw[0].removeprefix(b" ").rstrip(b"\r\n") if raw else b""
+    text = decode_words(unfold(written))
+    if text != FIN and not is_almost_fin(text):
+        yield _FIN.not_applicable("l'objet ne clôt pas un échange")
+    elif not letter.patients:
+        yield _FIN.not_applicable("aucun usager parmi les destinataires")
+    elif text != FIN or written != written.strip():
+        yield _FIN.fails(
+            "Subject",
+            "l'objet ressemble à [FIN] sans l'être : l'échange ne sera pas clos",
+            "écrire exactement [FIN] : trois capitales entre crochets, sans espace ni « Re: » devant",
+        )
+    else:
+        yield _FIN.holds("Subject", "exactement [FIN]")
+
+
+def message_id(letter: Letter) -> Iterator[Finding]:
+    """ECO.2.2.1."""
+    values = letter.raw("message-id")
+    if not values:
+        yield _MESSAGE_ID.fails(
+            "en-tête", "pas de Message-ID", "donner à chaque message un Message-ID unique au monde"
+        )
+    elif len(values) > 1 or _MSG_ID.fullmatch(unfold(values[0])) is None:
+        yield _MESSAGE_ID.fails(
+            "Message-ID",
+            "le Message-ID n'a pas la forme <gauche@droite>",
+            "écrire un seul <gauche@domaine>",
+        )
+    else:
+        yield _MESSAGE_ID.holds("Message-ID", "présent et bien formé")
+
+
+def thread(letter: Letter) -> Iterator[Finding]:
+    """ECO.2.2.2."""
+    said = letter.subject
+    present = [name for name in ("in-reply-to", "references") if letter.raw(name)]
+    broken = [name for name in present if not _are_ids(unfold(letter.raw(name)[0]))]
+    for name in broken:
+        yield _THREAD.fails(
+            _shown(name),
+            "ce champ ne contient pas que des <identifiants>",
+            "reprendre les Message-ID tels quels",
+        )
+    if said.is_answer or said.replaces:
+        what = "un message qui en remplace un autre" if said.replaces else "une réponse"
+        missing = [_shown(name) for name in ("in-reply-to", "references") if name not in present]
+        if missing:
+            yield _THREAD.fails(
+                "en-tête",
+                f"{what} sans {' ni '.join(missing)}",
+                "reprendre le Message-ID du message d'origine dans In-Reply-To et References",
+                None if len(missing) == 2 else Weight.RECOMMENDED,
+            )
+        elif not broken:
+            yield _THREAD.holds("In-Reply-To, References", f"{what}, avec le lien vers son message")
+    elif not present:
+        yield _THREAD.not_applicable("le message n'est pas une réponse")
+    elif not broken:
+        yield _THREAD.holds(", ".join(map(_shown, present)), "bien formé")
+
+
+def _are_ids(value: bytes) -> bool:
+    ids = value.split()
+    return bool(ids) and all(_MSG_ID.fullmatch(each) for each in ids)
+
+
+def replacement(letter: Letter) -> Iterator[Finding]:
+    """AMBU.MSS/va1.02: a replacement is tied to what it replaces by the threading fields alone."""
+    if not letter.subject.replaces:
+        yield _REPLACES.not_applicable("l'objet n'annonce pas de remplacement")
+    elif not letter.raw("in-reply-to") and not letter.raw("references"):
+        yield _REPLACES.fails(
+            "en-tête",
+            "« [Annule et remplace] » sans lien vers le message remplacé",
+            "mettre le Message-ID du message remplacé dans In-Reply-To et References",
+        )
+    else:
+        yield _REPLACES.holds("Subject, In-Reply-To", "le message remplacé est désigné")
+
+
+def required(letter: Letter) -> Iterator[Finding]:
+    """RFC 5322 §3.6: Date and a recipient, and no field twice."""
+    fine = True
+    dates = letter.raw("date")
+    if not dates or parse_date(unfold(dates[0])) is None:
+        fine = False
+        yield _FIELDS.fails(
+            "Date",
+            "pas de date lisible" if dates else "pas de champ Date",
+            "écrire la date comme RFC 5322 §3.3",
+        )
+    for name in _ONCE:
+        count = len(letter.raw(name))
+        if count > 1:
+            fine = False
+            yield _FIELDS.fails(_shown(name), f"ce champ est écrit {count} fois", "ne l'écrire qu'une fois")
+    if not any(letter.raw(name) for name in ("to", "cc", "bcc")):
+        fine = False
+        yield _FIELDS.fails(
+            "en-tête", "aucun destinataire (To, Cc)", "nommer le destinataire dans To", Weight.RECOMMENDED
+        )
+    if not letter.raw("subject"):
+        fine = False
+        yield _FIELDS.fails("en-tête", "pas d'objet (Subject)", "écrire un objet", Weight.RECOMMENDED)
+    if fine:
+        yield _FIELDS.holds("en-tête", "date, destinataire et objet présents, chaque champ une fois")
+
+
+def lines(letter: Letter) -> Iterator[Finding]:
+    """RFC 5322 §2.1.1, §2.2, §2.3: short lines, an ASCII header, CRLF."""
+    data = letter.data
+    fine = True
+    if _has_long_line(data):
+        fine = False
+        yield _LINES.fails(
+            "message",
+            f"une ligne compte plus de {_MAX_LINE} octets",
+            "coder les parties longues en quoted-printable ou base64, plier les en-têtes",
+        )
+    if not data[: letter.root.body_start].isascii():
+        fine = False
+        yield _LINES.fails(
+            "en-tête",
+            "des octets non ASCII y sont écrits tels quels",
+            "coder les textes accentués en mots encodés UTF-8 (RFC 2047)",
+            Weight.RECOMMENDED,
+        )
+    pairs = data.count(b"\r\n")
+    # A file saved on a computer often has LF alone: only a mix was made by the program that wrote it.
+    if (pairs and data.count(b"\n") != pairs) or data.count(b"\r") != pairs:
+        fine = False
+        yield _LINES.fails(
+            "message",
+            "des fins de ligne CRLF et d'autres s'y mêlent",
+            "finir chaque ligne par CRLF",
+            Weight.RECOMMENDED,
+        )
+    if fine:
+        yield _LINES.holds("message", "lignes courtes, en-tête ASCII, fins de ligne régulières")
+
+
+def _has_long_line(data: bytes) -> bool:
+    start = 0
+    while len(data) - start > _MAX_LINE + 1:
+        # The last line end in reach: the lines before it are short, whatever they are.
+        end = data.rfind(b"\n", start, start + _MAX_LINE + 2)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
+
+
+def receipts(letter: Letter) -> Iterator[Finding]:
+    """ECO.2.3.1, ECO.3.1.6: what is asked for, and how (RFC 8098 §2.1)."""
+    asked = letter.raw("disposition-notification-to")
+    if not asked:
+        yield _RECEIPTS.not_applicable(
+            "aucun avis demandé ; la demande d'accusé de remise (DSN) est dans l'enveloppe, pas dans le message"
+        )
+        yield _MDN.not_applicable("pas de Disposition-Notification-To")
+        return
+    place = "Disposition-Notification-To"
+    yield _RECEIPTS.holds(place, "un avis de lecture ou de traitement est demandé")
+    addresses = [Address.parse(each.address) for each in letter.mailboxes("disposition-notification-to")]
+    if len(asked) > 1 or len(addresses) != 1 or addresses[0] is None:
+        yield _MDN.fails(
+            place, "ce champ ne nomme pas une seule adresse", "y mettre l'adresse de l'expéditeur, seule"
+        )
+        return
+    path = letter.raw("return-path")
+    if path:
+        origin, expected = (
+            "Return-Path",
+            Address.parse(unfold(path[0]).decode("utf-8", "replace").strip(" <>")),
+        )
+    else:
+        origin, expected = (
+            "From",
+            Address.parse(letter.sender.address) if letter.sender is not None else None,
+        )
+    if expected is None or str(expected) != str(addresses[0]):
+        yield _MDN.fails(
+            place,
+            f"l'adresse n'est pas celle de {origin} : aucun avis ne partira sans l'accord du destinataire",
+            "demander l'avis à l'adresse qui envoie",
+            Weight.RECOMMENDED,
+        )
+    else:
+        yield _MDN.holds(place, f"une adresse, celle de {origin}")
+
+
+def _shown(name: str) -> str:
+    return "-".join(_CAPITALS.get(word, word.capitalize()) for word in name.split("-"))

@@ -1,0 +1,221 @@
+"""What the body of a message shows: its size, its MIME structure, its texts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from dmp_bridge.check.letter import place_of
+from dmp_bridge.check.message_rules_table import MESSAGE_RULES
+from dmp_bridge.check.report import Weight
+from foundation.mime.bodies import decode_body
+from foundation.mime.content import MAX_BOUNDARY_BYTES
+from foundation.mime.fields import unfold
+from foundation.mime.parameters import read_value
+from foundation.mime.scanner import headers
+from foundation.mime.transfer import IDENTITY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dmp_bridge.check.letter import Letter
+    from dmp_bridge.check.report import Finding
+    from foundation.mime.parts import Part
+
+_CHARSET: Final = MESSAGE_RULES["ECO.2.2.3"]
+_BODY: Final = MESSAGE_RULES["ECO.2.2.4"]
+_SIZE: Final = MESSAGE_RULES["MSS/va1.13"]
+_MIME: Final = MESSAGE_RULES["RFC2045"]
+
+_MAX_PARTS: Final = 1000
+_MAX_TOLD: Final = 20
+"""Faults of one rule that are told one by one."""
+_WRAPPERS: Final = frozenset({"mixed", "related", "report", "signed"})
+_ENCODINGS: Final = IDENTITY | {"base64", "quoted-printable"}
+_NOT_BASE64: Final = re.compile(rb"[^0-9A-Za-z+/=\s]")
+_ENCODED_WORD: Final = re.compile(rb"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,40})?\?[bBqQ]\?")
+_UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+_MEGA: Final = 1024 * 1024
+
+
+def size(letter: Letter) -> Iterator[Finding]:
+    """MSS/va1.13: 25 Mo for Mon espace santé, all included."""
+    largest = letter.question.largest
+    said = f"{len(letter.data) / _MEGA:.1f} Mo".replace(".", ",")
+    if len(letter.data) > largest:
+        yield _SIZE.fails(
+            "message",
+            f"{said} : plus de {largest // _MEGA} Mo, le message reviendra à l'expéditeur",
+            "retirer ou alléger des pièces jointes (le codage base64 ajoute un tiers)",
+        )
+    else:
+        yield _SIZE.holds("message", f"{said}, {largest // _MEGA} Mo au plus")
+
+
+def body(letter: Letter) -> Iterator[Finding]:
+    """ECO.2.2.4."""
+    part = letter.root
+    while part.is_multipart and part.subtype in _WRAPPERS and part.children:
+        part = part.children[0]
+    place = place_of(part)
+    if part.content_type == "multipart/alternative":
+        if any(child.content_type == "text/plain" for child in part.children):
+            yield _BODY.holds(place, "multipart/alternative, avec un texte simple")
+        else:
+            yield _BODY.fails(
+                place,
+                "multipart/alternative sans text/plain",
+                "joindre une version en texte simple au texte mis en forme",
+                Weight.RECOMMENDED,
+            )
+    elif part.content_type == "text/plain" and part.disposition != "attachment":
+        yield _BODY.holds(place, "text/plain")
+    else:
+        yield _BODY.fails(
+            place,
+            f"le corps du message est {_shown(part.content_type)}",
+            "écrire le corps en text/plain, ou en multipart/alternative avec un text/plain",
+        )
+
+
+def charset(letter: Letter) -> Iterator[Finding]:
+    """ECO.2.2.3: the texts and the header in UTF-8."""
+    faults = texts = 0
+    for part in letter.own_parts():
+        if part.media_type != "text" or part.disposition == "attachment" or part.filename is not None:
+            continue
+        texts += 1
+        fault = _not_utf8(letter.data, part) if faults < _MAX_TOLD else None
+        if fault is not None:
+            faults += 1
+            yield fault
+    foreign = {
+        word[1].decode("ascii", "replace").lower()
+        for _, value in letter.fields
+        for word in _ENCODED_WORD.finditer(value)
+    } - _UTF8
+    if foreign:
+        faults += 1
+        yield _CHARSET.fails(
+            "en-tête",
+            f"mots encodés en {_shown(', '.join(sorted(foreign)))}",
+            "coder les mots de l'en-tête en UTF-8 (RFC 2047)",
+            Weight.RECOMMENDED,
+        )
+    if not faults:
+        yield _CHARSET.holds("en-tête, textes", "UTF-8" if texts else "aucun texte")
+
+
+def _not_utf8(data: bytes, part: Part) -> Finding | None:
+    place = place_of(part)
+    said = part.parameters.get("charset", "us-ascii").strip().lower()
+    text = decode_body(data, part, len(data))
+    if said not in _UTF8:
+        return _CHARSET.fails(place, f"texte en {_shown(said)}", "écrire le texte en UTF-8")
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return _CHARSET.fails(place, "ce texte n'est pas de l'UTF-8", "écrire le texte en UTF-8")
+    if said.endswith("ascii") and not text.isascii():
+        return _CHARSET.fails(
+            place, "texte accentué sans charset=utf-8", "ajouter charset=utf-8 au Content-Type"
+        )
+    return None
+
+
+def structure(letter: Letter) -> Iterator[Finding]:
+    """RFC 2045, RFC 2046: every fault with the part it stands in."""
+    faults = 0
+    for finding in _structure(letter):
+        faults += 1
+        yield finding
+        if faults >= _MAX_TOLD:
+            yield _MIME.fails(
+                "message", "d'autres défauts suivent peut-être", "corriger d'abord les premiers"
+            )
+            return
+    if not faults:
+        yield _MIME.holds("message", "structure bien formée")
+
+
+def _structure(letter: Letter) -> Iterator[Finding]:
+    has_content = any(name.startswith("content-") for name, _ in letter.fields)
+    version = letter.text("mime-version") or ""
+    if has_content and version.partition("(")[0].strip() != "1.0":
+        yield _MIME.fails("MIME-Version", "pas de MIME-Version: 1.0", "écrire MIME-Version: 1.0")
+    for count, part in enumerate(letter.own_parts()):
+        if count >= _MAX_PARTS:
+            yield _MIME.fails("message", f"plus de {_MAX_PARTS} parties", "réduire le nombre de parties")
+            return
+        yield from _part(letter.data, part)
+
+
+def _part(data: bytes, part: Part) -> Iterator[Finding]:
+    place = place_of(part, part.filename or "")
+    if part.encoding not in _ENCODINGS:
+        yield _MIME.fails(
+            place,
+            f"codage de transfert inconnu : {_shown(part.encoding)}",
+            "employer 7bit, 8bit, quoted-printable ou base64",
+        )
+        return
+    if part.is_multipart:
+        yield from _delimiters(data, part, place)
+        return
+    yield from _declared(data, part, place)
+    content = data[part.body_start : part.end]
+    if part.encoding == "base64":
+        letters = len(content.translate(None, b" \t\r\n="))
+        if _NOT_BASE64.search(content) is not None or letters % 4 == 1:
+            yield _MIME.fails(place, "base64 abîmé", "coder la pièce de nouveau : son contenu n'est pas sûr")
+    elif part.encoding == "7bit" and not part.children and not content.isascii():
+        yield _MIME.fails(
+            place,
+            "octets de 8 bits dans une partie annoncée 7bit",
+            "annoncer Content-Transfer-Encoding: 8bit ou quoted-printable",
+            Weight.RECOMMENDED,
+        )
+
+
+def _delimiters(data: bytes, part: Part, place: str) -> Iterator[Finding]:
+    boundary = next((value for name, value in part.raw_parameters if name.lower() == "boundary"), "").rstrip()
+    line = b"\n--" + boundary.encode("utf-8", "replace")
+    start = max(part.body_start - 1, 0)
+    if not 0 < len(line) - 3 <= MAX_BOUNDARY_BYTES:
+        yield _MIME.fails(place, "multipart sans boundary utilisable", "donner un boundary au Content-Type")
+    elif data.find(line, start, part.end) < 0:
+        yield _MIME.fails(
+            place, "aucune partie : le boundary ne se trouve pas", "séparer les parties par --boundary"
+        )
+    elif data.find(line + b"--", start, part.end) < 0:
+        yield _MIME.fails(
+            place,
+            "le dernier délimiteur manque : le message est peut-être tronqué",
+            "finir la dernière partie par --boundary--",
+        )
+    elif len(boundary) > 70:
+        yield _MIME.fails(
+            place, "boundary de plus de 70 caractères", "raccourcir le boundary", Weight.RECOMMENDED
+        )
+
+
+def _declared(data: bytes, part: Part, place: str) -> Iterator[Finding]:
+    """What the header of a leaf says where the scanner took it for something simpler."""
+    for name, value in headers(data, part.header_start, part.body_start):
+        if name.lower() != b"content-type":
+            continue
+        said, _ = read_value(unfold(value))
+        kind, slash, sub = said.partition("/")
+        if not (kind.strip() and slash and sub.strip()) or " " in said:
+            yield _MIME.fails(place, "Content-Type illisible", "écrire type/sous-type", Weight.RECOMMENDED)
+        elif kind == "multipart":
+            yield _MIME.fails(
+                place,
+                "multipart codé ou trop imbriqué : son contenu n'a pas été lu",
+                "ne pas coder un multipart, réduire l'imbrication",
+            )
+        return
+
+
+def _shown(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text[:60])
