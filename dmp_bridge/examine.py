@@ -26,6 +26,7 @@ from dmp_bridge.visibility import (
 )
 from dmp_bridge.xdm import PackagedDocument, PackageRefused, is_package, read_package
 from foundation.identifiers import INS_OIDS
+from foundation.mime.mss_headers import AttachedCda
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +47,7 @@ _NO_INS = "Le document ne contient pas l'INS du patient."
 _INCOMPLETE_INS = "L'identité du patient est incomplète dans le document."
 _WRONG_BODY = "Le contenu du document ne correspond pas au type qu'il annonce."
 _NO_BODY = "Le document ne contient rien à lire."
+_UNREAD = AttachedCda(None, has_qualified_ins=None, in_archive=True)
 _NOT_FILEABLE = "Ce contenu de l'archive IHE_XDM n'est pas un document CDA."
 
 
@@ -167,6 +169,7 @@ def _examine_packaged(attachment: Attachment, document: PackagedDocument, item: 
         media_type=found.value,
         size=len(data),
         kind=Kind.XDM_DOCUMENT,
+        cda=_UNREAD if document.data is None or found is FileType.XML else None,
     )
     unread = _marks(None, data, document.entry)
     if document.fault is not None:
@@ -201,7 +204,15 @@ def _examine_cda(
     finding: Finding, document: CdaDocument, data: bytes, entry: DocumentEntry | None, marks: Marks
 ) -> Finding:
     """The checks of one document that need nothing but the message (ANS, integration of a document)."""
-    finding = replace(finding, ins=document.patient.ins or _announced_ins(entry))
+    finding = replace(
+        finding,
+        ins=document.patient.ins or _announced_ins(entry),
+        cda=AttachedCda(
+            document.code.code,
+            has_qualified_ins=document.patient.is_complete,
+            in_archive=entry is not None,
+        ),
+    )
     kind = document_type(document.code.code)
     if kind is None:
         return _refused(finding, _UNKNOWN_TYPE)

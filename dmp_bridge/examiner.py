@@ -15,6 +15,7 @@ from dmp_bridge import cda, codes, findings, worker
 from dmp_bridge.codes import ErrorCode
 from dmp_bridge.findings import Finding, Kind
 from foundation.log import get_logger
+from foundation.mime.mss_headers import AttachedCda
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -36,6 +37,7 @@ _ALLOWED: dict[tuple[str, str], type] = {
         cda.Attached,
         cda.PatientIdentity,
         codes.ErrorCode,
+        AttachedCda,
     )
 }
 

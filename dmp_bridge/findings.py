@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dmp_bridge.cda import Attached, PatientIdentity
     from dmp_bridge.codes import ErrorCode
+    from foundation.mime.mss_headers import AttachedCda
 
 # ens-mobile and the help pages of Mon espace santé: a file added by the patient weighs at most 5 000 000 bytes.
 OFFER_BYTES = 5_000_000
@@ -64,8 +65,9 @@ class Finding:
 
     ``sentence`` is French and names no person. ``data`` are the bytes a filing would keep, empty when nothing
     can be filed; ``display`` is what a person looks at in their place. ``copy_of`` is the ``unique_id`` of the
-    clinical document that a copy shows; ``ins`` is whom a clinical document names, refused or not. What is
-    ``hidden`` is or holds a document that the patient must not see.
+    clinical document that a copy shows; ``ins`` is whom a clinical document names, refused or not, and ``cda``
+    what the X-MSS fields of the message are held against. What is ``hidden`` is or holds a document that the patient
+    must not see.
     """
 
     part: str
@@ -80,5 +82,6 @@ class Finding:
     copy_of: str | None = None
     hidden: bool = False
     ins: str | None = field(default=None, repr=False)
+    cda: AttachedCda | None = None
     display: Attached | None = field(default=None, repr=False)
     data: bytes = field(default=b"", repr=False)

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Self
 
 from directory.patients import find_patient, patient_of
 from dmp_bridge import record
+from dmp_bridge.codes import ErrorCode
 from dmp_bridge.examiner import Examiner
 from dmp_bridge.filing import Arrival, Structured, Traits, Verdict, document_values, judge
+from dmp_bridge.findings import Kind
 from dmp_bridge.offer import OfferAccepted, OfferDesk, OfferRefused
 from dmp_bridge.record import State
 from dmp_bridge.report import REPORT_JOB, Report, compose, settles
 from dmp_bridge.shelf import Shelf
+from dmp_bridge.sniff import FileType
 from foundation import jobs, trail
+from foundation.mime.mss_headers import MssHeaders, read_mss_headers
 from foundation.mime.notifications import Notification, is_report, notified
 from foundation.vault import BlobNotFound
 
@@ -24,19 +28,20 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from directory.patients import Patient
-    from dmp_bridge.codes import ErrorCode
     from dmp_bridge.findings import Finding
     from dmp_bridge.record import Filing
     from dmp_bridge.shelf import Sealed
     from foundation.clock import Clock
     from foundation.database import Database, UnitOfWork
     from foundation.jobs import Job
+    from foundation.mime.mss_headers import AttachedCda
     from foundation.settings import Settings
     from foundation.vault import Vault
 
-__all__ = ["Bridge", "Mail", "OfferAccepted", "OfferRefused", "Outcome"]
+__all__ = ["Bridge", "Examined", "Mail", "OfferAccepted", "OfferRefused", "Outcome"]
 
 
+_NO_MSS = MssHeaders()
 _NAMES_NOBODY = "Ce fichier ne nomme aucun patient : il n'est pas classé."
 
 
@@ -48,7 +53,7 @@ class NotSealed(Exception):
 class Mail:
     """The mail whose attachments are filed, as the job "bridge" names it.
 
-    ``notified`` is who asks to be told also of success, by an MDN.
+    ``notified`` is who asks to be told also of success, by an MDN; ``queue`` the mail server's own name of the mail.
     """
 
     owner_id: int
@@ -57,6 +62,24 @@ class Mail:
     sender: str
     message_id: str | None
     notified: str | None = None
+    queue: str | None = None
+    mss: MssHeaders = _NO_MSS
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the bridge made of one mail, for whoever keeps the history of messages.
+
+    ``refused`` is the code told to the sender; ``is_integrated``: every clinical document is in the record.
+    ``documents`` are what the X-MSS fields are held against, None where an archive could not be opened.
+    """
+
+    owner_id: int
+    queue: str
+    mss: MssHeaders
+    documents: tuple[AttachedCda, ...] | None
+    refused: ErrorCode | None
+    is_integrated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +131,20 @@ class _Hidden:
 class Bridge:
     """From the attachments of a mail to the patient's record. `close` ends its worker processes."""
 
-    def __init__(self, database: Database, vault: Vault, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        clock: Clock,
+        settings: Settings,
+        *,
+        tell: Callable[[UnitOfWork, Examined], None] | None = None,
+    ) -> None:
+        """`tell` is called inside the transaction that files a mail the mail server has named."""
         self._database = database
         self._vault = vault
         self._clock = clock
+        self._tell = tell
         self._structured = Structured(settings.bridge.structured)
         self._traits = Traits(settings.bridge.traits)
         self._examiner = Examiner(settings.bridge)
@@ -139,7 +172,8 @@ class Bridge:
             return _nothing  # the mail was deleted before its turn came
         if is_report(message):
             return _nothing  # what a report gives back is no letter to the patient
-        mail = replace(mail, notified=notified(message, mail.sender))
+        mss = read_mss_headers(message[: message.find(b"\r\n\r\n") + 2])
+        mail = replace(mail, notified=notified(message, mail.sender), mss=mss)
         findings = await self.examine(message)
         sealed = await self._seal(mail, findings)
 
@@ -189,6 +223,19 @@ class Bridge:
         if (mail.sender and refused) or (mail.notified is not None and settles(results)):
             # The time makes a repeated report the same message, byte for byte.
             jobs.enqueue(uow, REPORT_JOB, _payload(mail) | {"at": self._clock.millis()})
+        if self._tell is not None and mail.queue is not None:
+            codes = [outcome.code for outcome in outcomes if outcome.state is State.REFUSED]
+            self._tell(
+                uow,
+                Examined(
+                    mail.owner_id,
+                    mail.queue,
+                    mail.mss,
+                    _documents(findings),
+                    (codes[0] or ErrorCode.OTHER) if codes else None,
+                    is_integrated=not refused and settles(results),
+                ),
+            )
         uow.publish(f"owner:{mail.owner_id}")
         return tuple(outcomes)
 
@@ -350,7 +397,16 @@ def _mail(job: Job) -> Mail:
         blob_id=payload["blob_id"],
         sender=payload.get("sender") or "",
         message_id=payload.get("message_id"),
+        queue=payload.get("queue"),
     )
+
+
+def _documents(findings: Sequence[Finding]) -> tuple[AttachedCda, ...] | None:
+    """What the X-MSS fields are held against; None where nobody can tell what is in an archive."""
+    shut = {FileType.ZIP.value, ""}
+    if any(each.kind is Kind.REFUSED and each.cda is None and each.media_type in shut for each in findings):
+        return None
+    return tuple(each.cda for each in findings if each.cda is not None)
 
 
 def _payload(mail: Mail) -> dict[str, object]:
