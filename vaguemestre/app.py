@@ -46,9 +46,12 @@ from mailserver.smtp.rates import Rates
 from mailserver.smtp.submission import AnySenderGate, SubmissionGate
 from mailserver.store.acl import DELEGATED
 from mailserver.store.quota import QuotaLimits
+from mailserver.tracking import sweeper as tracking
+from mailserver.tracking.alert import AlertMail
+from mailserver.tracking.sweeper import ALERT_JOB
 from portal.app import PortalContext, application
 from vaguemestre import migrate
-from vaguemestre.bridging import handlers
+from vaguemestre.bridging import handlers, told_of_record
 from vaguemestre.errors import CannotListen
 from vaguemestre.psc.routes import routes as identity_provider
 from vaguemestre.web import WebServer
@@ -131,14 +134,20 @@ class Operator:
         if swept:
             _log.info("files without a row removed", files=swept)
 
-        router = Router(database, vault, clock, settings, trust)
+        router = Router(database, vault, clock, settings, trust, metrics)
         self._behind.push_async_callback(router.close)
-        bridge = Bridge(database, vault, clock, settings)
+        bridge = Bridge(database, vault, clock, settings, tell=told_of_record(clock, metrics))
         self._behind.push_async_callback(bridge.close)
         receipts = ReceiptDesk(router, database, vault, clock, settings)
-        worker = Worker(database, events, clock, handlers(bridge, router, receipts, settings, clock))
-        working = asyncio.create_task(worker.run(), name="worker")
+        work = {
+            **handlers(bridge, router, receipts, settings, clock),
+            ALERT_JOB: AlertMail(router, database, settings.hostname).send,
+        }
+        working = asyncio.create_task(Worker(database, events, clock, work).run(), name="worker")
         self._behind.push_async_callback(_cancel, working)
+        histories = tracking.Sweeper(database, clock, settings, metrics)
+        sweeping = asyncio.create_task(histories.run(), name="tracking")
+        self._behind.push_async_callback(_cancel, sweeping)
         if trust is not None:
             self._send(vault, events, trust, metrics)
 

@@ -69,8 +69,9 @@ class Sweeper:
         """Sweeps each minute until cancelled."""
         while True:
             try:
-                while await self.sweep():
-                    await asyncio.sleep(0)
+                more = True
+                while more:
+                    more = await self.sweep()
             except Exception as error:
                 _log.error("tracking: not swept", error=type(error).__name__)
             await asyncio.sleep(_EVERY_SECONDS)

@@ -180,7 +180,7 @@ def _messages(connection: Connection, rows: Iterable[Any]) -> list[Message]:
     recipients: dict[int, list[Recipient]] = {row.id: [] for row in found}
     for each in connection.execute(_RECIPIENTS, {"keys": list(recipients)}) if found else ():
         recipients[each.message_id].append(_recipient(each))
-    return [Message(*row, tuple(recipients[row.id])) for row in found]
+    return [Message(**row._mapping, recipients=tuple(recipients[row.id])) for row in found]
 
 
 def _recipient(row: Any) -> Recipient:
