@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from directory.bals import BalRefused, BalState, BalType, add_bal, find_bal, set_password, set_state
+from directory.bals import BalRefused, BalState, BalType, add_bal, find_bal, set_state
 from directory.patients import PatientState, add_patient, set_patient_password, set_patient_state
 from foundation import trail
+from mailserver.signin import choosing, scram
 from mailserver.store import acl, quota, seen
 from mailserver.store.access import can_be_a_level
 from mailserver.store.append import create_folders
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from foundation.clock import Clock
     from foundation.database import UnitOfWork
     from foundation.vault import Vault
+    from mailserver.signin.choosing import Chosen
     from mailserver.store.rights import Right
 
 
@@ -31,7 +33,7 @@ def open_bal(
     type: BalType,
     name: str,
     idnat: str | None,
-    password_hash: str | None,
+    password: Chosen | None,
 ) -> Bal:
     """A new box with its folders. Raises BalRefused."""
     bal = add_bal(
@@ -41,9 +43,10 @@ def open_bal(
         type=type,
         name=name,
         idnat=idnat,
-        password_hash=password_hash,
+        password_hash=password.password_hash if password is not None else None,
         now=clock.millis(),
     )
+    scram.store(uow, bal.owner_id, password.verifier if password is not None else None)
     create_folders(uow, bal.owner_id, clock.millis())
     trail.append(
         uow, "bal.opened", actor="operator", subject=f"bal:{bal.owner_id}", outcome="ok", clock=clock
@@ -54,15 +57,18 @@ def open_bal(
 def change_bal(uow: UnitOfWork, clock: Clock, address: str, state: BalState) -> Bal:
     """Suspends, resumes or closes a box. Raises BalRefused."""
     bal = set_state(uow, address, state, clock.millis())
+    if not bal.may_sign_in:
+        end_all(uow, bal.owner_id)
     trail.append(
         uow, "bal.state", actor="operator", subject=f"bal:{bal.owner_id}", outcome=state.value, clock=clock
     )
     return bal
 
 
-def change_bal_password(uow: UnitOfWork, clock: Clock, address: str, password_hash: str) -> Bal:
-    """Gives a box another password. Raises BalRefused."""
-    bal = set_password(uow, address, password_hash)
+def change_bal_password(uow: UnitOfWork, clock: Clock, address: str, password: Chosen) -> Bal:
+    """Gives a box another password; its pages are signed in to anew. Raises BalRefused."""
+    bal = choosing.put(uow, address, password)
+    end_all(uow, bal.owner_id)
     trail.append(
         uow, "bal.password", actor="operator", subject=f"bal:{bal.owner_id}", outcome="changed", clock=clock
     )
@@ -71,7 +77,7 @@ def change_bal_password(uow: UnitOfWork, clock: Clock, address: str, password_ha
 
 def delegate_bal(uow: UnitOfWork, clock: Clock, address: str, member: str, rights: frozenset[Right]) -> None:
     """Opens the box of a structure to a person, who signs in to their own. Raises BalRefused."""
-    box, person = _structure_box(uow, address), _box(uow, member)
+    box, person = _structure_box(uow, address), box_of(uow, member)
     if person.type is not BalType.PER:
         raise BalRefused(f"{person.address} is not the mailbox of a person (PER).")
     if BalState.CLOSED in (box.state, person.state):
@@ -97,7 +103,7 @@ def delegate_bal(uow: UnitOfWork, clock: Clock, address: str, member: str, right
 
 def revoke_delegation(uow: UnitOfWork, clock: Clock, address: str, member: str) -> None:
     """Closes a box to a person, every folder of it. Raises BalRefused where it was not open."""
-    box, person = _box(uow, address), _box(uow, member)
+    box, person = box_of(uow, address), box_of(uow, member)
     if not acl.revoke(uow, box.owner_id, person.owner_id):
         raise BalRefused(f"{box.address} is not open to {person.address}.")
     trail.append(
@@ -114,6 +120,8 @@ def revoke_delegation(uow: UnitOfWork, clock: Clock, address: str, member: str) 
 def set_bal_seen(uow: UnitOfWork, clock: Clock, address: str, whose: seen.Whose) -> None:
     """Says whether what one member has read is read for all. Raises BalRefused."""
     box = _structure_box(uow, address)
+    if seen.is_personal(uow.connection, box.owner_id) is (whose is seen.Whose.PERSONAL):
+        return
     if whose is seen.Whose.PERSONAL:
         seen.make_personal(uow, box.owner_id)
     else:
@@ -130,7 +138,7 @@ def set_bal_seen(uow: UnitOfWork, clock: Clock, address: str, whose: seen.Whose)
 
 def limit_bal(uow: UnitOfWork, clock: Clock, address: str, octets: int | None, messages: int | None) -> None:
     """Gives a box limits of its own; None as in the settings, 0 for none. Raises BalRefused."""
-    box = _box(uow, address)
+    box = box_of(uow, address)
     quota.set_limits(uow, box.owner_id, octets, messages)
     trail.append(
         uow,
@@ -138,12 +146,19 @@ def limit_bal(uow: UnitOfWork, clock: Clock, address: str, octets: int | None, m
         actor="operator",
         subject=f"bal:{box.owner_id}",
         outcome="changed",
-        detail={"octets": octets, "messages": messages},
+        detail={"octets": _limit_in_words(octets), "messages": _limit_in_words(messages)},
         clock=clock,
     )
 
 
-def _box(uow: UnitOfWork, address: str) -> Bal:
+def _limit_in_words(limit: int | None) -> str:
+    if limit is None:
+        return "as in the settings"
+    return str(limit) if limit else "none"
+
+
+def box_of(uow: UnitOfWork, address: str) -> Bal:
+    """The box of an address, whatever its state. Raises BalRefused where there is none."""
     found = find_bal(uow.connection, address)
     if found is None:
         raise BalRefused(f"There is no mailbox {address}.")
@@ -151,7 +166,7 @@ def _box(uow: UnitOfWork, address: str) -> Bal:
 
 
 def _structure_box(uow: UnitOfWork, address: str) -> Bal:
-    found = _box(uow, address)
+    found = box_of(uow, address)
     if found.type not in acl.DELEGATED:
         raise BalRefused(f"{found.address} is somebody's own (PER): its bearer alone shares folders of it.")
     return found

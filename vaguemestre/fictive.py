@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from directory.bals import BalType, set_red_list
 from directory.patients import PatientState, add_representative
 from foundation.identifiers import OID_TEST
-from foundation.passwords import hash_password
 from vaguemestre.accounts import open_bal, open_patient
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from foundation.clock import Clock
     from foundation.database import Database, UnitOfWork
     from foundation.vault import Vault
+    from mailserver.signin.choosing import Choosing, Chosen
 
 HOSPITAL_DOMAIN = "hopital-demo.mssante.fr"
 IME_DOMAIN = "ime-les-tilleuls.mssante.fr"
@@ -92,6 +92,7 @@ class FictiveBal:
     professional: Professional | None = field(default=None, repr=False)
     service: str = ""
     red_list: bool = False
+    has_second_factor: bool = False
 
     @property
     def idnat(self) -> str:
@@ -264,6 +265,9 @@ PHARMACIST = Professional(
 NURSE = Professional(
     "99900000193", "", "M", "LUCAS", "GARNIER", "60", "Infirmier", "", "", "L", "Libéral", NURSING
 )
+MIDWIFE = Professional(
+    "99900000201", "", "MME", "INÈS", "CARPENTIER", "50", "Sage-Femme", "", "", "S", "Salarié", HOSPITAL
+)
 PROFESSIONALS = (
     NEUROLOGIST,
     EMERGENCY_DOCTOR,
@@ -275,6 +279,7 @@ PROFESSIONALS = (
     PSYCHOLOGIST,
     PHARMACIST,
     NURSE,
+    MIDWIFE,
 )
 
 
@@ -328,6 +333,7 @@ BALS = (
     ),
     _personal(f"sophie.marchand@{LIBERAL_DOMAIN}", PHARMACIST),
     _personal(f"lucas.garnier@{LIBERAL_DOMAIN}", NURSE),
+    replace(_personal(f"ines.carpentier@{HOSPITAL_DOMAIN}", MIDWIFE, "MATERNITE"), has_second_factor=True),
 )
 
 _VALERIE = "284039999900247"
@@ -388,24 +394,29 @@ def colleagues(suffix: str) -> Cast:
 
 
 async def create_people(
-    database: Database, vault: Vault, clock: Clock, cast: Cast, new_password: Callable[[], str]
+    database: Database,
+    vault: Vault,
+    clock: Clock,
+    cast: Cast,
+    choosing: Choosing,
+    new_password: Callable[[], str],
 ) -> People:
     """Makes every mailbox and patient with its folders, all or none; takes a second or two.
 
     `new_password` gives each its own password. Raises BalRefused or PatientRefused where one exists already.
     """
     passwords = [new_password() for _ in range(len(cast.bals) + len(cast.patients))]
-    hashes = await asyncio.gather(*(hash_password(password) for password in passwords))
+    chosen = await asyncio.gather(*(choosing.take(password) for password in passwords))
 
     def unit(uow: UnitOfWork) -> People:
-        secrets = list(zip(passwords, hashes, strict=True))
+        secrets = list(zip(passwords, chosen, strict=True))
         bals = tuple(
-            MadeBal(bal, _make_bal(uow, vault, clock, bal, hashed), password)
-            for bal, (password, hashed) in zip(cast.bals, secrets[: len(cast.bals)], strict=True)
+            MadeBal(bal, _make_bal(uow, vault, clock, bal, stored), password)
+            for bal, (password, stored) in zip(cast.bals, secrets[: len(cast.bals)], strict=True)
         )
         patients = tuple(
-            MadePatient(patient, _make_patient(uow, vault, clock, patient, hashed), password)
-            for patient, (password, hashed) in zip(cast.patients, secrets[len(cast.bals) :], strict=True)
+            MadePatient(patient, _make_patient(uow, vault, clock, patient, stored.password_hash), password)
+            for patient, (password, stored) in zip(cast.patients, secrets[len(cast.bals) :], strict=True)
         )
         owners = {made.patient.ins: made.owner_id for made in patients}
         for made in patients:
@@ -416,7 +427,7 @@ async def create_people(
     return await database.write(unit)
 
 
-def _make_bal(uow: UnitOfWork, vault: Vault, clock: Clock, bal: FictiveBal, password_hash: str) -> int:
+def _make_bal(uow: UnitOfWork, vault: Vault, clock: Clock, bal: FictiveBal, password: Chosen) -> int:
     made = open_bal(
         uow,
         vault,
@@ -425,7 +436,7 @@ def _make_bal(uow: UnitOfWork, vault: Vault, clock: Clock, bal: FictiveBal, pass
         type=bal.type,
         name=bal.name,
         idnat=bal.idnat,
-        password_hash=password_hash,
+        password=password,
     )
     if bal.red_list:
         set_red_list(uow, bal.address, red_list=True)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 from directory.bals import BalType, find_bals
 from directory.patients import find_patients
 from mailserver.delivery.recipients import ROBOT
+from mailserver.signin.second_factor import base32, is_enrolled
 from vaguemestre import ports
 from vaguemestre.companions import authority_of, cast_of
 from vaguemestre.psc.clients import secret_of
 from vaguemestre.psc.issuer import SOFTWARE, discovery_of, issuer_at
-from vaguemestre.sandbox_home import PATIENT_DOMAIN, password_for, seed
+from vaguemestre.sandbox_home import PATIENT_DOMAIN, certificate_file, password_for, second_factor_for, seed
 from vaguemestre.sandbox_peers import PEERS
 
 if TYPE_CHECKING:
@@ -42,6 +43,15 @@ async def describe(operator: Operator) -> dict[str, Any]:
             find_patients(connection, (patient.ins for patient in cast.patients)),
         )
     )
+    strong = await operator.database.read(
+        lambda connection: {
+            bal.address
+            for bal in cast.bals
+            if bal.has_second_factor
+            and bal.address in bals
+            and is_enrolled(connection, bals[bal.address].owner_id)
+        }
+    )
     numbers = {name: operator.ports.get(name, 0) for name in ports.NAMES if not name.endswith("_plain")}
     numbers |= {name: port for name, port in operator.ports.items() if name.endswith("_plain")}
     return {
@@ -54,7 +64,11 @@ async def describe(operator: Operator) -> dict[str, Any]:
         "http": f"https://{ports.HOST}:{operator.ports['https']}",
         "domains": list(settings.domains),
         "patient_domain": settings.patient_domain,
-        "bals": [_bal(home, bals[bal.address], secret) for bal in cast.bals if bal.address in bals],
+        "bals": [
+            _bal(home, bals[bal.address], secret, with_second_factor=bal.address in strong)
+            for bal in cast.bals
+            if bal.address in bals
+        ],
         "patients": [
             _patient(patient, patients[patient.ins], secret)
             for patient in cast.patients
@@ -86,7 +100,7 @@ async def describe(operator: Operator) -> dict[str, Any]:
     }
 
 
-def _bal(home: Path, bal: Bal, secret: bytes) -> dict[str, Any]:
+def _bal(home: Path, bal: Bal, secret: bytes, *, with_second_factor: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
         "address": bal.address,
         "type": bal.type.value,
@@ -94,7 +108,9 @@ def _bal(home: Path, bal: Bal, secret: bytes) -> dict[str, Any]:
         "idnat": bal.idnat,
         "password": password_for(secret, bal.address),
     }
-    certificate = home / "pki" / "boxes" / f"{bal.address}.pem"
+    if with_second_factor:
+        row["totp"] = base32(second_factor_for(secret, bal.address))
+    certificate = certificate_file(home, bal.address)
     if certificate.exists():
         row |= {"certificate": str(certificate), "key": str(certificate.with_suffix(".key"))}
     return row

@@ -22,6 +22,9 @@ from foundation.database import Database
 from foundation.files import PRIVATE, write_atomically
 from foundation.settings import FILE_NAME, Settings, load
 from foundation.vault import Vault, write_master_key
+from mailserver.signin import certificates
+from mailserver.signin.choosing import Choosing
+from mailserver.signin.second_factor import SecondFactors
 from vaguemestre import fictive, migrate, ports
 from vaguemestre.companions import authority_of, cast_of
 from vaguemestre.errors import SandboxBroken
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
+
+    from foundation.clock import Clock
+    from foundation.database import UnitOfWork
 
 PATIENT_DOMAIN = "patient.mssante.fr"
 HOSTNAME = "localhost"
@@ -62,7 +68,7 @@ def prepare(home: Path) -> None:
     prepare_peers(pki, now)
     _publish(home, pki, now, cast)
     for bal in cast.bals:
-        if bal.type is BalType.APP and not (folder / "boxes" / f"{bal.address}.pem").exists():
+        if bal.type is BalType.APP and not certificate_file(home, bal.address).exists():
             local, _, domain = bal.address.partition("@")
             name = certificate_name(f"{local}.{domain}", bal.structure)
             pki.issue(name, now, purpose=Purpose.ORGANISATION).write(folder / "boxes" / bal.address)
@@ -167,7 +173,10 @@ def _section(values: dict[str, object], name: str) -> dict[str, object]:
 
 
 async def populate(settings: Settings, *, empty: bool) -> None:
-    """The database with its people, once: professionals through the importer, boxes and patients in one unit."""
+    """The database with its people, once: professionals through the importer, boxes and patients in one unit.
+
+    The certificates of the softwares' boxes are bound at every start.
+    """
     key = key_of(settings)
     migrate.upgrade(settings.database_url, key)
     if empty:
@@ -177,18 +186,55 @@ async def populate(settings: Settings, *, empty: bool) -> None:
     database = await Database.open(settings.database_url, key=key)
     try:
         vault = Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
-        if await database.read(lambda connection: find_bal(connection, cast.bals[0].address)) is not None:
-            return
-        importer = Importer(database, clock, ImportPolicy(smallest_share=0.0))
-        for path in write_extracts(settings.home / "directory", cast.bals):
-            for outcome in await importer.load(path):
-                if not isinstance(outcome, Switched):
-                    raise SandboxBroken(f"the fictive directory cannot be imported: {outcome}")
-        names = _account_names(cast)
-        secret = seed(settings.home)
-        await fictive.create_people(database, vault, clock, cast, lambda: password_for(secret, next(names)))
+        if await database.read(lambda connection: find_bal(connection, cast.bals[0].address)) is None:
+            await _make_people(settings, database, vault, clock, cast)
+        await database.write(lambda uow: _bind_certificates(uow, settings.home, clock, cast))
     finally:
         await database.close()
+
+
+async def _make_people(
+    settings: Settings, database: Database, vault: Vault, clock: Clock, cast: fictive.Cast
+) -> None:
+    importer = Importer(database, clock, ImportPolicy(smallest_share=0.0))
+    for path in write_extracts(settings.home / "directory", cast.bals):
+        for outcome in await importer.load(path):
+            if not isinstance(outcome, Switched):
+                raise SandboxBroken(f"the fictive directory cannot be imported: {outcome}")
+    names = _account_names(cast)
+    secret = seed(settings.home)
+    people = await fictive.create_people(
+        database, vault, clock, cast, Choosing(settings), lambda: password_for(secret, next(names))
+    )
+    factors = SecondFactors.of(settings)
+
+    def give_second_factors(uow: UnitOfWork) -> None:
+        for made in people.bals:
+            if made.bal.has_second_factor:
+                known = second_factor_for(secret, made.bal.address)
+                factors.impose(uow, made.owner_id, known, clock.millis())
+
+    await database.write(give_second_factors)
+
+
+def _bind_certificates(uow: UnitOfWork, home: Path, clock: Clock, cast: fictive.Cast) -> None:
+    """The certificate of each software's box opens it, in homes of earlier versions as well."""
+    for bal in cast.bals:
+        file = certificate_file(home, bal.address)
+        found = find_bal(uow.connection, bal.address) if file.exists() else None
+        if found is not None:
+            subject = x509.load_pem_x509_certificate(file.read_bytes()).subject
+            certificates.add(uow, found.owner_id, DistinguishedName.from_x509(subject), clock.millis())
+
+
+def certificate_file(home: Path, address: str) -> Path:
+    """Where the client certificate of a software's box lies; its key is beside it."""
+    return home / "pki" / "boxes" / f"{address}.pem"
+
+
+def second_factor_for(secret: bytes, account: str) -> bytes:
+    """The secret of a fictive person's authenticator application, from the seed and the account's name."""
+    return hmac.digest(secret, b"second factor\0" + account.encode(), hashlib.sha256)[:20]
 
 
 def _account_names(cast: fictive.Cast) -> Iterator[str]:

@@ -15,6 +15,8 @@ from directory.search import search
 from directory.tables import directory_activity, directory_entry
 from foundation.identifiers import OID_TEST, Address, Finess, Ins, Rpps, Siret
 from foundation.passwords import PasswordMemory
+from foundation.settings import Settings
+from mailserver.signin.choosing import Choosing
 from tests.shared_data import shared
 from vaguemestre.fictive import BALS, CAST, DOMAINS, PATIENTS, PROFESSIONALS, create_people
 from vaguemestre.fictive_extracts import ACTIVITY_COLUMNS, MAILBOX_COLUMNS, write_extracts
@@ -43,7 +45,7 @@ def test_every_number_is_fictive_and_has_the_right_key() -> None:
             assert finess is not None
             assert finess.checked
             assert finess.value.startswith("9907")
-    assert len({professional.rpps for professional in PROFESSIONALS}) == len(PROFESSIONALS) == 10
+    assert len({professional.rpps for professional in PROFESSIONALS}) == len(PROFESSIONALS) == 11
     structures = {professional.structure for professional in PROFESSIONALS}
     assert len({structure.siret for structure in structures}) == len(structures)
 
@@ -71,6 +73,7 @@ def test_the_cases_the_rules_need_are_there() -> None:
         assert str(Address.parse(bal.address)) == bal.address
         assert (bal.professional is not None) == (bal.type in {BalType.PER, BalType.CAB})
     assert any(bal.red_list for bal in BALS)
+    assert [bal.type for bal in BALS if bal.has_second_factor] == [BalType.PER]
     assert {bal.professional for bal in BALS if bal.professional} == set(PROFESSIONALS)
 
 
@@ -105,10 +108,11 @@ async def test_the_extracts_go_through_the_importer_without_a_bad_line(
 
 
 async def test_everybody_is_made_with_a_password_of_their_own(
-    database: Database, vault: Vault, clock: FixedClock
+    database: Database, vault: Vault, clock: FixedClock, tmp_path: Path
 ) -> None:
     numbers = itertools.count()
-    people = await create_people(database, vault, clock, CAST, lambda: f"mot-{next(numbers)}")
+    choosing = Choosing(Settings(home=tmp_path))
+    people = await create_people(database, vault, clock, CAST, choosing, lambda: f"mot-{next(numbers)}")
     assert [made.bal for made in people.bals] == list(BALS)
     assert [made.patient for made in people.patients] == list(PATIENTS)
     bals = await database.read(lambda c: list_bals(c))
@@ -132,8 +136,11 @@ async def test_everybody_is_made_with_a_password_of_their_own(
     assert last.password not in repr(last)
 
 
-async def test_people_are_made_all_or_none(database: Database, vault: Vault, clock: FixedClock) -> None:
-    await create_people(database, vault, clock, CAST, lambda: "mot")
+async def test_people_are_made_all_or_none(
+    database: Database, vault: Vault, clock: FixedClock, tmp_path: Path
+) -> None:
+    choosing = Choosing(Settings(home=tmp_path))
+    await create_people(database, vault, clock, CAST, choosing, lambda: "mot")
     with pytest.raises(BalRefused, match="exists already"):
-        await create_people(database, vault, clock, CAST, lambda: "mot")
+        await create_people(database, vault, clock, CAST, choosing, lambda: "mot")
     assert len(await database.read(lambda c: list_bals(c))) == len(BALS)

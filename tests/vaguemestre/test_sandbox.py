@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
@@ -86,6 +87,10 @@ def test_boxes_patients_and_peers_are_whole(sandbox: Serving) -> None:
         assert set(bal) <= {"address", "type", "name", "idnat", "password", "totp", "certificate", "key"}
         assert bal["address"].partition("@")[2] in told["domains"]
     assert {bal["type"] for bal in told["bals"]} == {"PER", "ORG", "APP", "CAB"}
+    assert {bal["type"] for bal in told["bals"] if "certificate" in bal} == {"APP"}
+    (strong,) = (bal for bal in told["bals"] if "totp" in bal)
+    assert strong["type"] == "PER"
+    assert len(base64.b32decode(strong["totp"])) == 20
     for patient in told["patients"]:
         assert set(patient) == {"address", "ins", "name", "birth_date", "state", "minor", "password"}
         assert patient["address"] == f"{patient['ins']}@{told['patient_domain']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,10 +62,18 @@ def test_rights_by_letters_take_the_place_of_a_role(bal: Command) -> None:
         ("--role", "reader", "--rights", "lr"),
         ("--revoke", "--role", "reader"),
         ("--revoke", "--rights", "lr"),
+        ("--rights", "lz"),
+        ("--rights", "r"),
+        ("--role", "queen"),
     ],
 )
-def test_words_that_exclude_each_other_are_wrong_usage(bal: Command, words: tuple[str, ...]) -> None:
-    assert bal("delegate", BOX, "--to", MEMBER, *words).code == 2
+def test_wrong_words_and_words_that_exclude_each_other_are_wrong_usage(
+    bal: Command, words: tuple[str, ...]
+) -> None:
+    said = bal("delegate", BOX, "--to", MEMBER, *words)
+    assert said.code == 2
+    assert "Value error" not in said.err
+    assert bal("show", BOX, "--json").json["members"] == []
 
 
 def test_who_is_revoked_is_no_member(bal: Command) -> None:
@@ -81,8 +90,6 @@ def test_who_is_revoked_is_no_member(bal: Command) -> None:
         ((MEMBER, "--to", OTHER), "bearer"),
         ((BOX, "--to", f"personne@{DOMAIN}"), "personne"),
         ((f"rien@{DOMAIN}", "--to", MEMBER), "rien"),
-        ((BOX, "--to", MEMBER, "--rights", "lz"), "lz"),
-        ((BOX, "--to", MEMBER, "--rights", "r"), "lookup"),
     ],
 )
 def test_what_cannot_be_delegated_is_refused_in_a_sentence(
@@ -100,6 +107,30 @@ def test_whose_the_mark_is_can_be_said_of_a_service_only(bal: Command) -> None:
     bal("seen", MEMBER, "personal").is_refused(MEMBER)
 
 
+def test_a_wrong_word_is_told_as_it_is(bal: Command) -> None:
+    said = bal("seen", BOX, "everybody")
+    assert said.code == 2
+    assert "'everybody' is not one of 'shared', 'personal'" in said.err
+    assert "Value error" not in said.err
+
+
+def test_what_changes_nothing_leaves_no_trace(bal: Command, home: str, vaguemestre: Command) -> None:
+    for whose in ("shared", "personal", "personal", "shared", "shared"):
+        assert bal("seen", BOX, whose, "--json").json == {"address": BOX, "seen": whose}
+    rows = vaguemestre("trail", "show", "--home", home, "--json").json
+    assert [row["outcome"] for row in rows if row["action"] == "bal.seen"] == ["personal", "shared"]
+
+
+def test_the_trail_tells_a_limit_in_words(bal: Command, home: str, vaguemestre: Command) -> None:
+    bal("quota", BOX, "--storage", "1K", "--messages", "none")
+    bal("quota", BOX, "--storage", "default")
+    rows = vaguemestre("trail", "show", "--home", home, "--json").json
+    assert [json.loads(row["detail"]) for row in rows if row["action"] == "bal.quota"] == [
+        {"octets": "1024", "messages": "none"},
+        {"octets": "as in the settings", "messages": "none"},
+    ]
+
+
 def test_a_quota_is_given_and_taken_back(bal: Command) -> None:
     empty = {"address": BOX, "bytes": 0, "bytes_limit": 10 * 1024**3, "messages": 0, "messages_limit": None}
     assert bal("quota", BOX, "--json").json == empty
@@ -108,7 +139,12 @@ def test_a_quota_is_given_and_taken_back(bal: Command) -> None:
     assert bal("quota", BOX, "--storage", "none", "--json").json == given | {"bytes_limit": None}
     assert bal("quota", BOX, "--storage", "default", "--messages", "default", "--json").json == empty
     for wrong in ("20X", "-1", "0", "1.5G", "99999T", "G", ""):
-        bal("quota", BOX, "--storage", wrong).is_refused("limit")
+        for option in ("--storage", "--messages"):
+            said = bal("quota", BOX, option, wrong)
+            assert (said.code, said.out) == (2, "")
+            assert "is no limit" in said.err
+            assert option in said.err
+    assert bal("quota", BOX, "--json").json == empty
 
 
 def test_everything_stands_in_the_trail_without_an_address(

@@ -6,9 +6,11 @@ Exit codes: 0 fine, 1 refused or failed, 2 wrong usage. Errors are one sentence 
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
 from sqlalchemy.exc import DBAPIError
+from typer.core import TyperGroup
 
 from certs.list_faults import ListRefused
 from certs.names import NameMalformed
@@ -25,6 +27,9 @@ from foundation.database import DatabaseUnavailable
 from foundation.database_file import is_damage
 from foundation.settings import SettingsError
 from foundation.vault import BlobDamaged, VaultUnavailable
+from mailserver.signin.application import ApplicationRefused
+from mailserver.signin.certificates import CertificateRefused
+from mailserver.signin.policy import RefusedPasswordsUnreadable
 from vaguemestre.cli import (
     audit,
     bridge,
@@ -45,8 +50,21 @@ from vaguemestre.cli.output import Failed
 from vaguemestre.errors import CannotListen, HomeBusy, SandboxBroken
 from vaguemestre.migrate import SchemaTooNew
 
+
+class _Words(TyperGroup):
+    """The commands; a wrong word is told as it is, without what the library says of its own exception."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
     name="vaguemestre",
+    cls=_Words,
     help="An MSSanté-compatible mail operator: SMTP, IMAP, patient addresses, and the bridge to the patient's record.",
     no_args_is_help=True,
     add_completion=False,
@@ -70,8 +88,10 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(audit.app, name="trail")
 
 _EXPECTED = (
+    ApplicationRefused,
     BalRefused,
     BlobDamaged,
+    CertificateRefused,
     CannotListen,
     CrlRefused,
     DatabaseUnavailable,
@@ -82,6 +102,7 @@ _EXPECTED = (
     NameMalformed,
     PatientRefused,
     PkiUnusable,
+    RefusedPasswordsUnreadable,
     RoutesUnusable,
     SandboxBroken,
     SchemaTooNew,

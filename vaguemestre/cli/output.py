@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mailserver.signin.policy import wrong_length
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -28,8 +30,9 @@ def read_password(from_stdin: bool) -> str:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
         raise Failed("no password: give one with --password-stdin")
-    if len(password) < 12:
-        raise Failed("the password is too short: 12 characters at least")
+    weakness = wrong_length(password)
+    if weakness is not None:
+        raise Failed(f"the password is refused: {weakness}")
     return password
 
 

@@ -10,6 +10,8 @@ from directory.bals import Bal, BalState, BalType, find_bal, list_bals
 from directory.patients import Patient, PatientState, find_patient, list_patients
 from foundation.identifiers import OID_NIR, OID_TEST, Address, Ins, is_idnat, patient_address_ins
 from foundation.passwords import hash_password
+from mailserver.signin.choosing import Choosing, Chosen
+from mailserver.signin.policy import Weakness
 from mailserver.store.quota import QuotaLimits
 from vaguemestre import accounts
 from vaguemestre.cli.opened import Opened, run
@@ -70,12 +72,19 @@ def bal_add(
             raise Failed(
                 f"{idnat} is no national identifier: 8 and an RPPS, 1 and a FINESS, 3 and a SIRET number"
             )
-        password_hash = await hash_password(password)
+        chosen = await _chosen(opened, password, str(parsed), name)
         return await opened.database.write(
             lambda uow: accounts.open_bal(
-                uow, opened.vault, opened.clock, address=address, type=type, name=name, idnat=idnat, password_hash=password_hash
+                uow,
+                opened.vault,
+                opened.clock,
+                address=address,
+                type=type,
+                name=name,
+                idnat=idnat,
+                password=chosen,
             )
-        )  # fmt: skip
+        )
 
     show_one(_bal_row(run(home, work)), as_json=as_json)
 
@@ -144,12 +153,22 @@ def bal_password(address: AddressArgument, home: Home, password_stdin: PasswordS
     password = read_password(password_stdin)
 
     async def work(opened: Opened) -> None:
-        password_hash = await hash_password(password)
+        found = await opened.database.read(lambda connection: find_bal(connection, address))
+        if found is None:
+            raise Failed(f"there is no mailbox {address}")
+        chosen = await _chosen(opened, password, found.address, found.name)
         await opened.database.write(
-            lambda uow: accounts.change_bal_password(uow, opened.clock, address, password_hash)
+            lambda uow: accounts.change_bal_password(uow, opened.clock, address, chosen)
         )
 
     run(home, work)
+
+
+async def _chosen(opened: Opened, password: str, address: str, name: str) -> Chosen:
+    chosen = await Choosing(opened.settings).choose(password, address=address, name=name)
+    if isinstance(chosen, Weakness):
+        raise Failed(f"the password is refused: {chosen}")
+    return chosen
 
 
 def _patient_row(found: Patient) -> dict[str, Any]:

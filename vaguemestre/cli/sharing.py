@@ -103,9 +103,13 @@ def _parsed(letters: str) -> frozenset[Right]:
     try:
         rights = rights_of(letters.lower())
     except ValueError:
-        raise Failed(f"{letters} has a letter that is no right: {rights_text(ALL_RIGHTS)}") from None
+        raise typer.BadParameter(
+            f"{letters} has a letter that is no right: {rights_text(ALL_RIGHTS)}", param_hint="--rights"
+        ) from None
     if Right.LOOKUP not in rights:
-        raise Failed("without l (lookup) no folder is seen: use --revoke to close a mailbox")
+        raise typer.BadParameter(
+            "without l (lookup) no folder is seen: use --revoke to close a mailbox", param_hint="--rights"
+        )
     return rights
 
 
@@ -142,14 +146,18 @@ def bal_quota(
     as_json: Json = False,
 ) -> None:
     """Shows what a mailbox holds and may hold, and changes its limits where some are given."""
+    given = {
+        option: _limit(text, option)
+        for option, text in (("--storage", storage), ("--messages", messages))
+        if text is not None
+    }
 
     async def work(opened: Opened) -> dict[str, Any]:
         box = await opened.database.read(lambda connection: find_bal(connection, address))
         if box is None:
             raise Failed(f"there is no mailbox {address}")
         own = await opened.database.read(lambda connection: quota_of(connection, box.owner_id).own)
-        octets = own[0] if storage is None else _limit(storage)
-        count = own[1] if messages is None else _limit(messages)
+        octets, count = given.get("--storage", own[0]), given.get("--messages", own[1])
         if (octets, count) != own:
             await opened.database.write(
                 lambda uow: accounts.limit_bal(uow, opened.clock, address, octets, count)
@@ -161,7 +169,7 @@ def bal_quota(
     show_one(run(home, work), as_json=as_json)
 
 
-def _limit(text: str) -> int | None:
+def _limit(text: str, option: str) -> int | None:
     word = text.strip().lower()
     if word == "default":
         return None
@@ -170,10 +178,12 @@ def _limit(text: str) -> int | None:
     digits = word.rstrip("kmgt")
     unit = _UNITS.get(word[len(digits) :].upper())
     if unit is None or not digits.isascii() or not digits.isdigit() or len(digits) > 15:
-        raise Failed(f"{text} is no limit: a number, one with K, M, G or T, none, or default")
+        raise typer.BadParameter(
+            f"{text} is no limit: a number, one with K, M, G or T, none, or default", param_hint=option
+        )
     value = int(digits) * unit
     if not 0 < value <= _LARGEST:
-        raise Failed(f"{text} is no limit: from 1 to {_LARGEST}, or none")
+        raise typer.BadParameter(f"{text} is no limit: from 1 to {_LARGEST}, or none", param_hint=option)
     return value
 
 
