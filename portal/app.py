@@ -13,15 +13,18 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from portal.attachments import AttachmentPages
-from portal.context import PortalContext
+from portal.context import PATIENT_HOME, PortalContext
 from portal.conversations import ConversationPages
 from portal.documents import DocumentPages
 from portal.guard import Guard
 from portal.health import HealthPages
 from portal.live import Live
 from portal.pages import Pages
+from portal.professional.routes import professional_routes
+from portal.professional.signing_in import SigningIn
+from portal.session_list import PatientSessionPages
 from portal.setup.discovery import DiscoveryPages
-from portal.signin import HOME, SignInPages
+from portal.signin import SignInPages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +47,7 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
     """
     pages = Pages(context)
     live = Live(context)
+    professionals = SigningIn(context, pages)
 
     async def refuse(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -58,12 +62,14 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
 
     app = Starlette(
         routes=[
-            *SignInPages(context, pages).routes(),
+            *SignInPages(context, pages, professionals).routes(),
             Route("/patient", _home, methods=["GET"]),
             Route("/patient/", _home, methods=["GET"]),
             *ConversationPages(context, pages, live).routes(),
             *AttachmentPages(context, pages).routes(),
             *DocumentPages(context, pages).routes(),
+            *PatientSessionPages(context, pages).routes(),
+            *professional_routes(context, pages, professionals),
             *HealthPages(context).routes(),
             *DiscoveryPages(context.settings, context.clock).routes(),
             *extra,
@@ -77,4 +83,4 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
 
 
 async def _home(request: Request) -> Response:
-    return RedirectResponse(HOME, 303)
+    return RedirectResponse(PATIENT_HOME, 303)

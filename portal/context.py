@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from directory.patients import patient_of
 from portal import sessions
+from portal.professional import visit as professional
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from sqlalchemy import Connection
 
     from certs.trust import TrustSpace
     from directory.patients import Patient
+    from directory.psc.relying_party import RelyingParty
     from dmp_bridge.intake import Bridge
     from foundation.clock import Clock
     from foundation.database import Database
@@ -26,13 +25,19 @@ if TYPE_CHECKING:
     from foundation.vault import Vault
     from mailserver.patient_reply import PatientDesk
     from mailserver.reading_receipt import ReceiptDesk
+    from mailserver.signin.desk import SignIn
+    from mailserver.signin.second_factor import SecondFactors
     from portal.sessions import Session
+
+PATIENT_HOME = "/patient/conversations"
+PROFESSIONAL_HOME = "/pro/"
 
 
 @dataclass(frozen=True, slots=True)
 class PortalContext:
-    """The parts of the house behind the pages. `pause` holds a refused sign-in back; tests replace it.
+    """The parts of the house behind the pages.
 
+    `psc` is the house as a relying party of Pro Santé Connect, where it is one.
     `/health` tells of the `trust` space and `/metrics` shows the `metrics` where there are any.
     """
 
@@ -45,7 +50,9 @@ class PortalContext:
     desk: PatientDesk
     receipts: ReceiptDesk
     bridge: Bridge
-    pause: Callable[[float], Awaitable[object]] = field(default=asyncio.sleep)
+    sign_in: SignIn
+    factors: SecondFactors
+    psc: RelyingParty | None = None
     trust: TrustSpace | None = None
     metrics: Metrics | None = None
 
@@ -61,6 +68,17 @@ class PortalContext:
             return Visit(session, patient)
 
         return self.database.read_now(query)
+
+    def professional(self, token: str | None) -> professional.Visit | None:
+        """The professional who holds a session's token, and the box that is open; None as `visit`."""
+        now = self.clock.millis()
+        return self.database.read_now(lambda connection: professional.find(connection, token, now))
+
+    def home_of(self, token: str | None) -> str | None:
+        """The first page of who holds a session's token; None when nobody does."""
+        if self.visit(token) is not None:
+            return PATIENT_HOME
+        return PROFESSIONAL_HOME if self.professional(token) is not None else None
 
 
 @dataclass(frozen=True, slots=True)

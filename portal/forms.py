@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -16,7 +16,7 @@ from portal.pages import check_origin
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from portal.context import Visit
+    from portal.sessions import Session
 
 TEXT_BYTES = 2 * 1024 * 1024
 """Far more than an answer may have: a text that is too long comes back to the person who wrote it."""
@@ -24,6 +24,13 @@ FILES = 10
 _FIELDS = 20
 _BOUNDS = ("Too many", "Part exceeded", "Field exceeded")
 _IN_MEMORY = 1 << 40
+
+
+class Visitor(Protocol):
+    """Whoever has a session: a patient, a professional."""
+
+    @property
+    def session(self) -> Session: ...
 
 
 class _InMemoryParser(MultiPartParser):
@@ -107,19 +114,19 @@ async def _parse_multipart(request: Request) -> Form:
     return await _read(posted)
 
 
-async def read_own_form(request: Request, visit: Visit) -> Form:
+async def read_own_form(request: Request, visit: Visitor) -> Form:
     """A form that one of this visit's pages made; 403 for any other (a forged or outdated one)."""
     check_origin(request)
     return _own(await read_form(request), visit)
 
 
-async def read_own_answer(request: Request, visit: Visit) -> Form:
+async def read_own_answer(request: Request, visit: Visitor) -> Form:
     """As `read_own_form`; a `problem` with the files is the caller's to tell, beside the fields."""
     check_origin(request)
     return _own(await _parse(request), visit)
 
 
-def _own(form: Form, visit: Visit) -> Form:
+def _own(form: Form, visit: Visitor) -> Form:
     if not visit.session.owns_form(form.get("csrf")):
         raise HTTPException(HTTPStatus.FORBIDDEN)
     return form

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Endpoint = Callable[[Request], Awaitable[Response]]
 
 EXPIRED = "/?motif=session"
+WRONG = "Identifiant ou mot de passe incorrect."
+"""Said of every sign-in that fails: it tells neither which accounts exist nor whose they are."""
 
 SENTENCES: Mapping[int, tuple[str, str]] = {
     400: ("Demande illisible", "Votre navigateur a envoyé une demande que nous n’avons pas pu lire."),
@@ -69,6 +71,7 @@ class Pages:
             moment=lambda millis: shown.moment(millis, context.clock.millis()),
         )
         self._templates.globals["sandbox"] = context.settings.sandbox
+        self._templates.globals["psc"] = context.psc is not None
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:
         """The text of a template that is no whole page."""
@@ -93,15 +96,39 @@ class Pages:
             "error.html", {"title": title, "sentence": sentence, "status": status}, status=status
         )
 
+    def sign_in(
+        self,
+        *,
+        notice: str | None = None,
+        refusal: str | None = None,
+        username: str = "",
+        status: int = 200,
+        retry_seconds: int | None = None,
+    ) -> HTMLResponse:
+        """The sign-in page, with why somebody is there or was not let in."""
+        values = {"notice": notice, "refusal": refusal, "username": username}
+        response = self.anonymous("signin.html", values, status=status)
+        if retry_seconds is not None:
+            response.headers["Retry-After"] = str(retry_seconds)
+        return response
+
+    def turned_away(self, token: str | None) -> Response:
+        """For who may not see a page: to their own pages where they have some, else to the sign-in page."""
+        home = self._context.home_of(token)
+        if home is not None:
+            return RedirectResponse(home, 303)
+        response = RedirectResponse(EXPIRED if token is not None else "/", 303)
+        sessions.drop_cookie(response)
+        return response
+
     def signed_in(self, endpoint: PatientEndpoint) -> Endpoint:
         """The endpoint for patients with a live session; everybody else is sent to the sign-in page."""
 
         async def page(request: Request) -> Response:
-            visit = self._context.visit(request.cookies.get(sessions.COOKIE))
+            token = request.cookies.get(sessions.COOKIE)
+            visit = self._context.visit(token)
             if visit is None:
-                response = RedirectResponse(EXPIRED if sessions.COOKIE in request.cookies else "/", 303)
-                sessions.drop_cookie(response)
-                return response
+                return self.turned_away(token)
             await self._touch(visit)
             return await endpoint(request, visit)
 

@@ -11,10 +11,12 @@ from starlette.routing import Route
 from directory.patients import Patient, PatientState, find_patient, set_patient_state
 from foundation import trail
 from foundation.identifiers import Ins, patient_address_ins
-from mailserver.signin.brake import LOCK_MILLIS
 from portal import sessions
+from portal.context import PATIENT_HOME
+from portal.devices import device_of
 from portal.forms import read_form, read_own_form
-from portal.pages import check_origin
+from portal.pages import WRONG, check_origin
+from portal.professional.signing_in import LOCKED, RETRY_SECONDS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -23,18 +25,18 @@ if TYPE_CHECKING:
     from foundation.database import UnitOfWork
     from mailserver.signin.brake import Attempt
     from portal.context import PortalContext, Visit
+    from portal.devices import Device
     from portal.pages import Pages
+    from portal.professional.signing_in import SigningIn
     from portal.sessions import Session
 
-HOME = "/patient/conversations"
 _LONGEST_USERNAME = 320
 
 _NOTICES = {
     "session": "Votre session a pris fin : identifiez-vous de nouveau.",
     "sortie": "Vous êtes déconnecté.",
+    "code": "Le délai pour donner le code est passé : identifiez-vous de nouveau.",
 }
-_LOCKED = "Trop d’essais manqués : réessayez dans un quart d’heure."
-_WRONG = "Identifiant ou mot de passe incorrect."
 _CLOSED = {
     PatientState.OPPOSED: "Vous vous êtes opposé à l’ouverture de votre espace : il n’y a ni messages ni documents à lire.",
     PatientState.CLOSED: "Votre espace est fermé : vos messages et vos documents ne sont plus accessibles en ligne.",
@@ -51,9 +53,10 @@ class _Refused:
 class SignInPages:
     """`/` and `/session`."""
 
-    def __init__(self, context: PortalContext, pages: Pages) -> None:
+    def __init__(self, context: PortalContext, pages: Pages, professionals: SigningIn) -> None:
         self._context = context
         self._pages = pages
+        self._professionals = professionals
 
     def routes(self) -> list[Route]:
         """The routes of the door."""
@@ -64,42 +67,41 @@ class SignInPages:
         ]
 
     async def form(self, request: Request) -> Response:
-        """The sign-in page; who is signed in already goes on to the messages."""
-        if self._context.visit(request.cookies.get(sessions.COOKIE)) is not None:
-            return RedirectResponse(HOME, 303)
-        notice = _NOTICES.get(request.query_params.get("motif", ""))
-        return self._pages.anonymous("signin.html", {"notice": notice, "refusal": None, "username": ""})
+        """The sign-in page; who is signed in already goes on to their own pages."""
+        home = self._context.home_of(request.cookies.get(sessions.COOKIE))
+        if home is not None:
+            return RedirectResponse(home, 303)
+        return self._pages.sign_in(notice=_NOTICES.get(request.query_params.get("motif", "")))
 
     async def begin(self, request: Request) -> Response:
         """Signs in: 303 and a cookie, or the page again with the reason (401, 403, 429)."""
         check_origin(request)
         form = await read_form(request)
         username = form.get("username").strip()[:_LONGEST_USERNAME]
-        peer = request.client.host if request.client is not None else ""
-        opened = await self._open(username, form.get("password"), peer)
+        if self._professionals.takes(username):
+            return await self._professionals.begin(request, username, form.get("password"))
+        opened = await self._open(username, form.get("password"), device_of(request))
         if isinstance(opened, _Refused):
-            response = self._pages.anonymous(
-                "signin.html",
-                {"notice": None, "refusal": opened.sentence, "username": username},
+            return self._pages.sign_in(
+                refusal=opened.sentence,
+                username=username,
                 status=opened.status,
+                retry_seconds=opened.retry_seconds,
             )
-            if opened.retry_seconds is not None:
-                response.headers["Retry-After"] = str(opened.retry_seconds)
-            return response
         # A session that this browser held before is ended: two people may share a computer.
         previous = request.cookies.get(sessions.COOKIE)
         if previous is not None:
             await self._context.database.write(lambda uow: sessions.end(uow, previous))
-        answer = RedirectResponse(HOME, 303)
+        answer = RedirectResponse(PATIENT_HOME, 303)
         sessions.set_cookie(answer, opened)
         return answer
 
-    async def _open(self, username: str, password: str, peer: str) -> Session | _Refused:
+    async def _open(self, username: str, password: str, device: Device) -> Session | _Refused:
         database, brake = self._context.database, self._context.sign_in.brake
         ins = _ins_of(username, self._context.settings.patient_domain)
-        attempt = brake.begin(ins or username.lower(), peer)
+        attempt = brake.begin(ins or username.lower(), device.peer)
         if attempt is None:
-            return _Refused(_LOCKED, 429, LOCK_MILLIS // 1000)
+            return _Refused(LOCKED, 429, RETRY_SECONDS)
         patient = database.read_now(lambda connection: find_patient(connection, ins)) if ins else None
         stored = patient.password_hash if patient is not None else None
         try:
@@ -109,23 +111,23 @@ class SignInPages:
             raise
         if not is_right or patient is None:
             await brake.failed(attempt, lambda uow: _refuse(uow, patient, "wrong_password"))
-            return _Refused(_WRONG, 401)
+            return _Refused(WRONG, 401)
         try:
             if not patient.may_sign_in:
                 await database.write(lambda uow: _refuse(uow, patient, patient.state.value))
-                return _Refused(_CLOSED.get(patient.state, _WRONG), 403)
-            return await database.write(lambda uow: self._accept(uow, patient, attempt))
+                return _Refused(_CLOSED.get(patient.state, WRONG), 403)
+            return await database.write(lambda uow: self._accept(uow, patient, attempt, device))
         finally:
             brake.release(attempt)
 
-    def _accept(self, uow: UnitOfWork, patient: Patient, attempt: Attempt) -> Session:
+    def _accept(self, uow: UnitOfWork, patient: Patient, attempt: Attempt, device: Device) -> Session:
         now, who = self._context.clock.millis(), f"patient:{patient.owner_id}"
         self._context.sign_in.brake.succeeded(uow, attempt)
         if patient.state is PatientState.NOT_ACTIVATED:
             set_patient_state(uow, patient.ins, PatientState.ACTIVATED, now)
             trail.append(uow, "patient.activated", actor=who, subject=who, outcome="activated")
         trail.append(uow, "signin.accepted", actor=who, subject=who, outcome="accepted")
-        return sessions.begin(uow, patient.owner_id, now)
+        return sessions.begin(uow, patient.owner_id, now, device=device)
 
     async def end(self, request: Request, visit: Visit) -> Response:
         """Signs out."""

@@ -1,8 +1,8 @@
-"""The portal's tables: who is signed in, and how often somebody tried and failed."""
+"""The portal's tables: who is signed in and half signed in."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table
 
 from foundation.database import metadata
 
@@ -11,19 +11,32 @@ portal_session = Table(
     metadata,
     # The token itself is only in the person's cookie: whoever reads this table cannot sign in with it.
     Column("token_hash", String(64), primary_key=True),
+    Column("public_id", String(16), nullable=False),
     Column("owner_id", ForeignKey("vault_owner.id", ondelete="CASCADE"), nullable=False),
+    Column("person_id", ForeignKey("vault_owner.id", ondelete="CASCADE")),
+    Column("strength", String(8), nullable=False),
+    Column("credential", LargeBinary, nullable=False),
+    Column("agent", String(64), nullable=False),
+    Column("peer", String(64), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
+    Column("pocket", LargeBinary),
     Index("portal_session_by_owner", "owner_id"),
+    Index("portal_session_by_person", "person_id"),
     Index("portal_session_by_age", "created_at"),
 )
+"""`owner_id` is the box that is open, `person_id` the own box of a delegate who opened it; `public_id` names the
+session to its person; `pocket` is sealed under the token (portal/pocket.py)."""
 
-portal_attempt = Table(
-    "portal_attempt",
+portal_half_open = Table(
+    "portal_half_open",
     metadata,
-    Column("key_hash", String(64), primary_key=True),
-    Column("attempts", Integer, nullable=False),
-    Column("since_at", BigInteger, nullable=False),
-    Index("portal_attempt_by_age", "since_at"),
+    Column("token_hash", String(64), primary_key=True),
+    Column("owner_id", ForeignKey("vault_owner.id", ondelete="CASCADE"), nullable=False),
+    Column("credential", LargeBinary, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("portal_half_open_by_owner", "owner_id"),
+    Index("portal_half_open_by_age", "created_at"),
 )
-"""Attempts to sign in since `since_at`, by account, network address and the two together, all hashed."""
+"""Professionals whose password was right and whose second factor is awaited."""

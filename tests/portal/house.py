@@ -17,6 +17,7 @@ from foundation.passwords import PasswordMemory, hash_password
 from mailserver.envelope import Accepted
 from mailserver.patient_reply import PatientDesk
 from mailserver.reading_receipt import ReceiptDesk
+from mailserver.signin.desk import SignIn
 from portal.app import PortalContext, application
 from tests.mailserver.place import PATIENTS, Place, envelope, letter, patient_address
 from vaguemestre.bridging import handlers
@@ -53,13 +54,18 @@ class Pauses:
 class House:
     """The place of the delivery tests with a bridge and a portal on top."""
 
-    def __init__(self, place: Place, vault: Vault, events: Events, clock: FixedClock) -> None:
+    def __init__(
+        self, place: Place, vault: Vault, events: Events, clock: FixedClock, psc: Any = None
+    ) -> None:
         self.place = place
         self.clock = clock
         self.pauses = Pauses()
         self.bridge = Bridge(place.database, vault, clock, place.settings)
         self.desk = PatientDesk(place.router, place.database, clock, place.settings)
         self.receipts = ReceiptDesk(place.router, place.database, vault, clock, place.settings)
+        self.sign_in = SignIn(
+            place.database, clock, place.settings, pause=self.pauses, vault=vault, master_key=bytes(32)
+        )
         self.context = PortalContext(
             settings=place.settings,
             database=place.database,
@@ -70,7 +76,9 @@ class House:
             desk=self.desk,
             receipts=self.receipts,
             bridge=self.bridge,
-            pause=self.pauses,
+            sign_in=self.sign_in,
+            factors=self.sign_in.factors,
+            psc=psc,
         )
         self.app: Starlette = application(self.context)
         jobs = handlers(self.bridge, place.router, self.receipts, place.settings, clock)
@@ -78,9 +86,19 @@ class House:
 
     @classmethod
     def build(
-        cls, database: Database, vault: Vault, events: Events, clock: FixedClock, home: Path, **values: Any
+        cls,
+        database: Database,
+        vault: Vault,
+        events: Events,
+        clock: FixedClock,
+        home: Path,
+        *,
+        psc: Any = None,
+        **values: Any,
     ) -> House:
-        return cls(Place(database, vault, clock, home, **{"sandbox": True, **values}), vault, events, clock)
+        """`psc` stands for the relying party of Pro Santé Connect."""
+        place = Place(database, vault, clock, home, **{"sandbox": True, **values})
+        return cls(place, vault, events, clock, psc)
 
     async def patient(self, number: str = DOMINIQUE, state: str = PatientState.ACTIVATED) -> Patient:
         """A patient who signs in with PASSWORD."""
