@@ -1,4 +1,4 @@
-"""Thunderbird without a screen, on a profile made for one box, driven over its remote protocol (Marionette)."""
+"""Thunderbird without a screen, on a profile of its own, driven over its remote protocol (Marionette)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from benchmarks.target import free_ports
 from tests.interop.service import program
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.interop.service import Bal, Service
+
+    Preference = str | int | bool
 
 _START_SECONDS = 60
 
@@ -32,49 +35,34 @@ const finish = arguments[arguments.length - 1];
 """
 
 
-class Thunderbird:
-    """Started with an IMAP account over STARTTLS-less loopback; ended with everything it started."""
+_PREFERENCES: Mapping[str, Preference] = {
+    "mail.shell.checkDefaultClient": False,
+    "mail.rights.version": 1,
+    "mailnews.start_page.enabled": False,
+    "app.update.enabled": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "toolkit.telemetry.enabled": False,
+    "extensions.update.enabled": False,
+    "network.dns.disableIPv6": True,
+}
 
-    def __init__(self, service: Service, bal: Bal, folder: Path) -> None:
+
+class Program:
+    """Thunderbird on a new profile with some preferences; ended with everything it started."""
+
+    prelude = "const finish = arguments[arguments.length - 1];"
+
+    def __init__(self, folder: Path, preferences: Mapping[str, Preference]) -> None:
         self._folder = folder
         self._profile = folder / "profile"
         self._profile.mkdir()
         (self._port,) = free_ports(1)
         self._count = 0
         self._hanging_up = ExitStack()
-        preferences: dict[str, str | int | bool] = {
-            "marionette.port": self._port,
-            "mail.accountmanager.accounts": "account1",
-            "mail.accountmanager.defaultaccount": "account1",
-            "mail.account.account1.server": "server1",
-            "mail.account.account1.identities": "id1",
-            "mail.identity.id1.useremail": bal.address,
-            "mail.identity.id1.fullName": bal.name,
-            "mail.identity.id1.valid": True,
-            "mail.server.server1.type": "imap",
-            "mail.server.server1.hostname": "127.0.0.1",
-            "mail.server.server1.port": service.port("imap_plain"),
-            "mail.server.server1.userName": bal.address,
-            "mail.server.server1.name": "box",
-            "mail.server.server1.socketType": 0,
-            "mail.server.server1.authMethod": 3,
-            "mail.server.server1.login_at_startup": False,
-            "mail.server.server1.use_idle": True,
-            "mail.server.server1.offline_download": True,
-            "mail.server.server1.autosync_offline_stores": True,
-            "mail.shell.checkDefaultClient": False,
-            "mail.rights.version": 1,
-            "mailnews.start_page.enabled": False,
-            "app.update.enabled": False,
-            "datareporting.policy.dataSubmissionEnabled": False,
-            "toolkit.telemetry.enabled": False,
-            "extensions.update.enabled": False,
-            "network.dns.disableIPv6": True,
-        }
+        all_of_them = {**_PREFERENCES, **preferences, "marionette.port": self._port}
         (self._profile / "user.js").write_text(
-            "".join(f'user_pref("{name}", {json.dumps(value)});\n' for name, value in preferences.items())
+            "".join(f'user_pref("{name}", {json.dumps(value)});\n' for name, value in all_of_them.items())
         )
-        self._password, self._login = bal.password, bal.address
 
     def __enter__(self) -> Self:
         with (self._folder / "output").open("wb") as output:
@@ -91,7 +79,7 @@ class Thunderbird:
             )  # fmt: skip
         try:
             self._connect()
-            self._sign_in()
+            self._begin()
         except BaseException:
             self.__exit__()
             raise
@@ -102,6 +90,9 @@ class Thunderbird:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(10)
+
+    def _begin(self) -> None:
+        """What is done before the first script."""
 
     def _connect(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -137,22 +128,10 @@ class Thunderbird:
 
     def run(self, script: str, *arguments: Any) -> Any:
         """Runs a script with privileges; it calls finish(value). `arguments` are its own."""
-        body = f"{_PRELUDE}\ntry {{ {script} }} catch (error) {{ finish({{error: String(error)}}); }}"
+        body = f"{self.prelude}\ntry {{ {script} }} catch (error) {{ finish({{error: String(error)}}); }}"
         found = self._call("WebDriver:ExecuteAsyncScript", {"script": body, "args": list(arguments)})["value"]
         assert not (isinstance(found, dict) and "error" in found), found
         return found
-
-    def _sign_in(self) -> None:
-        """Keeps the password as if it had been typed and remembered."""
-        self.run(
-            """
-            const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
-            login.init("imap://127.0.0.1", null, "imap://127.0.0.1", arguments[0], arguments[1], "", "");
-            Services.logins.addLoginAsync(login).then(() => finish(true));
-            """,
-            self._login,
-            self._password,
-        )
 
     def eventually(self, expression: str, *arguments: Any, seconds: float = 30) -> Any:
         """Waits until an expression is true; its value."""
@@ -163,3 +142,47 @@ class Thunderbird:
                 return found
             assert time.monotonic() < deadline, f"{expression}: not after {seconds} s"
             time.sleep(0.2)
+
+
+class Thunderbird(Program):
+    """With an IMAP account over STARTTLS-less loopback."""
+
+    prelude = _PRELUDE
+
+    def __init__(self, service: Service, bal: Bal, folder: Path) -> None:
+        self._password, self._login = bal.password, bal.address
+        super().__init__(
+            folder,
+            {
+                "mail.accountmanager.accounts": "account1",
+                "mail.accountmanager.defaultaccount": "account1",
+                "mail.account.account1.server": "server1",
+                "mail.account.account1.identities": "id1",
+                "mail.identity.id1.useremail": bal.address,
+                "mail.identity.id1.fullName": bal.name,
+                "mail.identity.id1.valid": True,
+                "mail.server.server1.type": "imap",
+                "mail.server.server1.hostname": "127.0.0.1",
+                "mail.server.server1.port": service.port("imap_plain"),
+                "mail.server.server1.userName": bal.address,
+                "mail.server.server1.name": "box",
+                "mail.server.server1.socketType": 0,
+                "mail.server.server1.authMethod": 3,
+                "mail.server.server1.login_at_startup": False,
+                "mail.server.server1.use_idle": True,
+                "mail.server.server1.offline_download": True,
+                "mail.server.server1.autosync_offline_stores": True,
+            },
+        )
+
+    def _begin(self) -> None:
+        """Keeps the password as if it had been typed and remembered."""
+        self.run(
+            """
+            const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
+            login.init("imap://127.0.0.1", null, "imap://127.0.0.1", arguments[0], arguments[1], "", "");
+            Services.logins.addLoginAsync(login).then(() => finish(true));
+            """,
+            self._login,
+            self._password,
+        )
