@@ -21,12 +21,12 @@ _RSA_BITS = 2048
 class SigningKeys:
     """The keys of a home as they are now: the file is read again when it has changed.
 
-    Raises SandboxBroken where a home never had keys; a file that is lost later leaves the keys that were read.
+    Raises SandboxBroken where a home never had keys; a file that is lost or damaged later leaves the keys that were read.
     """
 
     def __init__(self, home: Path) -> None:
         self._path = keys_file(home)
-        self._stamp: tuple[int, ...] = ()
+        self._stamp: tuple[int, ...] | None = None
         self._read()
 
     def signing(self, algorithm: Algorithm) -> RSAKey | ECKey:
@@ -44,18 +44,15 @@ class SigningKeys:
         return dict(self.verifying().as_dict(private=False))
 
     def _read(self) -> None:
-        try:
-            found = self._path.stat()
-        except OSError as error:
-            if self._stamp:
-                return
-            raise SandboxBroken(
-                f"{self._path} does not exist: `vaguemestre sandbox` makes it at its start"
-            ) from error
-        stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
+        stamp = _stamp(self._path)
         if stamp == self._stamp:
             return
-        current, previous = _load(self._path)
+        try:
+            current, previous = _load(self._path)
+        except SandboxBroken:
+            if self._stamp is not None:
+                return
+            raise
         self._current = {Algorithm(str(key.alg)): key for key in current}
         self._all = KeySet([*current, *previous])
         self._stamp = stamp
@@ -77,7 +74,6 @@ def rotate(home: Path, *, keep_old: bool) -> list[str]:
 
     Raises SandboxBroken where there are no keys yet.
     """
-    SigningKeys(home)
     former, _ = _load(keys_file(home))
     made = _new()
     _save(home, made, former if keep_old else [])
@@ -86,7 +82,6 @@ def rotate(home: Path, *, keep_old: bool) -> list[str]:
 
 def states(home: Path) -> list[dict[str, str]]:
     """The id, algorithm and state of every key, the current ones first. Raises SandboxBroken."""
-    SigningKeys(home)
     return [
         {"kid": str(key.kid), "alg": str(key.alg), "state": state}
         for state, keys in zip(("current", "previous"), _load(keys_file(home)), strict=True)
@@ -111,10 +106,21 @@ def _save(home: Path, current: list[RSAKey | ECKey], previous: list[RSAKey | ECK
     write_atomically(file, json.dumps(values).encode(), PRIVATE)
 
 
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
 def _load(path: Path) -> tuple[list[RSAKey | ECKey], list[RSAKey | ECKey]]:
+    """The current keys and those before them. Raises SandboxBroken."""
     try:
         values = json.loads(path.read_bytes())
         return [_key(each) for each in values["current"]], [_key(each) for each in values["previous"]]
+    except FileNotFoundError as error:
+        raise SandboxBroken(f"{path} does not exist: `vaguemestre sandbox` makes it at its start") from error
     except (OSError, ValueError, KeyError, TypeError, JoseError) as error:
         raise SandboxBroken(f"{path} cannot be read: remove it, and the next start makes new keys") from error
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Endpoint = Callable[[Request], Awaitable[Response]]
 
 _PARAMETERS = 40
-_LONGEST = 8 * 1024
+_LONGEST = 16 * 1024
 _FORM = "application/x-www-form-urlencoded"
 _NEVER_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
