@@ -1,0 +1,321 @@
+"""The rules on an IHE_XDM archive: its tree, its names, and each document against METADATA.XML (IHE ITI-32)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from dmp_bridge import archive as archives
+from dmp_bridge.archive import ArchiveRefused, IgnoredBecause, unpack
+from dmp_bridge.check.cda_rules import inspect_cda
+from dmp_bridge.check.described import Description, describe
+from dmp_bridge.check.ins_rules import Identity, check_agreement
+from dmp_bridge.check.ledger import Ledger, quote
+from dmp_bridge.check.metadata_rules import (
+    check_against_cda,
+    check_metadata,
+    check_patient_ids,
+    identities,
+    is_french,
+)
+from dmp_bridge.check.pdf_rules import check_pdf
+from dmp_bridge.sniff import FileType, sniff
+from dmp_bridge.xdm import SENTENCES as PACKAGE_SENTENCES
+from dmp_bridge.xdm import PackagedDocument, PackageFault, PackageRefused, is_package, read_package
+from dmp_bridge.xml import XmlFault
+
+if TYPE_CHECKING:
+    from dmp_bridge.archive import Archive, Entry
+    from dmp_bridge.check.report import Finding, Surroundings
+
+_SHORT_NAME = re.compile(r"[A-Z0-9_]{1,8}(?:\.[A-Z0-9_]{1,3})?", re.ASCII)
+_SHORT_FOLDER = re.compile(r"[A-Z0-9_]{1,8}", re.ASCII)
+_METADATA = "METADATA.XML"
+_FOLDER = "IHE_XDM"
+_EDITOR_LEFTOVERS = (".swp", ".swo", ".bak", ".tmp", ".orig", "~")
+_SYSTEM_LEFTOVERS = frozenset({"thumbs.db", "desktop.ini"})
+_UNSAFE = {
+    IgnoredBecause.CLIMBS: "Le nom sort de l'archive (..).",
+    IgnoredBecause.ABSOLUTE: "Le nom est un chemin absolu.",
+    IgnoredBecause.LINK: "L'entrée est un lien symbolique.",
+    IgnoredBecause.NAME: "Le nom est vide, trop long ou contient un caractère de contrôle.",
+}
+_RULE_OF_FAULT = {
+    PackageFault.MISSING_FILE: "XDM-URI",
+    PackageFault.OUTSIDE_FILE: "XDM-URI",
+    PackageFault.WRONG_SIZE: "XDM-TAILLE",
+    PackageFault.WRONG_HASH: "XDM-HASH",
+}
+_ADVICE_OF_FAULT = {
+    PackageFault.MISSING_FILE: "Joindre le document, ou corriger le Slot URI.",
+    PackageFault.OUTSIDE_FILE: "Écrire un URI relatif au répertoire de METADATA.XML, dans l'archive.",
+    PackageFault.WRONG_SIZE: "Calculer la taille en octets sur le fichier tel qu'il est dans l'archive.",
+    PackageFault.WRONG_HASH: "Calculer le SHA-1 sur le fichier tel qu'il est dans l'archive.",
+}
+
+
+def examine_archive(name: str, data: bytes, surroundings: Surroundings) -> list[Finding]:
+    """The findings on one zip: the archive, each METADATA.XML, each document, and whose they are."""
+    ledger = Ledger(name)
+    ledger.open("XDM-ZIP", "L'archive s'ouvre.")
+    try:
+        archive = unpack(data)
+    except ArchiveRefused as refused:
+        advice = "Joindre une archive ZIP ordinaire, non chiffrée et intacte."
+        ledger.fault("XDM-ZIP", "", archives.SENTENCES[refused.fault], advice)
+        return ledger.findings
+    ledger.open("XDM-SUR", "Aucun nom ne sort de l'archive.")
+    ledger.open("XDM-UNIQUE", "Aucun contenu n'est répété.")
+    for ignored in archive.ignored:
+        if ignored.because is IgnoredBecause.REPEATED:
+            ledger.fault(
+                "XDM-UNIQUE", ignored.name, "Le fichier est deux fois dans l'archive.", "L'y mettre une fois."
+            )
+        else:
+            advice = "Utiliser des noms relatifs, sans .. ni lien."
+            ledger.fault("XDM-SUR", ignored.name, _UNSAFE[ignored.because], advice)
+    if not is_package(archive, name):
+        ledger.aside("XDM-DOSSIER", "Cette archive n'est pas un paquet IHE_XDM.")
+        return ledger.findings
+    return _examine_package(ledger, archive, surroundings)
+
+
+def _examine_package(ledger: Ledger, archive: Archive, surroundings: Surroundings) -> list[Finding]:
+    files = [entry for entry in archive.entries if not _is_leftover(entry)]
+    ledger.open("XDM-DOSSIER", "Le dossier IHE_XDM est à la racine.")
+    ledger.open("XDM-RACINE", "README.TXT et INDEX.HTM sont à la racine.")
+    ledger.open("XDM-NOMS", "Les noms sont en majuscules, au format 8.3.")
+    ledger.open("XDM-RESTES", "Aucun fichier de système ou d'éditeur.")
+    _check_leftovers(ledger, archive)
+    _check_tree(ledger, files)
+    _check_names(ledger, files)
+    try:
+        package = read_package(archive)
+    except PackageRefused as refused:
+        _check_unreadable(ledger, files, refused.fault)
+        return ledger.findings
+    descriptions = _describe(ledger, files)
+    found = _check_subsets(ledger, descriptions)
+    found += _check_documents(ledger, package.documents, descriptions)
+    agreement = Ledger("")
+    if any(is_french(description) for description in descriptions.values()):
+        check_agreement(agreement, found, surroundings)
+    return [*ledger.findings, *agreement.findings]
+
+
+def _is_leftover(entry: Entry) -> bool:
+    last = entry.segments[-1].lower()
+    return (
+        any(part.lower() == "__macosx" or part.startswith(".") for part in entry.segments)
+        or last in _SYSTEM_LEFTOVERS
+        or last.endswith(_EDITOR_LEFTOVERS)
+    )
+
+
+def _check_leftovers(ledger: Ledger, archive: Archive) -> None:
+    """One fault per leftover; a folder of them, such as `__MACOSX`, is one."""
+    told = set()
+    for entry in archive.entries:
+        if not _is_leftover(entry):
+            continue
+        parts = entry.segments
+        cut = next(
+            (at + 1 for at, part in enumerate(parts) if part.lower() == "__macosx" or part.startswith(".")),
+            len(parts),
+        )
+        place = "/".join(parts[:cut]) + ("/" if cut < len(parts) else "")
+        if place not in told:
+            told.add(place)
+            advice = "Construire l'archive par programme, sans les fichiers du système ou de l'éditeur."
+            ledger.fault("XDM-RESTES", place, "Ce fichier n'a rien à faire dans l'archive.", advice)
+
+
+def _check_tree(ledger: Ledger, files: list[Entry]) -> None:
+    roots = {entry.segments[0] for entry in files if len(entry.segments) > 1}
+    names = {entry.segments[0] for entry in files if len(entry.segments) == 1}
+    wrappers = sorted(
+        {entry.segments[0] for entry in files for part in entry.segments[1:-1] if part.upper() == _FOLDER}
+    )
+    if not any(root.upper() == _FOLDER for root in roots) and not wrappers:
+        advice = "Mettre les lots de soumission sous un dossier IHE_XDM à la racine."
+        ledger.fault("XDM-DOSSIER", "", PACKAGE_SENTENCES[PackageFault.NO_FOLDER], advice)
+    for wrapper in wrappers:
+        advice = "Mettre IHE_XDM, README.TXT et INDEX.HTM à la racine de l'archive."
+        ledger.fault("XDM-DOSSIER", f"{wrapper}/", "Un dossier enveloppe le paquet.", advice)
+    if wrappers and any(root.upper() == _FOLDER for root in roots):
+        for wrapper in wrappers:
+            says = "Le paquet est une deuxième fois dans ce dossier."
+            ledger.fault("XDM-UNIQUE", f"{wrapper}/", says, "Ne mettre le paquet qu'une fois, à la racine.")
+    upper = {name.upper() for name in names}
+    for wanted in ("README.TXT", "INDEX.HTM"):
+        if wanted not in upper and not wrappers:
+            ledger.fault("XDM-RACINE", wanted, f"{wanted} est absent de la racine.", f"Ajouter {wanted}.")
+
+
+def _check_names(ledger: Ledger, files: list[Entry]) -> None:
+    for entry in files:
+        *folders, last = entry.segments
+        if (
+            last.upper().endswith(_METADATA)
+            and len(last) > len(_METADATA)
+            and _FOLDER in map(str.upper, folders)
+        ):
+            says = "La barre oblique entre le répertoire du lot et METADATA.XML est perdue."
+            ledger.fault("XDM-LOT", entry.name, says, "Écrire IHE_XDM/SUBSET01/METADATA.XML.")
+            continue
+        faults = []
+        if any(part != part.upper() for part in entry.segments):
+            faults.append("des minuscules")
+        shortened = [part.upper() for part in entry.segments]
+        if not _SHORT_NAME.fullmatch(shortened[-1]) or not all(map(_SHORT_FOLDER.fullmatch, shortened[:-1])):
+            faults.append("autre chose que 8 caractères et une extension de 3 (A-Z, 0-9, _)")
+        if faults:
+            advice = "Nommer dossiers et fichiers en majuscules, au format 8.3 (ISO 9660 niveau 1)."
+            ledger.fault("XDM-NOMS", entry.name, f"Le nom contient {' et '.join(faults)}.", advice)
+
+
+def _check_unreadable(ledger: Ledger, files: list[Entry], fault: PackageFault) -> None:
+    says = PACKAGE_SENTENCES[fault]
+    if fault is PackageFault.NO_FOLDER:
+        return  # told by the rule on the tree
+    if fault is not PackageFault.UNREADABLE_METADATA:
+        ledger.fault("XDM-LOT", _FOLDER, says, "Mettre un METADATA.XML dans le répertoire de chaque lot.")
+        return
+    for entry in _metadata_files(files):
+        try:
+            description = describe(entry.data)
+        except XmlFault:
+            advice = "Produire un XML bien formé, sans DOCTYPE ni entité."
+            ledger.fault("META-LISIBLE", entry.name, says, advice)
+            continue
+        if not description.documents:
+            ledger.fault(
+                "META-LISIBLE",
+                entry.name,
+                "METADATA.XML n'annonce aucun document.",
+                "Annoncer chaque document.",
+            )
+
+
+def _metadata_files(files: list[Entry]) -> list[Entry]:
+    return [
+        entry
+        for entry in files
+        if entry.segments[-1].upper().endswith(_METADATA) and _FOLDER in map(str.upper, entry.segments[:-1])
+    ]
+
+
+def _describe(ledger: Ledger, files: list[Entry]) -> dict[str, Description]:
+    """Each METADATA.XML by the folder it describes, named as dmp_bridge.xdm does."""
+    ledger.open("XDM-LOT", "Chaque lot a son répertoire et son METADATA.XML.")
+    ledger.open("META-LISIBLE", "METADATA.XML est lisible.")
+    found = {}
+    for entry in _metadata_files(files):
+        *folders, last = entry.segments
+        prefix = last[: -len(_METADATA)]
+        found["/".join((*folders, prefix) if prefix else folders)] = describe(entry.data)
+    return found
+
+
+def _check_subsets(ledger: Ledger, descriptions: dict[str, Description]) -> list[Identity]:
+    found = []
+    for folder, description in descriptions.items():
+        place = f"{folder}/{_METADATA}"
+        own = Ledger(place)
+        french = is_french(description)
+        check_metadata(own, description, french=french)
+        if french:
+            check_patient_ids(own, description)
+        ledger.add(own.findings)
+        found += identities(place, description)
+    times = [
+        time
+        for description in descriptions.values()
+        for each in description.submission_sets
+        for time in each.slots.get("submissionTime", ())[:1]
+    ]
+    if len(set(times)) < len(times) and len(times) == len(descriptions):
+        _check_repeated_times(ledger, descriptions)
+    return found
+
+
+def _check_repeated_times(ledger: Ledger, descriptions: dict[str, Description]) -> None:
+    sets = {
+        each.identifiers.values() and tuple(sorted(each.identifiers.values()))
+        for description in descriptions.values()
+        for each in description.submission_sets
+    }
+    if len(sets) > 1:
+        says = "Deux lots de soumission portent la même date submissionTime."
+        ledger.fault("XDM-LOT", _FOLDER, says, "Donner à chaque lot sa propre date de soumission.")
+
+
+def _check_documents(
+    ledger: Ledger, documents: tuple[PackagedDocument, ...], descriptions: dict[str, Description]
+) -> list[Identity]:
+    for rule, says in (
+        ("XDM-URI", "Chaque document annoncé est dans l'archive."),
+        ("XDM-CASSE", "Les URI sont écrits comme les noms des fichiers."),
+        ("XDM-TAILLE", "Les tailles sont exactes."),
+        ("XDM-HASH", "Les empreintes sont exactes."),
+    ):
+        ledger.open(rule, says)
+    found = []
+    for document in documents:
+        place = f"{document.subset}/{document.name}"
+        if document.fault is not None:
+            at = f"{document.subset}/{_METADATA} {document.entry.entry_uuid}"
+            advice = _ADVICE_OF_FAULT[document.fault]
+            ledger.fault(_RULE_OF_FAULT[document.fault], at, PACKAGE_SENTENCES[document.fault], advice)
+        _check_case(ledger, document)
+        if document.data is None:
+            continue
+        description = descriptions.get(document.subset)
+        identity = _check_content(ledger, place, document, description)
+        if identity is not None:
+            found.append(identity)
+    return found
+
+
+def _check_case(ledger: Ledger, document: PackagedDocument) -> None:
+    announced = (document.entry.uri or "").replace("\\", "/").rpartition("/")[2]
+    if (
+        document.data is not None
+        and announced
+        and announced != document.name
+        and announced.lower() == document.name.lower()
+    ):
+        ledger.fault(
+            "XDM-CASSE",
+            f"{document.subset}/{_METADATA} {document.entry.entry_uuid} URI",
+            f"L'URI est {quote(announced)} mais le fichier s'appelle {quote(document.name)}.",
+            "Écrire l'URI comme le nom du fichier, en majuscules.",
+        )
+
+
+def _check_content(
+    ledger: Ledger, place: str, document: PackagedDocument, description: Description | None
+) -> Identity | None:
+    data = document.data or b""
+    french = description is not None and is_french(description)
+    kind = sniff(data)
+    if kind is FileType.PDF:
+        own = Ledger(place)
+        check_pdf(own, data)
+        ledger.add(own.findings)
+        return None
+    inspected = inspect_cda(place, data) if kind is FileType.XML or french else None
+    if inspected is None or (inspected.element is None and not french):
+        own = Ledger(place)
+        own.aside("CDA-RACINE", "Ce document n'est pas un CDA : les règles du CDA sont sans objet.")
+        ledger.add(own.findings)
+        return None
+    ledger.add(inspected.findings)
+    if inspected.element is None or description is None:
+        return None
+    described = next((each for each in description.documents if each.id == document.entry.entry_uuid), None)
+    if described is not None and inspected.is_french:
+        own = Ledger(f"{document.subset}/{_METADATA}")
+        check_against_cda(own, described, inspected.element)
+        ledger.add(own.findings)
+    return inspected.identity
