@@ -20,11 +20,14 @@ from portal.guard import Guard
 from portal.health import HealthPages
 from portal.live import Live
 from portal.pages import Pages
+from portal.professional.frame import Frame
 from portal.professional.routes import professional_routes
 from portal.professional.signing_in import SigningIn
 from portal.session_list import PatientSessionPages
 from portal.setup.discovery import DiscoveryPages
+from portal.setup.pages import SheetPages
 from portal.signin import SignInPages
+from portal.tracking import TrackingPages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +73,8 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
             *DocumentPages(context, pages).routes(),
             *PatientSessionPages(context, pages).routes(),
             *professional_routes(context, pages, professionals),
+            *SheetPages(context.settings, Frame(context, pages)).routes(),
+            *TrackingPages(context, pages).routes(),
             *HealthPages(context).routes(),
             *DiscoveryPages(context.settings, context.clock).routes(),
             *extra,
