@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from dmp_bridge.check.report import Finding, Rule
     from foundation.mime.mss_headers import MssField
 
-_PACKAGE: Final = MESSAGE_RULES["ECO.2.1.1"]
-_MES: Final = MESSAGE_RULES["ECO.2.2.8"]
-_CODES: Final = MESSAGE_RULES["ECO.2.4.1"]
-_INS: Final = MESSAGE_RULES["ECO.2.4.2"]
-_NIL: Final = MESSAGE_RULES["ECO.2.4.3"]
+_PACKAGE: Final = MESSAGE_RULES["ECO.2.1.1"]  # ref: ECO.2.1.1
+_MES: Final = MESSAGE_RULES["ECO.2.2.8"]  # ref: ECO.2.2.8
+_CODES: Final = MESSAGE_RULES["ECO.2.4.1"]  # ref: ECO.2.4.1
+_INS: Final = MESSAGE_RULES["ECO.2.4.2"]  # ref: ECO.2.4.2
+_NIL: Final = MESSAGE_RULES["ECO.2.4.3"]  # ref: ECO.2.4.3
 _TYPE: Final = MESSAGE_RULES["PJ.TYPE"]
 
 _NAME: Final = "IHE_XDM.zip"

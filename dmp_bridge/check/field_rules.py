@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from dmp_bridge.check.letter import Letter
     from dmp_bridge.check.report import Finding
 
-_SUBJECT: Final = MESSAGE_RULES["ECO.2.1.3"]
-_MESSAGE_ID: Final = MESSAGE_RULES["ECO.2.2.1"]
-_THREAD: Final = MESSAGE_RULES["ECO.2.2.2"]
-_REPLACES: Final = MESSAGE_RULES["AMBU.MSS/va1.02"]
+_SUBJECT: Final = MESSAGE_RULES["ECO.2.1.3"]  # ref: ECO.2.1.3
+_MESSAGE_ID: Final = MESSAGE_RULES["ECO.2.2.1"]  # ref: ECO.2.2.1
+_THREAD: Final = MESSAGE_RULES["ECO.2.2.2"]  # ref: ECO.2.2.2
+_REPLACES: Final = MESSAGE_RULES["AMBU.MSS/va1.02"]  # ref: AMBU.MSS/va1.02
 _FIN: Final = MESSAGE_RULES["MES.FIN"]
 _FIELDS: Final = MESSAGE_RULES["RFC5322.3.6"]
 _LINES: Final = MESSAGE_RULES["RFC5322.2"]
-_RECEIPTS: Final = MESSAGE_RULES["ECO.2.3.1"]
-_MDN: Final = MESSAGE_RULES["ECO.3.1.6"]
+_RECEIPTS: Final = MESSAGE_RULES["ECO.2.3.1"]  # ref: ECO.2.3.1
+_MDN: Final = MESSAGE_RULES["ECO.3.1.6"]  # ref: ECO.3.1.6
 
 _ONCE: Final = (
     "date", "from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject",

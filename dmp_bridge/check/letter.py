@@ -54,6 +54,7 @@ class File:
     found: FileType
     data: bytes = field(repr=False)
     is_package: bool = False
+    is_cda: bool = False
     readable: bool = True
 
 
@@ -200,10 +201,10 @@ def _open(file: File, limits: ArchiveLimits) -> tuple[File, Sequence[Carried]]:
     """The file with what it is, and the documents in it."""
     if file.found is FileType.XML:
         try:
-            return file, [Carried(file.place, cda=read_cda(file.data))]
+            return replace(file, is_cda=True), [Carried(file.place, cda=read_cda(file.data))]
         except CdaRefused as refused:
             is_other = refused.fault in (CdaFault.NOT_CDA, CdaFault.NOT_XML)
-            return file, [] if is_other else [Carried(file.place)]
+            return (file, []) if is_other else (replace(file, is_cda=True), [Carried(file.place)])
     named = _is_named_package(file.name)
     if file.found is not FileType.ZIP:
         return replace(file, is_package=named, readable=not named), []

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from dmp_bridge.check.report import Finding
     from foundation.mime.parts import Part
 
-_CHARSET: Final = MESSAGE_RULES["ECO.2.2.3"]
-_BODY: Final = MESSAGE_RULES["ECO.2.2.4"]
-_SIZE: Final = MESSAGE_RULES["MSS/va1.13"]
+_CHARSET: Final = MESSAGE_RULES["ECO.2.2.3"]  # ref: ECO.2.2.3
+_BODY: Final = MESSAGE_RULES["ECO.2.2.4"]  # ref: ECO.2.2.4
+_SIZE: Final = MESSAGE_RULES["MSS/va1.13"]  # ref: MSS/va1.13
 _MIME: Final = MESSAGE_RULES["RFC2045"]
 
 _MAX_PARTS: Final = 1000

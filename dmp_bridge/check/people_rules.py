@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from dmp_bridge.check.report import Finding
     from foundation.mime.addresses import MailAddress
 
-_ONE_PATIENT: Final = MESSAGE_RULES["ECO.2.1.1"]
-_REPLY_TO: Final = MESSAGE_RULES["ECO.2.2.5"]
-_PATIENT_ADDRESS: Final = MESSAGE_RULES["ECO.2.2.6"]
-_LABEL: Final = MESSAGE_RULES["ECO.2.2.7"]
-_KEY: Final = MESSAGE_RULES["ECO.3.1.5"]
+_ONE_PATIENT: Final = MESSAGE_RULES["ECO.2.1.1"]  # ref: ECO.2.1.1
+_REPLY_TO: Final = MESSAGE_RULES["ECO.2.2.5"]  # ref: ECO.2.2.5
+_PATIENT_ADDRESS: Final = MESSAGE_RULES["ECO.2.2.6"]  # ref: ECO.2.2.6
+_LABEL: Final = MESSAGE_RULES["ECO.2.2.7"]  # ref: ECO.2.2.7
+_KEY: Final = MESSAGE_RULES["ECO.3.1.5"]  # ref: ECO.3.1.5
 _INITIATIVE: Final = MESSAGE_RULES["MES.INITIATIVE"]
 _RECIPIENTS: Final = MESSAGE_RULES["MES.DESTINATAIRES"]
 _DOMAIN: Final = MESSAGE_RULES["REF1.DOMAINE"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dmp_bridge.cda import CdaDocument
+    from dmp_bridge.check.subject import Traits
 
 INTERNAL_RULES = "règles internes"
 
@@ -89,13 +90,15 @@ class Surroundings:
     """What the message says around the files attached to it; nothing for a file that was given alone.
 
     ``names`` are the attachments' names as sent, ``documents`` the CDA of the message, alone or in a package (a PDF
-    is compared with the one it copies), ``matricules`` the local parts of the patients' addresses it goes to. The
-    ``X-MSS-*`` values are as written, None when the field is absent.
+    is compared with the one it copies), ``traits`` the patient as METADATA.XML and the CDA name them, ``matricules``
+    the local parts of the patients' addresses it goes to. The ``X-MSS-*`` values are as written, None when the field
+    is absent.
     """
 
     in_message: bool = False
     names: tuple[str, ...] = field(default=(), repr=False)
     documents: tuple[CdaDocument, ...] = field(default=(), repr=False)
+    traits: tuple[Traits, ...] = field(default=(), repr=False)
     matricules: tuple[str, ...] = field(default=(), repr=False)
     subject: str | None = field(default=None, repr=False)
     codecda: str | None = None
