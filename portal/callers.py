@@ -42,7 +42,7 @@ BOX_HEADER: Final = "x-bal"
 _MAX_CREDENTIALS: Final = 8 * 1024
 """Octets of Authorization; an access token has about two thousand."""
 _CHALLENGE: Final = 'Basic realm="Vaguemestre", charset="UTF-8", Bearer realm="Vaguemestre"'
-_BAD_TOKEN: Final = 'Bearer realm="Vaguemestre", error="invalid_token"'
+_INVALID: Final = 'Bearer realm="Vaguemestre", error="invalid_token"'
 _STATUSES: Final[Mapping[Refusal, HTTPStatus]] = {
     NOT_SIGNED_IN: HTTPStatus.UNAUTHORIZED,
     WRONG_PASSWORD: HTTPStatus.UNAUTHORIZED,
@@ -122,7 +122,7 @@ def refusal_response(refusal: Refusal, status: int | None = None) -> JSONRespons
     status = status or _STATUSES.get(refusal, HTTPStatus.FORBIDDEN)
     headers = {}
     if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = _BAD_TOKEN if refusal is TOKEN_REFUSED else _CHALLENGE
+        headers["WWW-Authenticate"] = _INVALID if refusal is TOKEN_REFUSED else _CHALLENGE
     elif status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         headers["Retry-After"] = "900" if refusal is LOCKED_OUT else "60"
     body = {"code": refusal.code, "message": refusal.sentence, "advice": refusal.advice}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select
 
 from directory.bals import bal
+from foundation.clock import from_millis, to_paris
 from mailserver.tracking.tables import tracked_message, tracked_recipient
 
 if TYPE_CHECKING:
@@ -159,6 +160,38 @@ def list_sent(
     if shown is not Filter.ALL:
         statement = statement.where(_SHOWN[shown])
     return _messages(connection, connection.execute(statement.order_by(_M.id.desc()).limit(PAGE)))
+
+
+def as_json(message: Message) -> dict[str, Any]:
+    """A message as programs read it; times are RFC 3339 with the offset of Paris (ECO.4.1.2). No subject."""
+    return {
+        "id": message.queue_id,
+        "message_id": message.message_id,
+        "from": message.sender,
+        "size": message.size,
+        "alert": _time(message.alerted_at) if message.is_alert and message.alerted_at is not None else None,
+        "events": [
+            {"event": Stage.RECEIVED.value, "at": _time(message.received_at)},
+            {"event": Stage.CHECKED.value, "at": _time(message.checked_at)},
+        ],
+        "recipients": [
+            {
+                "address": each.address,
+                "state": each.stage.value,
+                "awaited": each.is_awaited,
+                "events": [{"event": event.stage.value, "at": _time(event.at)} for event in each.events],
+                "server": each.server,
+                "code": each.code,
+                "reply": each.reply,
+                "record_code": each.record_code,
+            }
+            for each in message.recipients
+        ],
+    }
+
+
+def _time(millis: int) -> str:
+    return to_paris(from_millis(millis)).isoformat(timespec="milliseconds")
 
 
 def _any(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
