@@ -137,9 +137,8 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
         with file.open("rb") as stream:
             values |= tomllib.load(stream)
     # Another home's authority is named by its whole path.
-    values["tls"] = _section(values, "tls") | {
-        "ca_file": str(authority / "ca.pem") if authority.parent != home else "pki/ca.pem"
-    }
+    ca_file = str(authority / "ca.pem") if authority.parent != home else "pki/ca.pem"
+    values["tls"] = _section(values, "tls") | {"ca_file": ca_file}
     # `white-list remove` may take half of a list as short as this one.
     values["trust"] = {"largest_loss_percent": 100, **_section(values, "trust")} | {
         "white_list_url": published_url(authority.parent),
@@ -153,6 +152,7 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
         "discovery": discovery_of(issuer),
         "client_id": PORTAL,
         "client_secret_file": str(secret_file(home, PORTAL).relative_to(home)),
+        "ca_file": ca_file,
     }
     # A sandbox lets one try every way of signing in.
     values["accounts"] = {"mail_password": "always", **_section(values, "accounts")}
