@@ -99,7 +99,7 @@ class SignInPages:
     async def _open(self, username: str, password: str, device: Device) -> Session | _Refused:
         database, brake = self._context.database, self._context.sign_in.brake
         ins = _ins_of(username, self._context.settings.patient_domain)
-        attempt = brake.begin(ins or username.lower(), device.peer)
+        attempt = await brake.begin(ins or username.lower(), device.peer)
         if attempt is None:
             return _Refused(LOCKED, 429, RETRY_SECONDS)
         patient = database.read_now(lambda connection: find_patient(connection, ins)) if ins else None

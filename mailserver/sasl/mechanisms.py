@@ -38,6 +38,10 @@ class Malformed(Exception):
     """The client's message is none of the mechanism; nothing was tried."""
 
 
+class ActsForAnother(Malformed):
+    """The client wants to act as somebody else than its password says, which nobody may."""
+
+
 class EndsBehind(Exception):
     """The connection ends behind this challenge."""
 
@@ -81,7 +85,7 @@ class Doors(Protocol):
         self, login: str, der: bytes | None, *, peer: str, scope: Scope
     ) -> Principal | Refused: ...
 
-    def scram(self, login: str, *, peer: str) -> ScramAttempt | Refused: ...
+    async def scram(self, login: str, *, peer: str) -> ScramAttempt | Refused: ...
 
     def still_holds(self, principal: Principal) -> bool: ...
 
@@ -141,7 +145,10 @@ class Exchange:
 
 async def _plain(exchange: Exchange) -> Principal | Refused:
     """RFC 4616"""
-    return await _password(exchange, messages.parse_plain(await exchange.first()))
+    found = messages.parse_plain(await exchange.first())
+    if found is not None and found.acts_for_another:
+        raise ActsForAnother
+    return await _password(exchange, found)
 
 
 async def _login(exchange: Exchange) -> Principal | Refused:
@@ -209,7 +216,7 @@ async def _scram_with(exchange: Exchange, *, plus: bool) -> Principal | Refused:
     first = parse_client_first(await exchange.first(), exchange.visitor.endpoint, plus=plus)
     if first is None:
         raise Malformed
-    attempt = exchange.doors.scram(first.login, peer=exchange.visitor.peer)
+    attempt = await exchange.doors.scram(first.login, peer=exchange.visitor.peer)
     if isinstance(attempt, Refused):
         return attempt
     challenge = ServerFirst.answer(first, attempt.verifier)

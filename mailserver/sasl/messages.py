@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MAXIMUM_LOGIN = 320  # octets: local part, @, domain
 MAXIMUM_PASSWORD = 1024  # octets: a hash of more is work for nothing
@@ -18,6 +18,8 @@ class Credentials:
 
     login: str
     password: str = field(repr=False)
+    acts_for_another: bool = False
+    """Whether the client wants to act as somebody else than `login` (RFC 4616 §2, authzid)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,14 @@ class BearerToken:
 
 
 def parse_plain(message: bytes) -> Credentials | None:
-    """`[authzid] NUL authcid NUL passwd` (RFC 4616 §2); acting for another identity is not offered."""
+    """`[authzid] NUL authcid NUL passwd` (RFC 4616 §2)."""
     fields = message.split(b"\0")
     if len(fields) != 3:
         return None
     authorization, login, password = fields
-    if authorization.lower() not in {b"", login.lower()}:
-        return None
-    return credentials(login, password)
+    found = credentials(login, password)
+    is_own = authorization.lower() in {b"", login.lower()}
+    return found if found is None or is_own else replace(found, acts_for_another=True)
 
 
 def credentials(login: bytes, password: bytes) -> Credentials | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ipaddress
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from sqlalchemy import BigInteger, Column, Integer, String, Table, bindparam, de
 from foundation.database import metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from sqlalchemy import Connection
 
@@ -110,25 +110,30 @@ class Brake:
         self._clock = clock
         self._pause = pause
         self._under_way: Counter[str] = Counter()
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
-    def begin(self, account: str, peer: str, connection: Connection | None = None) -> Attempt | None:
+    async def begin(self, account: str, peer: str) -> Attempt | None:
         """An attempt on an account (any text) from a network address; None when it is not heard.
 
-        Every attempt that is given is to be ended by `failed`, or by `release`.
+        It waits while those under way could still make it one too many: a mail program opens several connections
+        at once, and each of them is right. Every attempt that is given is to be ended by `failed` or `release`.
         """
-        if connection is None:
-            return self._database.read_now(lambda opened: self.begin(account, peer, opened))
         keys = _keys(account, peer)
-        now = self._clock.millis()
-        counted = _failures(connection, keys, now)
         place = _hashed("place", account, _network(peer))
-        seen = connection.execute(_PLACE, {"name": place}).first()
-        known_at = seen.last_at if seen is not None and now - seen.last_at < KNOWN_MILLIS else None
-        pair, whole, of_peer = (counted.get(key, 0) + self._under_way[key] for key in keys.values())
-        if not _is_heard(pair, whole, of_peer, is_known=known_at is not None):
-            return None
-        self._under_way.update(keys.values())
-        return Attempt(keys, place, counted.get(keys[_Kind.PAIR], 0), known_at)
+        while True:
+            counted, known_at = self._database.read_now(
+                lambda connection: self._look(connection, keys, place)
+            )
+            barring = _barring(counted, is_known=known_at is not None)
+            if barring is not None:
+                self._wake(keys.values())  # it will free nothing for who waits behind it
+                return None
+            under_way = {kind: counted[kind] + self._under_way[key] for kind, key in keys.items()}
+            barring = _barring(under_way, is_known=known_at is not None)
+            if barring is None:
+                self._under_way.update(keys.values())
+                return Attempt(keys, place, counted[_Kind.PAIR], known_at)
+            await self._turn(keys[barring])
 
     def release(self, attempt: Attempt) -> None:
         """The attempt is over and was no failure."""
@@ -136,6 +141,42 @@ class Brake:
             self._under_way[key] -= 1
             if self._under_way[key] <= 0:
                 del self._under_way[key]
+        self._wake(attempt.keys.values())
+
+    async def _turn(self, key: str) -> None:
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue = self._waiting.setdefault(key, deque())
+        queue.append(waiting)
+        try:
+            await waiting
+        except BaseException:
+            if waiting.done() and not waiting.cancelled():
+                self._wake((key,))
+            raise
+        finally:
+            if waiting in queue:
+                queue.remove(waiting)
+            if not queue:
+                self._waiting.pop(key, None)
+
+    def _wake(self, keys: Iterable[str]) -> None:
+        """Lets the first that waits for each key look again."""
+        for key in keys:
+            queue = self._waiting.get(key, ())
+            while queue:
+                waiting = queue.popleft()
+                if not waiting.done():
+                    waiting.set_result(None)
+                    break
+
+    def _look(
+        self, connection: Connection, keys: Mapping[_Kind, str], place: str
+    ) -> tuple[dict[_Kind, int], int | None]:
+        now = self._clock.millis()
+        counted = _failures(connection, keys, now)
+        seen = connection.execute(_PLACE, {"name": place}).first()
+        known_at = seen.last_at if seen is not None and now - seen.last_at < KNOWN_MILLIS else None
+        return {kind: counted.get(key, 0) for kind, key in keys.items()}, known_at
 
     async def failed(self, attempt: Attempt, trace: Callable[[UnitOfWork], None]) -> None:
         """Counts a failure, with its row in the trail, and returns when it may be told: later each time."""
@@ -178,14 +219,18 @@ def forget(uow: UnitOfWork, account: str) -> bool:
     return uow.execute(_FORGET_ACCOUNT, {"name": _hashed(_Kind.ACCOUNT, account)}).rowcount > 0
 
 
-def _is_heard(pair: int, account: int, peer: int, *, is_known: bool) -> bool:
-    if pair >= FAILURES_OF_A_PAIR:
-        return False
+def _barring(failures: Mapping[_Kind, int], *, is_known: bool) -> _Kind | None:
+    """Which count keeps an attempt from being heard; None when it is heard."""
+    if failures[_Kind.PAIR] >= FAILURES_OF_A_PAIR:
+        return _Kind.PAIR
     if is_known:
-        return True
-    if peer >= FAILURES_OF_A_PEER or account >= MOST_FAILURES_OF_AN_ACCOUNT:
-        return False
-    return account < FAILURES_OF_AN_ACCOUNT or pair == 0
+        return None
+    if failures[_Kind.PEER] >= FAILURES_OF_A_PEER:
+        return _Kind.PEER
+    account = failures[_Kind.ACCOUNT]
+    if account >= MOST_FAILURES_OF_AN_ACCOUNT or (account >= FAILURES_OF_AN_ACCOUNT and failures[_Kind.PAIR]):
+        return _Kind.ACCOUNT
+    return None
 
 
 def _network(peer: str) -> str:

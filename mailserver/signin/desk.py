@@ -169,7 +169,7 @@ class SignIn:
         """None where the code of the application, or a recovery code, is right; used up by that."""
         factors, now = self.factors, self._clock.millis()
         box = self._database.read_now(lambda connection: bal_of(connection, owner_id))
-        attempt = self.brake.begin(f"second factor of {owner_id}", peer)
+        attempt = await self.brake.begin(f"second factor of {owner_id}", peer)
         if attempt is None or box is None:
             return Refused(LOCKED_OUT)
 
@@ -185,7 +185,7 @@ class SignIn:
         await self.brake.failed(attempt, lambda uow: self._refused(uow, box, WRONG_PASSWORD))
         return Refused(WRONG_PASSWORD)
 
-    def scram(self, login: str, *, peer: str) -> ScramAttempt | Refused:
+    async def scram(self, login: str, *, peer: str) -> ScramAttempt | Refused:
         """The salt and count of a box's password, or such as look like one, and what ends the attempt."""
         account = _account(login)
 
@@ -199,7 +199,7 @@ class SignIn:
             )
 
         box, verifier, has_factor = self._database.read_now(look)
-        attempt = self.brake.begin(account, peer)
+        attempt = await self.brake.begin(account, peer)
         if attempt is None:
             return Refused(LOCKED_OUT)
 
@@ -248,7 +248,7 @@ class SignIn:
         self, box: Bal | None, login: str, password: str, peer: str
     ) -> tuple[Bal, Attempt] | Refused:
         """The box whose own password this is, with the attempt that the caller ends."""
-        attempt = self.brake.begin(_account(login), peer)
+        attempt = await self.brake.begin(_account(login), peer)
         if attempt is None:
             # No trail row here: a locked guesser must not be able to make the trail grow.
             return Refused(LOCKED_OUT)

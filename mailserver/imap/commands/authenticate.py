@@ -9,7 +9,7 @@ from mailserver.envelope import Principal, Refused
 from mailserver.imap.replies import Reply, bad, no, ok
 from mailserver.imap.session import Goodbye
 from mailserver.refusals import ACCOUNT_SUSPENDED, APPLICATION_NEEDED
-from mailserver.sasl.mechanisms import EndsBehind, Exchange, Malformed, Mechanism
+from mailserver.sasl.mechanisms import ActsForAnother, EndsBehind, Exchange, Malformed, Mechanism
 from mailserver.sasl.messages import credentials
 from mailserver.signin.application import Scope
 
@@ -59,6 +59,8 @@ async def authenticate(session: Session, command: c.Authenticate) -> Reply:
         answer = await exchange.conduct(Mechanism(command.mechanism))
     except _NoAnswer:
         return bad("AUTHENTICATE cancelled")
+    except ActsForAnother:
+        return no("Nobody signs in for somebody else", "AUTHORIZATIONFAILED")
     except Malformed:
         return bad("Not a response of this mechanism")
     except EndsBehind as end:

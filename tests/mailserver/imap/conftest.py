@@ -13,12 +13,12 @@ import uvloop
 
 from directory.bals import BalType, add_bal
 from foundation.mime.scanner import scan
-from mailserver.envelope import Principal, Refused
+from mailserver.envelope import Principal
 from mailserver.imap.context import ImapContext, ImapLimits
 from mailserver.imap.server import ImapServer, Security
 from mailserver.imap.structure import render
-from mailserver.refusals import WRONG_PASSWORD
 from mailserver.store.append import Appended, NewMail, append, create_folders
+from tests.mailserver.doors import FewDoors
 from tests.mailserver.imap.client import Client
 
 if TYPE_CHECKING:
@@ -41,25 +41,6 @@ SIMPLE = (
 )
 
 
-class SignIn:
-    """Knows the mailboxes of a test."""
-
-    def __init__(self) -> None:
-        self.principals: dict[str, Principal] = {}
-        self.failure: Exception | None = None
-
-    async def check(self, login: str, password: str, *, peer: str) -> Principal | Refused:
-        if self.failure is not None:
-            raise self.failure
-        principal = self.principals.get(login.lower())
-        if principal is None or password != PASSWORD:
-            return Refused(WRONG_PASSWORD)
-        return principal
-
-    def still_holds(self, principal: Principal) -> bool:
-        return principal in self.principals.values()
-
-
 @dataclass
 class Imap:
     """The server under test and what a test does to it."""
@@ -69,7 +50,7 @@ class Imap:
     database: Database
     vault: Vault
     clock: FixedClock
-    sign_in: SignIn
+    sign_in: FewDoors
     clients: list[Client]
 
     @property
@@ -141,7 +122,7 @@ async def start(
     async def start_server(
         limits: ImapLimits | None = None, security: Security = Security.PLAIN, tls: object = None
     ) -> Imap:
-        sign_in = SignIn()
+        sign_in = FewDoors(PASSWORD)
         for login in ("marie@test.mssante.fr", "paul@test.mssante.fr"):
             owner_id = await open_box(database, vault, login, BalType.PER, clock.millis())
             sign_in.principals[login] = Principal(owner_id, login, None, "")

@@ -13,13 +13,16 @@ import trustme
 import uvloop
 
 from mailserver.envelope import Accepted, Envelope, Principal, Refused
-from mailserver.refusals import UNKNOWN_MAILBOX, WRONG_PASSWORD
+from mailserver.refusals import UNKNOWN_MAILBOX
+from mailserver.sasl.mechanisms import Exchange, Mechanism, Visitor, offered
+from mailserver.signin.application import Scope
 from mailserver.smtp.budget import MemoryBudget
 from mailserver.smtp.listener import Listener, listen, listen_tls
 from mailserver.smtp.policy import Limits, ListenerPolicy, mx_plain, submission_plain
+from tests.mailserver.doors import FewDoors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from mailserver.refusals import Refusal
     from mailserver.smtp.gate import Client
@@ -37,7 +40,9 @@ class RecordingGate:
 
     delivered: list[Envelope] = field(default_factory=list)
     acknowledgements: list[str] = field(default_factory=list)
-    logins: list[tuple[str, str]] = field(default_factory=list)
+    doors: FewDoors = field(
+        default_factory=lambda: FewDoors(PASSWORD, {LOGIN: Principal(1, LOGIN, None, "Anne")})
+    )
     handshakes: list[ssl.SSLError] = field(default_factory=list)
     error: Exception | None = None
     refusal: Refusal | None = None
@@ -49,11 +54,26 @@ class RecordingGate:
     def __post_init__(self) -> None:
         self.may_finish.set()
 
-    async def sign_in(self, client: Client, login: str, password: str) -> Principal | Refused:
-        self.logins.append((login, password))
-        if password != PASSWORD:
-            return Refused(WRONG_PASSWORD)
-        return Principal(1, login, None, "Anne")
+    @property
+    def logins(self) -> list[tuple[str, str]]:
+        return self.doors.logins
+
+    def mechanisms(self, client: Client) -> tuple[Mechanism, ...]:
+        return offered(self.doors, self._visitor(client))
+
+    async def sign_in(
+        self,
+        client: Client,
+        mechanism: Mechanism,
+        initial: bytes | None,
+        ask: Callable[[bytes], Awaitable[bytes]],
+    ) -> Principal | Refused:
+        return await Exchange(self.doors, self._visitor(client), ask, initial).conduct(mechanism)
+
+    def _visitor(self, client: Client) -> Visitor:
+        return Visitor(
+            client.peer, Scope.SMTP, client.certificate, b"endpoint" if client.is_secured else None
+        )
 
     async def sender(self, client: Client, sender: str) -> Refusal | None:
         if sender.startswith("crash"):

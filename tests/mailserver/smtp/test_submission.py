@@ -40,7 +40,9 @@ async def no_pause(seconds: float) -> None:
 
 @pytest.fixture
 async def submission_port(place: Place) -> AsyncIterator[int]:
-    gate = SubmissionGate(SignIn(place.database, place.clock, pause=no_pause), place.rules, place.router)
+    gate = SubmissionGate(
+        SignIn(place.database, place.clock, place.settings, pause=no_pause), place.rules, place.router
+    )
     policy = submission_plain(place.settings.hostname, Limits.of(place.settings.limits))
     listener = await listen(policy, gate, MemoryBudget(), host="127.0.0.1", port=0)
     yield listener.port
@@ -49,7 +51,7 @@ async def submission_port(place: Place) -> AsyncIterator[int]:
 
 @pytest.fixture
 async def peer_port(place: Place) -> AsyncIterator[int]:
-    gate = AnySenderGate(SignIn(place.database, place.clock), place.rules, place.router)
+    gate = AnySenderGate(SignIn(place.database, place.clock, place.settings), place.rules, place.router)
     listener = await listen(mx_plain(place.settings.hostname), gate, MemoryBudget(), host="127.0.0.1", port=0)
     yield listener.port
     await listener.close()

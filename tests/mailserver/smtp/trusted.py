@@ -163,7 +163,7 @@ class Operator:
         operator.submission = await listen(
             submission(place.settings.hostname, limits),
             SubmissionGate(
-                SignIn(database, clock, pause=_no_pause),
+                SignIn(database, clock, place.settings, pause=_no_pause),
                 place.rules,
                 place.router,
                 rates=Rates(per_minute),
