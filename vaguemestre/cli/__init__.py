@@ -43,6 +43,7 @@ from vaguemestre.cli import (
     routes,
     setup,
     sharing,
+    signing_in,
     trust,
     white_list,
 )
@@ -76,6 +77,7 @@ bridge.register(app)
 check_peers.register(app)
 psc.register(app)
 sharing.register(people.bal)
+signing_in.register(people.bal)
 setup.register(app, people.bal)
 app.add_typer(people.bal, name="bal")
 app.add_typer(people.patient, name="patient")
