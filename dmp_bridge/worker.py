@@ -13,13 +13,15 @@ import pickle
 import resource
 import signal
 import sys
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dmp_bridge.archive import ArchiveLimits
 from dmp_bridge.examine import Attachment, examine_attachments
 from dmp_bridge.message import examine_message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from dmp_bridge.findings import Finding
 
 FAILED = 3
@@ -29,12 +31,21 @@ FAILED = 3
 def main(arguments: list[str]) -> int:
     """Serves requests until the end of input; the limits come as arguments, in bytes and seconds."""
     memory, seconds, unzipped = (int(argument) for argument in arguments)
+    limits = ArchiveLimits(total_bytes=unzipped)
+
+    def answer(request: Mapping[str, Any], data: bytes) -> bytes:
+        return pickle.dumps(_examine(request["kind"], request["name"], data, limits), protocol=5)
+
+    return serve(answer, memory=memory, seconds=seconds)
+
+
+def serve(answer: Callable[[Mapping[str, Any], bytes], bytes], *, memory: int, seconds: int) -> int:
+    """Confines this process to ``memory`` bytes and answers requests, each within ``seconds`` of processor time."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not end up between two answers.
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _confine(memory)
-    limits = ArchiveLimits(total_bytes=unzipped)
     try:
         while line := requests.readline(65_536):
             request = json.loads(line)
@@ -42,7 +53,10 @@ def main(arguments: list[str]) -> int:
             if len(data) != request["length"]:
                 return 0
             _allow_time(seconds)
-            _answer(answers, _examine(request["kind"], request["name"], data, limits))
+            packed = answer(request, data)
+            answers.write(len(packed).to_bytes(8, "big"))
+            answers.write(packed)
+            answers.flush()
     except (Exception, MemoryError):
         # The traceback could quote what it was reading: nothing is printed.
         return FAILED
@@ -53,13 +67,6 @@ def _examine(kind: str, name: str, data: bytes, limits: ArchiveLimits) -> tuple[
     if kind == "message":
         return examine_message(data, limits)
     return examine_attachments([Attachment("", name, data)], limits)
-
-
-def _answer(answers: IO[bytes], findings: tuple[Finding, ...]) -> None:
-    packed = pickle.dumps(findings, protocol=5)
-    answers.write(len(packed).to_bytes(8, "big"))
-    answers.write(packed)
-    answers.flush()
 
 
 def _confine(memory: int) -> None:
