@@ -44,6 +44,7 @@ from vaguemestre.cli import (
     setup,
     sharing,
     signing_in,
+    tracking,
     trust,
     white_list,
 )
@@ -75,6 +76,7 @@ app = typer.Typer(
 operating.register(app)
 bridge.register(app)
 check_peers.register(app)
+tracking.register(app)
 psc.register(app)
 sharing.register(people.bal)
 signing_in.register(people.bal)
