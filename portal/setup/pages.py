@@ -41,7 +41,11 @@ class SheetPages:
     async def _sheet(self, request: Request, visit: Visit) -> Response:
         """The sheet, to read and to print."""
         sheet = await asyncio.to_thread(Sheet.of, self._settings, visit.bal)
-        values = {"sections": sheet.sections(), "has_profile": sheet.access.is_enough}
+        values = {
+            "sections": sheet.sections(),
+            "has_profile": sheet.access.is_enough,
+            "psc": bool(self._settings.psc.issuer),
+        }
         return await self._frame.page(visit, "professional/sheet.html", values)
 
     async def _authorities(self, request: Request, visit: Visit) -> Response:

@@ -160,7 +160,7 @@ def _server(endpoints: Sequence[Endpoint], address: str) -> Iterator[tuple[str, 
     yield "Serveur", endpoints[0].host
     yield "Port et sécurité", f"{endpoints[0].port}, {_security(endpoints[0])}"
     for endpoint in endpoints[1:]:
-        yield "ou", f"{endpoint.port}, {_security(endpoint)}"
+        yield "Autre port", f"{endpoint.port}, {_security(endpoint)}"
     yield "Identifiant", address
 
 

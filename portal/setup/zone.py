@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+
+from certs.authorities import UNREADABLE
+from certs.tls import TlsUnusable
 from foundation.identifiers import host_name
 from portal.setup.access import HTTPS_PORT, Access, Security
+from portal.setup.authorities import own_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,16 +76,39 @@ def doubts(settings: Settings) -> Iterator[str]:
     """What would keep the lines from working, a sentence each."""
     access = Access.of(settings)
     endpoints = (*access.imap, *access.submission, *((access.web,) if access.web else ()))
-    for host in dict.fromkeys((settings.hostname, *(endpoint.host for endpoint in endpoints))):
+    hosts = list(dict.fromkeys((settings.hostname, *(endpoint.host for endpoint in endpoints))))
+    for host in hosts:
         if not _is_public(host):
             yield (
                 f"{host} is no name of the DNS: set hostname, or setup.imap_host, setup.smtp_host and setup.web_host"
             )
-    if access.web is not None and access.web.port != HTTPS_PORT:
-        yield (
-            f"autoconfig and autodiscover are asked for on port 443, the pages are on {access.web.port}:"
-            " forward 443 to it and set setup.web_port = 443"
-        )
+    if access.web is not None:
+        if access.web.port != HTTPS_PORT:
+            yield (
+                f"autoconfig and autodiscover are asked for on port 443, the pages are on {access.web.port}:"
+                " forward 443 to it and set setup.web_port = 443"
+            )
+        hosts += [
+            f"{name}.{domain}" for domain in settings.domains for name in ("autoconfig", "autodiscover")
+        ]
+    missing = _not_in_certificate(settings, hosts)
+    if missing:
+        yield f"clients will refuse the certificate under names it does not hold: {', '.join(missing)}"
+
+
+def _not_in_certificate(settings: Settings, hosts: Sequence[str]) -> list[str]:
+    """Of these hosts, those the server's certificate is not for (RFC 9525 §6.3); none before there is one."""
+    try:
+        extensions = own_certificate(settings).extensions
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return list(hosts)
+    except TlsUnusable:
+        return []
+    except UNREADABLE:
+        return []
+    held = {name.lower() for name in names.get_values_for_type(x509.DNSName)}
+    return [host for host in hosts if not {host.lower(), f"*.{host.lower().partition('.')[2]}"} & held]
 
 
 def _service(endpoints: Sequence[Endpoint], security: Security) -> str:

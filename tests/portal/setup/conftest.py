@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -10,16 +12,26 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 
+from certs.names import DistinguishedName
+from certs.pki import Pki
 from foundation.settings import from_values
 from portal.guard import Guard
 from portal.setup.discovery import DiscoveryPages
 from tests.portal.setup.asking import DOMAINS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from foundation.clock import FixedClock
     from tests.portal.setup.asking import Asking
+
+
+@pytest.fixture(scope="session")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The files of an operator's certificate, as the section `tls` of the settings names them."""
+    folder, now = tmp_path_factory.mktemp("operator"), datetime.now(UTC)
+    pki = Pki.create(folder / "pki", now)
+    name = DistinguishedName.parse("CN=mail.hopital-demo.mssante.fr,O=HOPITAL DE DEMO,C=FR")
+    certificate, key = pki.issue(name, now).write(folder / "server")
+    return {"certificate": certificate, "key": key, "ca_file": pki.ca_file}
 
 
 @pytest.fixture
