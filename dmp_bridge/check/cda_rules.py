@@ -20,6 +20,7 @@ from dmp_bridge.check.report import Weight
 if TYPE_CHECKING:
     from lxml import etree
 
+    from dmp_bridge.check.kit import Kit
     from dmp_bridge.check.report import Finding, Surroundings
 
 _Q = f"{{{NAMESPACE}}}"
@@ -51,9 +52,11 @@ class Inspected:
     is_french: bool
 
 
-def examine_cda(name: str, data: bytes, surroundings: Surroundings) -> list[Finding]:
+def examine_cda(
+    name: str, data: bytes, surroundings: Surroundings, *, kit: Kit | None = None
+) -> list[Finding]:
     """The findings on one CDA that was given alone or attached beside a package."""
-    inspected = inspect_cda(name, data)
+    inspected = inspect_cda(name, data, kit)
     findings = inspected.findings
     if inspected.identity is not None and inspected.is_french:
         ledger = Ledger("")
@@ -62,7 +65,7 @@ def examine_cda(name: str, data: bytes, surroundings: Surroundings) -> list[Find
     return findings
 
 
-def inspect_cda(place: str, data: bytes) -> Inspected:
+def inspect_cda(place: str, data: bytes, kit: Kit | None = None) -> Inspected:
     """The findings on the bytes of one CDA at ``place``, whatever stands around it."""
     ledger = Ledger(place)
     ledger.open("CDA-LISIBLE", "XML bien formé, en UTF-8.")
@@ -85,6 +88,8 @@ def inspect_cda(place: str, data: bytes) -> Inspected:
         check_header(ledger, element)
         check_identity(ledger, element, identity)
         check_body(ledger, element)
+        if kit is not None:
+            kit.check(ledger, data, element)
     else:
         ledger.aside(
             "CDA-PROFIL",

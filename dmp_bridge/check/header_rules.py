@@ -198,6 +198,7 @@ def _check_id(ledger: Ledger, found: etree._Element | None) -> None:
             f"{_ROOT}/id/@extension",
             "L'identifiant a une extension : le DMP n'accepte qu'un OID complet.",
             "Porter tout l'identifiant dans @root, sans @extension.",
+            Weight.RECOMMENDED,
         )
 
 

@@ -10,7 +10,17 @@ from dmp_bridge.cda import NAMESPACE
 from dmp_bridge.check.header_rules import is_oid
 from dmp_bridge.check.ins_rules import Identity
 from dmp_bridge.check.ledger import quote
-from dmp_bridge.check.metadata_table import DOCUMENT, LCM, RIM, RIM_21, SUBMISSION_SET, Attribute, Kept, Need
+from dmp_bridge.check.metadata_table import (
+    DOCUMENT,
+    LCM,
+    RIM,
+    RIM_21,
+    SUBMISSION_SET,
+    SUBMISSION_SET_NODE,
+    Attribute,
+    Kept,
+    Need,
+)
 from dmp_bridge.check.report import Weight
 from dmp_bridge.hl7_time import parse_birth_date, parse_cda_time, parse_dtm
 from dmp_bridge.visibility import identifier_key
@@ -62,6 +72,7 @@ def check_metadata(ledger: Ledger, description: Description, *, french: bool) ->
     ledger.open("META-OID", "Les identifiants sont des OID.")
     if french:
         ledger.open("META-CODES", "Les codes et leurs systèmes de codage sont ceux du profil.")
+        _check_patient_ids(ledger, description)
     else:
         ledger.aside(
             "META-PROFIL",
@@ -92,13 +103,15 @@ def _check_objects(ledger: Ledger, description: Description, *, french: bool) ->
     if french:
         ledger.open("META-FR", "Toutes les métadonnées exigées par le profil français sont présentes.")
         ledger.open("META-RE", "Toutes les métadonnées recommandées sont présentes.")
-    if len(description.submission_sets) != 1:
-        ledger.fault(
-            "META-IHE",
-            "RegistryPackage",
-            f"METADATA.XML contient {len(description.submission_sets)} lots de soumission.",
-            "Décrire un lot de soumission (RegistryPackage classé SubmissionSet), et un seul.",
+    count = len(description.submission_sets)
+    if count != 1:
+        says = (
+            f"{count} lots de soumission y sont décrits."
+            if count
+            else "Aucun RegistryPackage n'y est classé comme lot de soumission."
         )
+        advice = f"Décrire un seul RegistryPackage, classé par classificationNode {SUBMISSION_SET_NODE}."
+        ledger.fault("META-IHE", "RegistryPackage", says, advice)
     if not description.documents:
         ledger.fault(
             "META-IHE",
@@ -300,9 +313,8 @@ def _identity(place: str, described: Described, attribute: Attribute) -> Identit
     )
 
 
-def check_patient_ids(ledger: Ledger, description: Description) -> None:
+def _check_patient_ids(ledger: Ledger, description: Description) -> None:
     """Each patientId of the French profile is a matricule INS under an OID of the INS."""
-    ledger.open("META-OID", "Les identifiants sont des OID.")
     for described, attribute in (
         *((each, _SET_BY_NAME["patientId"]) for each in description.submission_sets),
         *((each, _BY_NAME["patientId"]) for each in description.documents),
