@@ -44,25 +44,25 @@ def package(letter: Letter) -> Iterator[Finding]:
     for document in loose:
         yield _PACKAGE.fails(
             document.place,
-            "document CDA joint hors d'une archive IHE_XDM.zip",
-            "mettre les documents CDA dans IHE_XDM.zip, avec leur METADATA.XML",
+            "Document CDA joint hors d'une archive IHE_XDM.zip.",
+            "Mettre les documents CDA dans IHE_XDM.zip, avec leur METADATA.XML.",
             Weight.RECOMMENDED if packages else None,
         )
     if not packages:
         if letter.subject.is_structured and not (letter.subject.is_answer or letter.subject.is_forward):
             yield _PACKAGE.fails(
                 "Subject, pièces jointes",
-                "l'objet annonce un document structuré et aucune archive IHE_XDM.zip n'est jointe",
-                "joindre IHE_XDM.zip, ou écrire un objet ordinaire",
+                "L'objet annonce un document structuré et aucune archive IHE_XDM.zip n'est jointe.",
+                "Joindre IHE_XDM.zip, ou écrire un objet ordinaire.",
             )
         elif not loose:
-            yield _PACKAGE.not_applicable("aucun document structuré joint")
+            yield _PACKAGE.not_applicable("Aucun document structuré joint.")
         return
     if len(packages) > 1:
         yield _PACKAGE.fails(
             "pièces jointes",
-            f"{len(packages)} archives IHE_XDM",
-            "réunir les documents dans une seule IHE_XDM.zip",
+            f"{len(packages)} archives IHE_XDM.",
+            "Réunir les documents dans une seule IHE_XDM.zip.",
         )
     for file in packages:
         yield from _archive(file)
@@ -72,14 +72,17 @@ def package(letter: Letter) -> Iterator[Finding]:
 def _archive(file: File) -> Iterator[Finding]:
     if file.name.casefold() != _NAME.casefold():
         yield _PACKAGE.fails(
-            file.place, f"l'archive ne s'appelle pas {_NAME}", f"nommer la pièce jointe {_NAME}"
+            file.place, f"L'archive ne s'appelle pas {_NAME}.", f"Nommer la pièce jointe {_NAME}."
         )
     elif file.media_type not in _ZIP_TYPES:
         yield _PACKAGE.fails(
-            file.place, f"archive annoncée {file.media_type}", "annoncer application/zip", Weight.RECOMMENDED
+            file.place,
+            f"Archive annoncée {file.media_type}.",
+            "Annoncer application/zip.",
+            Weight.RECOMMENDED,
         )
     else:
-        yield _PACKAGE.holds(file.place, f"archive {_NAME}")
+        yield _PACKAGE.holds(file.place, f"Archive {_NAME}.")
 
 
 def _copies(letter: Letter) -> Iterator[Finding]:
@@ -88,7 +91,7 @@ def _copies(letter: Letter) -> Iterator[Finding]:
     packed = [document for document in letter.documents if document.in_archive]
     if copies >= len(packed):
         if packed:
-            yield _PACKAGE.holds("pièces jointes", f"{copies} PDF pour {len(packed)} document(s)")
+            yield _PACKAGE.holds("pièces jointes", f"{copies} PDF pour {len(packed)} document(s).")
         return
     readable = all(
         document.cda is not None and document.cda.level is Level.N1 and document.cda.display is not None
@@ -96,8 +99,8 @@ def _copies(letter: Letter) -> Iterator[Finding]:
     )
     yield _PACKAGE.fails(
         "pièces jointes",
-        f"{copies} copie(s) PDF pour {len(packed)} document(s) de l'archive",
-        "joindre chaque document aussi en PDF/A-1, à côté de l'archive",
+        f"{copies} copie(s) PDF pour {len(packed)} document(s) de l'archive.",
+        "Joindre chaque document aussi en PDF/A-1, à côté de l'archive.",
         Weight.RECOMMENDED if readable else None,
     )
 
@@ -105,7 +108,7 @@ def _copies(letter: Letter) -> Iterator[Finding]:
 def files(letter: Letter) -> Iterator[Finding]:
     """What the files are: named as they are, of a kind the receiver can open."""
     if not letter.files:
-        yield _TYPE.not_applicable("aucune pièce jointe")
+        yield _TYPE.not_applicable("Aucune pièce jointe.")
         return
     fine = True
     for file in letter.files:
@@ -115,40 +118,42 @@ def files(letter: Letter) -> Iterator[Finding]:
     if len(letter.files) >= MAX_FILES:
         yield _TYPE.fails(
             "pièces jointes",
-            f"{MAX_FILES} pièces jointes ou plus : la suite n'a pas été lue",
-            "en joindre moins",
+            f"{MAX_FILES} pièces jointes ou plus : la suite n'a pas été lue.",
+            "En joindre moins.",
         )
     elif fine:
-        yield _TYPE.holds("pièces jointes", f"{len(letter.files)} pièce(s) jointe(s)")
+        yield _TYPE.holds("pièces jointes", f"{len(letter.files)} pièce(s) jointe(s).")
 
 
 def _file(file: File, *, to_patient: bool) -> Iterator[Finding]:
     suffix = PurePosixPath(file.name.lower().rstrip(". ")).suffix
     if file.media_type == "message/rfc822":
         yield _TYPE.fails(
-            file.place, "message joint : son contenu n'est pas vérifié", "le vérifier à part", Weight.NOTE
+            file.place, "Message joint : son contenu n'est pas vérifié.", "Le vérifier à part.", Weight.NOTE
         )
     elif not file.data:
-        yield _TYPE.fails(file.place, "pièce jointe vide", "joindre le fichier de nouveau")
+        yield _TYPE.fails(file.place, "Pièce jointe vide.", "Joindre le fichier de nouveau.")
     elif suffix in _DANGEROUS:
-        yield _TYPE.fails(file.place, f"fichier {suffix}, qui peut contenir du code actif", "joindre un PDF")
+        yield _TYPE.fails(
+            file.place, f"Fichier {suffix}, qui peut contenir du code actif.", "Joindre un PDF."
+        )
     elif name_lies(file.name, file.found):
         yield _TYPE.fails(
             file.place,
-            f"le contenu ({file.found.value}) n'est pas ce qu'annonce le nom",
-            "donner au fichier son vrai nom",
+            f"Le contenu ({file.found.value}) n'est pas ce qu'annonce le nom.",
+            "Donner au fichier son vrai nom.",
         )
     elif file.found is FileType.ZIP and not file.is_package:
         yield _TYPE.fails(
             file.place,
-            "archive ZIP qui n'est pas une IHE_XDM : son contenu n'est pas vérifié",
-            "joindre les fichiers eux-mêmes",
+            "Archive ZIP qui n'est pas une IHE_XDM : son contenu n'est pas vérifié.",
+            "Joindre les fichiers eux-mêmes.",
         )
     elif to_patient and file.found not in _KNOWN and not file.is_package:
         yield _TYPE.fails(
             file.place,
-            "format que Mon espace santé ne montre pas",
-            "joindre un PDF, une image (JPEG, PNG, TIFF) ou un texte",
+            "Format que Mon espace santé ne montre pas.",
+            "Joindre un PDF, une image (JPEG, PNG, TIFF) ou un texte.",
             Weight.NOTE,
         )
 
@@ -156,33 +161,33 @@ def _file(file: File, *, to_patient: bool) -> Iterator[Finding]:
 def nil(letter: Letter) -> Iterator[Finding]:
     """ref: ECO.2.4.3."""
     if letter.is_from_patient:
-        yield _NIL.not_applicable("message d'un usager")
+        yield _NIL.not_applicable("Message d'un usager.")
     elif letter.mss.nil is None:
         yield _NIL.fails(
-            "en-tête", "pas de X-MSS-NIL", "écrire la référence du logiciel (convergence.esante.gouv.fr)"
+            "en-tête", "Pas de X-MSS-NIL.", "Écrire la référence du logiciel (convergence.esante.gouv.fr)."
         )
     elif not letter.mss.nil.is_sound:
         yield _unsound(_NIL, "X-MSS-NIL", letter.mss.nil, "une référence de produit, par exemple DEV935997")
     else:
-        yield _NIL.holds("X-MSS-NIL", "référence présente")
+        yield _NIL.holds("X-MSS-NIL", "Référence présente.")
 
 
 def mes(letter: Letter) -> Iterator[Finding]:
     """ref: ECO.2.2.8."""
     said = letter.mss.mes
     if said is None:
-        yield _MES.not_applicable("pas de X-MSS-MES : l'usager peut répondre")
+        yield _MES.not_applicable("Pas de X-MSS-MES : l'usager peut répondre.")
     elif not letter.patients:
         yield _MES.fails(
             "X-MSS-MES",
-            "sans effet : aucun usager parmi les destinataires",
-            "ne l'écrire que vers un usager",
+            "Sans effet : aucun usager parmi les destinataires.",
+            "Ne l'écrire que vers un usager.",
             Weight.RECOMMENDED,
         )
     elif not said.is_sound:
         yield _unsound(_MES, "X-MSS-MES", said, "FIN, en trois capitales ; toute autre valeur est ignorée")
     else:
-        yield _MES.holds("X-MSS-MES", "FIN : l'usager ne peut pas répondre à ce message")
+        yield _MES.holds("X-MSS-MES", "FIN : l'usager ne peut pas répondre à ce message.")
 
 
 def codes(letter: Letter) -> Iterator[Finding]:
@@ -192,15 +197,17 @@ def codes(letter: Letter) -> Iterator[Finding]:
     place = "X-MSS-CODECDA"
     if not letter.packages:
         if said is None:
-            yield _CODES.not_applicable("aucune archive IHE_XDM.zip")
+            yield _CODES.not_applicable("Aucune archive IHE_XDM.zip.")
         else:
             yield _CODES.fails(
-                place, "présent sans archive IHE_XDM.zip", "l'omettre quand aucun CDA n'est joint"
+                place, "Présent sans archive IHE_XDM.zip.", "L'omettre quand aucun CDA n'est joint."
             )
         return
     if said is None:
         yield _CODES.fails(
-            "en-tête", "pas de X-MSS-CODECDA avec une archive", "écrire le code de chaque CDA, entre virgules"
+            "en-tête",
+            "Pas de X-MSS-CODECDA avec une archive.",
+            "Écrire le code de chaque CDA, entre virgules.",
         )
         return
     if not said.is_sound:
@@ -208,17 +215,17 @@ def codes(letter: Letter) -> Iterator[Finding]:
         return
     if not packed or any(document.cda is None for document in packed):
         yield _CODES.not_applicable(
-            "un document de l'archive n'est pas lisible : la liste ne peut pas être comparée", place
+            "Un document de l'archive n'est pas lisible : la liste ne peut pas être comparée.", place
         )
         return
     found = [document.cda.code.code for document in packed if document.cda is not None]
     if Counter(letter.mss.codes) == Counter(found):
-        yield _CODES.holds(place, f"{len(found)} code(s), ceux de l'archive")
+        yield _CODES.holds(place, f"{len(found)} code(s), ceux de l'archive.")
     else:
         yield _CODES.fails(
             place,
-            f"la liste n'est pas celle des documents de l'archive ({', '.join(found[:10])})",
-            "écrire le code de chaque CDA de l'archive, répété autant de fois qu'il y est",
+            f"La liste n'est pas celle des documents de l'archive ({', '.join(found[:10])}).",
+            "Écrire le code de chaque CDA de l'archive, répété autant de fois qu'il y est.",
         )
 
 
@@ -228,39 +235,41 @@ def ins(letter: Letter) -> Iterator[Finding]:
     place = "X-MSS-INS"
     if not letter.documents and not letter.packages:
         if said is None:
-            yield _INS.not_applicable("aucun document CDA joint")
+            yield _INS.not_applicable("Aucun document CDA joint.")
         elif not said.is_sound:
             yield _unsound(_INS, place, said, "O ou N")
         else:
-            yield _INS.fails(place, "présent sans document CDA", "l'omettre quand aucun CDA n'est joint")
+            yield _INS.fails(place, "Présent sans document CDA.", "L'omettre quand aucun CDA n'est joint.")
         return
     if said is None:
-        yield _INS.fails("en-tête", "pas de X-MSS-INS avec un document CDA", "écrire O (INS qualifiée) ou N")
+        yield _INS.fails(
+            "en-tête", "Pas de X-MSS-INS avec un document CDA.", "Écrire O (INS qualifiée) ou N."
+        )
         return
     if not said.is_sound:
         yield _unsound(_INS, place, said, "O ou N")
         return
     complete = [document.cda.patient.is_complete for document in letter.documents if document.cda is not None]
     if not complete:
-        yield _INS.not_applicable("aucun document lisible pour comparer", place)
+        yield _INS.not_applicable("Aucun document lisible pour comparer.", place)
     elif letter.mss.says_qualified and not all(complete):
         yield _INS.fails(
             place,
-            "O, alors que l'identité d'un document n'est pas une INS qualifiée complète",
-            "écrire N, ou compléter le document : matricule, OID, nom de naissance, premier prénom, date de naissance, sexe",
+            "O, alors que l'identité d'un document n'est pas une INS qualifiée complète.",
+            "Écrire N, ou compléter le document : matricule, OID, nom de naissance, premier prénom, date de naissance, sexe.",
         )
     elif letter.mss.says_qualified is False and all(complete):
         yield _INS.fails(
             place,
-            "N, alors que les documents portent une INS complète",
-            "écrire O si l'INS est qualifiée ; sinon retirer l'INS des documents",
+            "N, alors que les documents portent une INS complète.",
+            "Écrire O si l'INS est qualifiée ; sinon retirer l'INS des documents.",
             Weight.RECOMMENDED,
         )
     else:
-        yield _INS.holds(place, "en accord avec les documents")
+        yield _INS.holds(place, "En accord avec les documents.")
 
 
 def _unsound(rule: Rule, place: str, said: MssField, wanted: str) -> Finding:
     if said.occurrences > 1:
-        return rule.fails(place, f"ce champ est écrit {said.occurrences} fois", "ne l'écrire qu'une fois")
-    return rule.fails(place, "valeur non conforme", f"écrire {wanted}")
+        return rule.fails(place, f"Ce champ est écrit {said.occurrences} fois.", "Ne l'écrire qu'une fois.")
+    return rule.fails(place, "Valeur non conforme.", f"Écrire {wanted}.")

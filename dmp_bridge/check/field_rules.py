@@ -47,31 +47,31 @@ def subject(letter: Letter) -> Iterator[Finding]:
         if letter.packages and not letter.is_from_patient:
             yield _SUBJECT.fails(
                 place,
-                "le message porte une archive IHE_XDM et son objet ne commence pas par « XDM/1.0/DDM+ »",
-                f"écrire l'objet sous la forme {_CONVENTION}",
+                "Le message porte une archive IHE_XDM et son objet ne commence pas par « XDM/1.0/DDM+ ».",
+                f"Écrire l'objet sous la forme {_CONVENTION}.",
             )
         else:
-            yield _SUBJECT.not_applicable("message sans document structuré")
+            yield _SUBJECT.not_applicable("Message sans document structuré.")
         return
     if not said.has_plus:
         yield _SUBJECT.fails(
-            place, "« XDM/1.0/DDM » n'est pas suivi de « + »", f"écrire l'objet sous la forme {_CONVENTION}"
+            place, "« XDM/1.0/DDM » n'est pas suivi de « + ».", f"Écrire l'objet sous la forme {_CONVENTION}."
         )
         return
     yield from _named(letter, place)
     if said.date_written and said.birth_date is None:
         yield _SUBJECT.fails(
             place,
-            "la date de naissance n'est pas une date",
-            "écrire la date de naissance JJ/MM/AAAA, ou l'omettre",
+            "La date de naissance n'est pas une date.",
+            "Écrire la date de naissance JJ/MM/AAAA, ou l'omettre.",
         )
     elif said.birth_date is not None:
         known = {each.birth_date for each in letter.traits if each.birth_date}
         if known and said.birth_date.isoformat() not in known:
             yield _SUBJECT.fails(
                 place,
-                "la date de naissance n'est celle d'aucun document joint",
-                "reprendre la date de naissance de l'usager des documents",
+                "La date de naissance n'est celle d'aucun document joint.",
+                "Reprendre la date de naissance de l'usager des documents.",
             )
 
 
@@ -81,21 +81,21 @@ def _named(letter: Letter, place: str) -> Iterator[Finding]:
     if len(said.words) < 3:
         yield _SUBJECT.fails(
             place,
-            "il manque le libellé, le nom ou le prénom",
-            f"écrire l'objet sous la forme {_CONVENTION}",
+            "Il manque le libellé, le nom ou le prénom.",
+            f"Écrire l'objet sous la forme {_CONVENTION}.",
         )
     elif people and not any(names(said, each) for each in people):
         yield _SUBJECT.fails(
             place,
-            "le nom et le prénom ne sont ceux de l'usager d'aucun document joint",
-            "finir l'objet par le nom de naissance et le prénom de l'usager, puis sa date de naissance",
+            "Le nom et le prénom ne sont ceux de l'usager d'aucun document joint.",
+            "Finir l'objet par le nom de naissance et le prénom de l'usager, puis sa date de naissance.",
         )
     elif not has_capital_name(said.words):
         yield _SUBJECT.fails(
-            place, "le nom n'est pas en capitales", "écrire le NOM en capitales", Weight.RECOMMENDED
+            place, "Le nom n'est pas en capitales.", "Écrire le NOM en capitales.", Weight.RECOMMENDED
         )
     else:
-        yield _SUBJECT.holds(place, "libellé, nom et prénom présents")
+        yield _SUBJECT.holds(place, "Libellé, nom et prénom présents.")
 
 
 def end_of_exchange(letter: Letter) -> Iterator[Finding]:
@@ -105,17 +105,17 @@ def end_of_exchange(letter: Letter) -> Iterator[Finding]:
     written = raw[0].removeprefix(b" ").rstrip(b"\r\n") if raw else b""
     text = decode_words(unfold(written))
     if text != FIN and not is_almost_fin(text):
-        yield _FIN.not_applicable("l'objet ne clôt pas un échange")
+        yield _FIN.not_applicable("L'objet ne clôt pas un échange.")
     elif not letter.patients:
-        yield _FIN.not_applicable("aucun usager parmi les destinataires")
+        yield _FIN.not_applicable("Aucun usager parmi les destinataires.")
     elif text != FIN or written != written.strip():
         yield _FIN.fails(
             "Subject",
-            "l'objet ressemble à [FIN] sans l'être : l'échange ne sera pas clos",
-            "écrire exactement [FIN] : trois capitales entre crochets, sans espace ni « Re: » devant",
+            "L'objet ressemble à [FIN] sans l'être : l'échange ne sera pas clos.",
+            "Écrire exactement [FIN] : trois capitales entre crochets, sans espace ni « Re: » devant.",
         )
     else:
-        yield _FIN.holds("Subject", "exactement [FIN]")
+        yield _FIN.holds("Subject", "Exactement [FIN].")
 
 
 def message_id(letter: Letter) -> Iterator[Finding]:
@@ -123,16 +123,16 @@ def message_id(letter: Letter) -> Iterator[Finding]:
     values = letter.raw("message-id")
     if not values:
         yield _MESSAGE_ID.fails(
-            "en-tête", "pas de Message-ID", "donner à chaque message un Message-ID unique au monde"
+            "en-tête", "Pas de Message-ID.", "Donner à chaque message un Message-ID unique au monde."
         )
     elif len(values) > 1 or _MSG_ID.fullmatch(unfold(values[0])) is None:
         yield _MESSAGE_ID.fails(
             "Message-ID",
-            "le Message-ID n'a pas la forme <gauche@droite>",
-            "écrire un seul <gauche@domaine>",
+            "Le Message-ID n'a pas la forme <gauche@droite>.",
+            "Écrire un seul <gauche@domaine>.",
         )
     else:
-        yield _MESSAGE_ID.holds("Message-ID", "présent et bien formé")
+        yield _MESSAGE_ID.holds("Message-ID", "Présent et bien formé.")
 
 
 def thread(letter: Letter) -> Iterator[Finding]:
@@ -143,25 +143,25 @@ def thread(letter: Letter) -> Iterator[Finding]:
     for name in broken:
         yield _THREAD.fails(
             _shown(name),
-            "ce champ ne contient pas que des <identifiants>",
-            "reprendre les Message-ID tels quels",
+            "Ce champ ne contient pas que des <identifiants>.",
+            "Reprendre les Message-ID tels quels.",
         )
     if said.is_answer or said.replaces:
-        what = "un message qui en remplace un autre" if said.replaces else "une réponse"
+        what = "Un message qui en remplace un autre" if said.replaces else "Une réponse"
         missing = [_shown(name) for name in ("in-reply-to", "references") if name not in present]
         if missing:
             yield _THREAD.fails(
                 "en-tête",
-                f"{what} sans {' ni '.join(missing)}",
-                "reprendre le Message-ID du message d'origine dans In-Reply-To et References",
+                f"{what} sans {' ni '.join(missing)}.",
+                "Reprendre le Message-ID du message d'origine dans In-Reply-To et References.",
                 None if len(missing) == 2 else Weight.RECOMMENDED,
             )
         elif not broken:
-            yield _THREAD.holds("In-Reply-To, References", f"{what}, avec le lien vers son message")
+            yield _THREAD.holds("In-Reply-To, References", f"{what}, avec le lien vers son message.")
     elif not present:
-        yield _THREAD.not_applicable("le message n'est pas une réponse")
+        yield _THREAD.not_applicable("Le message n'est pas une réponse.")
     elif not broken:
-        yield _THREAD.holds(", ".join(map(_shown, present)), "bien formé")
+        yield _THREAD.holds(", ".join(map(_shown, present)), "Bien formé.")
 
 
 def _are_ids(value: bytes) -> bool:
@@ -172,15 +172,15 @@ def _are_ids(value: bytes) -> bool:
 def replacement(letter: Letter) -> Iterator[Finding]:
     """AMBU.MSS/va1.02: a replacement is tied to what it replaces by the threading fields alone."""
     if not letter.subject.replaces:
-        yield _REPLACES.not_applicable("l'objet n'annonce pas de remplacement")
+        yield _REPLACES.not_applicable("L'objet n'annonce pas de remplacement.")
     elif not letter.raw("in-reply-to") and not letter.raw("references"):
         yield _REPLACES.fails(
             "en-tête",
-            "« [Annule et remplace] » sans lien vers le message remplacé",
-            "mettre le Message-ID du message remplacé dans In-Reply-To et References",
+            "« [Annule et remplace] » sans lien vers le message remplacé.",
+            "Mettre le Message-ID du message remplacé dans In-Reply-To et References.",
         )
     else:
-        yield _REPLACES.holds("Subject, In-Reply-To", "le message remplacé est désigné")
+        yield _REPLACES.holds("Subject, In-Reply-To", "Le message remplacé est désigné.")
 
 
 def required(letter: Letter) -> Iterator[Finding]:
@@ -191,24 +191,24 @@ def required(letter: Letter) -> Iterator[Finding]:
         fine = False
         yield _FIELDS.fails(
             "Date",
-            "pas de date lisible" if dates else "pas de champ Date",
-            "écrire la date comme RFC 5322 §3.3",
+            "Pas de date lisible." if dates else "Pas de champ Date.",
+            "Écrire la date comme RFC 5322 §3.3.",
         )
     for name in _ONCE:
         count = len(letter.raw(name))
         if count > 1:
             fine = False
-            yield _FIELDS.fails(_shown(name), f"ce champ est écrit {count} fois", "ne l'écrire qu'une fois")
+            yield _FIELDS.fails(_shown(name), f"Ce champ est écrit {count} fois.", "Ne l'écrire qu'une fois.")
     if not any(letter.raw(name) for name in ("to", "cc", "bcc")):
         fine = False
         yield _FIELDS.fails(
-            "en-tête", "aucun destinataire (To, Cc)", "nommer le destinataire dans To", Weight.RECOMMENDED
+            "en-tête", "Aucun destinataire (To, Cc).", "Nommer le destinataire dans To.", Weight.RECOMMENDED
         )
     if not letter.raw("subject"):
         fine = False
-        yield _FIELDS.fails("en-tête", "pas d'objet (Subject)", "écrire un objet", Weight.RECOMMENDED)
+        yield _FIELDS.fails("en-tête", "Pas d'objet (Subject).", "Écrire un objet.", Weight.RECOMMENDED)
     if fine:
-        yield _FIELDS.holds("en-tête", "date, destinataire et objet présents, chaque champ une fois")
+        yield _FIELDS.holds("en-tête", "Date, destinataire et objet présents, chaque champ une fois.")
 
 
 def lines(letter: Letter) -> Iterator[Finding]:
@@ -219,15 +219,15 @@ def lines(letter: Letter) -> Iterator[Finding]:
         fine = False
         yield _LINES.fails(
             "message",
-            f"une ligne compte plus de {_MAX_LINE} octets",
-            "coder les parties longues en quoted-printable ou base64, plier les en-têtes",
+            f"Une ligne compte plus de {_MAX_LINE} octets.",
+            "Coder les parties longues en quoted-printable ou base64, plier les en-têtes.",
         )
     if not data[: letter.root.body_start].isascii():
         fine = False
         yield _LINES.fails(
             "en-tête",
-            "des octets non ASCII y sont écrits tels quels",
-            "coder les textes accentués en mots encodés UTF-8 (RFC 2047)",
+            "Des octets non ASCII y sont écrits tels quels.",
+            "Coder les textes accentués en mots encodés UTF-8 (RFC 2047).",
             Weight.RECOMMENDED,
         )
     pairs = data.count(b"\r\n")
@@ -236,12 +236,12 @@ def lines(letter: Letter) -> Iterator[Finding]:
         fine = False
         yield _LINES.fails(
             "message",
-            "des fins de ligne CRLF et d'autres s'y mêlent",
-            "finir chaque ligne par CRLF",
+            "Des fins de ligne CRLF et d'autres s'y mêlent.",
+            "Finir chaque ligne par CRLF.",
             Weight.RECOMMENDED,
         )
     if fine:
-        yield _LINES.holds("message", "lignes courtes, en-tête ASCII, fins de ligne régulières")
+        yield _LINES.holds("message", "Lignes courtes, en-tête ASCII, fins de ligne régulières.")
 
 
 def _has_long_line(data: bytes) -> bool:
@@ -260,16 +260,16 @@ def receipts(letter: Letter) -> Iterator[Finding]:
     asked = letter.raw("disposition-notification-to")
     if not asked:
         yield _RECEIPTS.not_applicable(
-            "aucun avis demandé ; la demande d'accusé de remise (DSN) est dans l'enveloppe, pas dans le message"
+            "Aucun avis demandé ; la demande d'accusé de remise (DSN) est dans l'enveloppe, pas dans le message."
         )
-        yield _MDN.not_applicable("pas de Disposition-Notification-To")
+        yield _MDN.not_applicable("Pas de Disposition-Notification-To.")
         return
     place = "Disposition-Notification-To"
-    yield _RECEIPTS.holds(place, "un avis de lecture ou de traitement est demandé")
+    yield _RECEIPTS.holds(place, "Un avis de lecture ou de traitement est demandé.")
     addresses = [Address.parse(each.address) for each in letter.mailboxes("disposition-notification-to")]
     if len(asked) > 1 or len(addresses) != 1 or addresses[0] is None:
         yield _MDN.fails(
-            place, "ce champ ne nomme pas une seule adresse", "y mettre l'adresse de l'expéditeur, seule"
+            place, "Ce champ ne nomme pas une seule adresse.", "Y mettre l'adresse de l'expéditeur, seule."
         )
         return
     path = letter.raw("return-path")
@@ -286,12 +286,12 @@ def receipts(letter: Letter) -> Iterator[Finding]:
     if expected is None or str(expected) != str(addresses[0]):
         yield _MDN.fails(
             place,
-            f"l'adresse n'est pas celle de {origin} : aucun avis ne partira sans l'accord du destinataire",
-            "demander l'avis à l'adresse qui envoie",
+            f"L'adresse n'est pas celle de {origin} : aucun avis ne partira sans l'accord du destinataire.",
+            "Demander l'avis à l'adresse qui envoie.",
             Weight.RECOMMENDED,
         )
     else:
-        yield _MDN.holds(place, f"une adresse, celle de {origin}")
+        yield _MDN.holds(place, f"Une adresse, celle de {origin}.")
 
 
 def _shown(name: str) -> str:

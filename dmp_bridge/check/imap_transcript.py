@@ -55,15 +55,15 @@ class _Session:
         yield from sign_in(self._attempts)
         yield from self._found
         if not self._idled:
-            yield _IDLE.not_applicable("IDLE n'est pas employé")
+            yield _IDLE.not_applicable("IDLE n'est pas employé.")
 
     def _opening(self) -> Iterator[Finding]:
         broken = any(finding.rule == _IMAP.id for finding in self._found)
         if self._tls and not broken:
-            yield _IMAP.holds("échange", "STARTTLS avant l'authentification")
+            yield _IMAP.holds("échange", "STARTTLS avant l'authentification.")
         elif not self._tls and not broken:
             yield _IMAP.not_applicable(
-                "STARTTLS n'est pas offert : TLS dès la connexion (port 993) ne se voit pas ici"
+                "STARTTLS n'est pas offert : TLS dès la connexion (port 993) ne se voit pas ici."
             )
 
     def _greet(self) -> None:
@@ -101,16 +101,16 @@ class _Session:
             self._found.append(
                 _IMAP.fails(
                     turn.place,
-                    f"{mechanism} avant STARTTLS, que le serveur offre",
-                    "ouvrir TLS par STARTTLS d'abord",
+                    f"{mechanism} avant STARTTLS, que le serveur offre.",
+                    "Ouvrir TLS par STARTTLS d'abord.",
                 )
             )
         elif self._tls and not self._offered:
             self._found.append(
                 _IMAP.fails(
                     turn.place,
-                    "les capacités n'ont pas été redemandées après STARTTLS",
-                    "envoyer CAPABILITY une fois TLS ouvert (RFC 9051 §6.2.1)",
+                    "Les capacités n'ont pas été redemandées après STARTTLS.",
+                    "Envoyer CAPABILITY une fois TLS ouvert (RFC 9051 §6.2.1).",
                     Weight.RECOMMENDED,
                 )
             )
@@ -121,13 +121,13 @@ class _Session:
     def _end_idle(self, turn: Turn) -> None:
         assert self._idle is not None
         if turn.text.upper() == "DONE":
-            self._found.append(_IDLE.holds(turn.place, "IDLE terminé par DONE"))
+            self._found.append(_IDLE.holds(turn.place, "IDLE terminé par DONE."))
         else:
             self._found.append(
                 _IDLE.fails(
                     turn.place,
-                    "une commande est envoyée pendant IDLE",
-                    "envoyer DONE, attendre OK, puis la commande",
+                    "Une commande est envoyée pendant IDLE.",
+                    "Envoyer DONE, attendre OK, puis la commande.",
                 )
             )
         self._idle = None

@@ -79,9 +79,9 @@ def examine_message(data: bytes, question: Question, kit: Kit | None = None) -> 
 def examine_file(file: File, around: Surroundings, question: Question, kit: Kit | None) -> list[Finding]:
     """The findings on one attachment, by what its bytes are; none for what no rule is about."""
     if file.is_package:
-        return examine_archive(file.name, file.data, around)
+        return examine_archive(file.name, file.data, around, question.limits, kit=kit)
     if file.found is FileType.XML and file.is_cda:
-        return examine_cda(file.name, file.data, around)
+        return examine_cda(file.name, file.data, around, kit=kit)
     if file.found is FileType.PDF:
         return examine_pdf(file.name, file.data, around)
     return []

@@ -45,11 +45,11 @@ def size(letter: Letter) -> Iterator[Finding]:
     if len(letter.data) > largest:
         yield _SIZE.fails(
             "message",
-            f"{said} : plus de {largest // _MEGA} Mo, le message reviendra à l'expéditeur",
-            "retirer ou alléger des pièces jointes (le codage base64 ajoute un tiers)",
+            f"{said} : plus de {largest // _MEGA} Mo, le message reviendra à l'expéditeur.",
+            "Retirer ou alléger des pièces jointes (le codage base64 ajoute un tiers).",
         )
     else:
-        yield _SIZE.holds("message", f"{said}, {largest // _MEGA} Mo au plus")
+        yield _SIZE.holds("message", f"{said}, {largest // _MEGA} Mo au plus.")
 
 
 def body(letter: Letter) -> Iterator[Finding]:
@@ -60,21 +60,21 @@ def body(letter: Letter) -> Iterator[Finding]:
     place = place_of(part)
     if part.content_type == "multipart/alternative":
         if any(child.content_type == "text/plain" for child in part.children):
-            yield _BODY.holds(place, "multipart/alternative, avec un texte simple")
+            yield _BODY.holds(place, "Texte simple et texte mis en forme (multipart/alternative).")
         else:
             yield _BODY.fails(
                 place,
-                "multipart/alternative sans text/plain",
-                "joindre une version en texte simple au texte mis en forme",
+                "Pas de text/plain dans le multipart/alternative.",
+                "Joindre une version en texte simple au texte mis en forme.",
                 Weight.RECOMMENDED,
             )
     elif part.content_type == "text/plain" and part.disposition != "attachment":
-        yield _BODY.holds(place, "text/plain")
+        yield _BODY.holds(place, "Texte simple (text/plain).")
     else:
         yield _BODY.fails(
             place,
-            f"le corps du message est {_shown(part.content_type)}",
-            "écrire le corps en text/plain, ou en multipart/alternative avec un text/plain",
+            f"Le corps du message est {_shown(part.content_type)}.",
+            "Écrire le corps en text/plain, ou en multipart/alternative avec un text/plain.",
         )
 
 
@@ -98,12 +98,12 @@ def charset(letter: Letter) -> Iterator[Finding]:
         faults += 1
         yield _CHARSET.fails(
             "en-tête",
-            f"mots encodés en {_shown(', '.join(sorted(foreign)))}",
-            "coder les mots de l'en-tête en UTF-8 (RFC 2047)",
+            f"Mots encodés en {_shown(', '.join(sorted(foreign)))}.",
+            "Coder les mots de l'en-tête en UTF-8 (RFC 2047).",
             Weight.RECOMMENDED,
         )
     if not faults:
-        yield _CHARSET.holds("en-tête, textes", "UTF-8" if texts else "aucun texte")
+        yield _CHARSET.holds("en-tête, textes", "UTF-8." if texts else "Aucun texte.")
 
 
 def _not_utf8(data: bytes, part: Part) -> Finding | None:
@@ -111,14 +111,14 @@ def _not_utf8(data: bytes, part: Part) -> Finding | None:
     said = part.parameters.get("charset", "us-ascii").strip().lower()
     text = decode_body(data, part, len(data))
     if said not in _UTF8:
-        return _CHARSET.fails(place, f"texte en {_shown(said)}", "écrire le texte en UTF-8")
+        return _CHARSET.fails(place, f"Texte en {_shown(said)}.", "Écrire le texte en UTF-8.")
     try:
         text.decode("utf-8")
     except UnicodeDecodeError:
-        return _CHARSET.fails(place, "ce texte n'est pas de l'UTF-8", "écrire le texte en UTF-8")
+        return _CHARSET.fails(place, "Ce texte n'est pas de l'UTF-8.", "Écrire le texte en UTF-8.")
     if said.endswith("ascii") and not text.isascii():
         return _CHARSET.fails(
-            place, "texte accentué sans charset=utf-8", "ajouter charset=utf-8 au Content-Type"
+            place, "Texte accentué sans charset=utf-8.", "Ajouter charset=utf-8 au Content-Type."
         )
     return None
 
@@ -131,21 +131,21 @@ def structure(letter: Letter) -> Iterator[Finding]:
         yield finding
         if faults >= _MAX_TOLD:
             yield _MIME.fails(
-                "message", "d'autres défauts suivent peut-être", "corriger d'abord les premiers"
+                "message", "D'autres défauts suivent peut-être.", "Corriger d'abord les premiers."
             )
             return
     if not faults:
-        yield _MIME.holds("message", "structure bien formée")
+        yield _MIME.holds("message", "Structure bien formée.")
 
 
 def _structure(letter: Letter) -> Iterator[Finding]:
     has_content = any(name.startswith("content-") for name, _ in letter.fields)
     version = letter.text("mime-version") or ""
     if has_content and version.partition("(")[0].strip() != "1.0":
-        yield _MIME.fails("MIME-Version", "pas de MIME-Version: 1.0", "écrire MIME-Version: 1.0")
+        yield _MIME.fails("MIME-Version", "Pas de MIME-Version: 1.0.", "Écrire MIME-Version: 1.0.")
     for count, part in enumerate(letter.own_parts()):
         if count >= _MAX_PARTS:
-            yield _MIME.fails("message", f"plus de {_MAX_PARTS} parties", "réduire le nombre de parties")
+            yield _MIME.fails("message", f"Plus de {_MAX_PARTS} parties.", "Réduire le nombre de parties.")
             return
         yield from _part(letter.data, part)
 
@@ -155,8 +155,8 @@ def _part(data: bytes, part: Part) -> Iterator[Finding]:
     if part.encoding not in _ENCODINGS:
         yield _MIME.fails(
             place,
-            f"codage de transfert inconnu : {_shown(part.encoding)}",
-            "employer 7bit, 8bit, quoted-printable ou base64",
+            f"Codage de transfert inconnu : {_shown(part.encoding)}.",
+            "Employer 7bit, 8bit, quoted-printable ou base64.",
         )
         return
     if part.is_multipart:
@@ -167,12 +167,14 @@ def _part(data: bytes, part: Part) -> Iterator[Finding]:
     if part.encoding == "base64":
         letters = len(content.translate(None, b" \t\r\n="))
         if _NOT_BASE64.search(content) is not None or letters % 4 == 1:
-            yield _MIME.fails(place, "base64 abîmé", "coder la pièce de nouveau : son contenu n'est pas sûr")
+            yield _MIME.fails(
+                place, "Base64 abîmé.", "Coder la pièce de nouveau : son contenu n'est pas sûr."
+            )
     elif part.encoding == "7bit" and not part.children and not content.isascii():
         yield _MIME.fails(
             place,
-            "octets de 8 bits dans une partie annoncée 7bit",
-            "annoncer Content-Transfer-Encoding: 8bit ou quoted-printable",
+            "Octets de 8 bits dans une partie annoncée 7bit.",
+            "Annoncer Content-Transfer-Encoding: 8bit ou quoted-printable.",
             Weight.RECOMMENDED,
         )
 
@@ -182,20 +184,20 @@ def _delimiters(data: bytes, part: Part, place: str) -> Iterator[Finding]:
     line = b"\n--" + boundary.encode("utf-8", "replace")
     start = max(part.body_start - 1, 0)
     if not 0 < len(line) - 3 <= MAX_BOUNDARY_BYTES:
-        yield _MIME.fails(place, "multipart sans boundary utilisable", "donner un boundary au Content-Type")
+        yield _MIME.fails(place, "Multipart sans boundary utilisable.", "Donner un boundary au Content-Type.")
     elif data.find(line, start, part.end) < 0:
         yield _MIME.fails(
-            place, "aucune partie : le boundary ne se trouve pas", "séparer les parties par --boundary"
+            place, "Aucune partie : le boundary ne se trouve pas.", "Séparer les parties par --boundary."
         )
     elif data.find(line + b"--", start, part.end) < 0:
         yield _MIME.fails(
             place,
-            "le dernier délimiteur manque : le message est peut-être tronqué",
-            "finir la dernière partie par --boundary--",
+            "Le dernier délimiteur manque : le message est peut-être tronqué.",
+            "Finir la dernière partie par --boundary--.",
         )
     elif len(boundary) > 70:
         yield _MIME.fails(
-            place, "boundary de plus de 70 caractères", "raccourcir le boundary", Weight.RECOMMENDED
+            place, "Boundary de plus de 70 caractères.", "Raccourcir le boundary.", Weight.RECOMMENDED
         )
 
 
@@ -207,12 +209,12 @@ def _declared(data: bytes, part: Part, place: str) -> Iterator[Finding]:
         said, _ = read_value(unfold(value))
         kind, slash, sub = said.partition("/")
         if not (kind.strip() and slash and sub.strip()) or " " in said:
-            yield _MIME.fails(place, "Content-Type illisible", "écrire type/sous-type", Weight.RECOMMENDED)
+            yield _MIME.fails(place, "Content-Type illisible.", "Écrire type/sous-type.", Weight.RECOMMENDED)
         elif kind == "multipart":
             yield _MIME.fails(
                 place,
-                "multipart codé ou trop imbriqué : son contenu n'a pas été lu",
-                "ne pas coder un multipart, réduire l'imbrication",
+                "Multipart codé ou trop imbriqué : son contenu n'a pas été lu.",
+                "Ne pas coder un multipart, réduire l'imbrication.",
             )
         return
 

@@ -62,27 +62,29 @@ def report(letter: Letter) -> Iterator[Finding]:
     if len(children) < 2 or second not in wanted:
         yield _REPORT.fails(
             "message",
-            "la deuxième partie n'est pas celle des champs du rapport",
-            "écrire, dans l'ordre : le texte, les champs, le message d'origine",
+            "La deuxième partie n'est pas celle des champs du rapport.",
+            "Écrire, dans l'ordre : le texte, les champs, le message d'origine.",
         )
         return
     if said != wanted[second]:
         yield _REPORT.fails(
-            "Content-Type", f"report-type n'est pas {wanted[second]}", f"écrire report-type={wanted[second]}"
+            "Content-Type",
+            f"Report-type n'est pas {wanted[second]}.",
+            f"Écrire report-type={wanted[second]}.",
         )
     elif children[0].media_type not in ("text", "multipart"):
         yield _REPORT.fails(
-            place_of(children[0]), "la première partie n'est pas un texte", "commencer par un texte à lire"
+            place_of(children[0]), "La première partie n'est pas un texte.", "Commencer par un texte à lire."
         )
     elif len(children) < 3 or children[2].content_type not in _RETURNED:
         yield _REPORT.fails(
             "message",
-            "ni le message d'origine ni son en-tête ne sont rendus",
-            "joindre le message d'origine (message/rfc822) ou son en-tête",
+            "Ni le message d'origine ni son en-tête ne sont rendus.",
+            "Joindre le message d'origine (message/rfc822) ou son en-tête.",
             Weight.RECOMMENDED,
         )
     else:
-        yield _REPORT.holds("message", "un texte, les champs, le message d'origine")
+        yield _REPORT.holds("message", "Un texte, les champs, le message d'origine.")
 
 
 def disposition(letter: Letter) -> Iterator[Finding]:
@@ -97,29 +99,29 @@ def disposition(letter: Letter) -> Iterator[Finding]:
         if len(fields.get(name, [])) != 1:
             fine = False
             yield _MDN.fails(
-                f"{place} {shown}", "ce champ obligatoire n'y est pas une fois", f"écrire {shown}, une fois"
+                f"{place} {shown}", "Ce champ obligatoire n'y est pas une fois.", f"Écrire {shown}, une fois."
             )
     if fine and _ADDRESS_TYPE.match(fields["final-recipient"][0]) is None:
         fine = False
         yield _MDN.fails(
-            f"{place} Final-Recipient", "pas de la forme rfc822;adresse", "écrire rfc822;adresse"
+            f"{place} Final-Recipient", "Pas de la forme rfc822;adresse.", "Écrire rfc822;adresse."
         )
     if fine and not _is_disposition(fields["disposition"][0]):
         fine = False
         yield _MDN.fails(
             f"{place} Disposition",
-            "pas de la forme mode ; sort",
-            "écrire par exemple automatic-action/MDN-sent-automatically; processed",
+            "Pas de la forme mode ; sort.",
+            "Écrire par exemple automatic-action/MDN-sent-automatically; processed.",
         )
     if not fields.get("original-message-id"):
         yield _MDN.fails(
             f"{place} Original-Message-ID",
-            "absent : l'expéditeur ne peut pas rattacher l'avis à son message",
-            "reprendre le Message-ID d'origine",
+            "Absent : l'expéditeur ne peut pas rattacher l'avis à son message.",
+            "Reprendre le Message-ID d'origine.",
             Weight.RECOMMENDED,
         )
     if fine:
-        yield _MDN.holds(place, "Final-Recipient et Disposition présents et bien formés")
+        yield _MDN.holds(place, "Final-Recipient et Disposition présents et bien formés.")
 
 
 def refusal(letter: Letter) -> Iterator[Finding]:
@@ -130,25 +132,27 @@ def refusal(letter: Letter) -> Iterator[Finding]:
     match = _ERROR.search(said)
     subject = letter.subject
     if match is None and not subject.refused:
-        yield _REFUSAL.not_applicable("l'avis ne dit pas d'échec d'intégration")
+        yield _REFUSAL.not_applicable("L'avis ne dit pas d'échec d'intégration.")
     elif match is None:
         yield _REFUSAL.fails(
             "Disposition",
-            "l'objet dit un échec, les champs n'en disent pas le code",
-            "écrire Error: <code>^<libellé>",
+            "L'objet dit un échec, les champs n'en disent pas le code.",
+            "Écrire Error: <code>^<libellé>.",
         )
     elif match[1] not in {code.value for code in ErrorCode}:
         yield _REFUSAL.fails(
-            "Disposition", f"code d'erreur {match[1]} inconnu", "employer un code de 900 à 906"
+            "Disposition", f"Code d'erreur {match[1]} inconnu.", "Employer un code de 900 à 906."
         )
     elif not subject.refused or (subject.refused_code is not None and subject.refused_code != match[1]):
         yield _REFUSAL.fails(
             "Subject",
-            "l'objet ne porte pas [KO Intégration système !] et le même code",
-            f"commencer l'objet par [KO Intégration système !][{match[1]}]",
+            "L'objet ne porte pas [KO Intégration système !] et le même code.",
+            f"Commencer l'objet par [KO Intégration système !][{match[1]}].",
         )
     else:
-        yield _REFUSAL.holds("Subject, Disposition", f"échec {match[1]}, dit dans l'objet et dans les champs")
+        yield _REFUSAL.holds(
+            "Subject, Disposition", f"Échec {match[1]}, dit dans l'objet et dans les champs."
+        )
 
 
 def delivery(letter: Letter) -> Iterator[Finding]:
@@ -162,32 +166,34 @@ def delivery(letter: Letter) -> Iterator[Finding]:
     if not message.get("reporting-mta"):
         fine = False
         yield _DSN.fails(
-            f"{place} Reporting-MTA", "champ obligatoire absent", "nommer le serveur qui fait le rapport"
+            f"{place} Reporting-MTA", "Champ obligatoire absent.", "Nommer le serveur qui fait le rapport."
         )
     if not recipients:
         fine = False
-        yield _DSN.fails(place, "aucun destinataire", "écrire un bloc de champs par destinataire")
+        yield _DSN.fails(place, "Aucun destinataire.", "Écrire un bloc de champs par destinataire.")
     for number, fields in enumerate(recipients[:_MAX_RECIPIENTS], 1):
         where = f"{place} destinataire {number}"
         action = fields.get("action", [""])[0].strip().lower()
         status = fields.get("status", [""])[0].partition("(")[0].strip()
         if not fields.get("final-recipient"):
             fine = False
-            yield _DSN.fails(f"{where} Final-Recipient", "champ obligatoire absent", "écrire rfc822;adresse")
+            yield _DSN.fails(
+                f"{where} Final-Recipient", "Champ obligatoire absent.", "Écrire rfc822;adresse."
+            )
         if action not in _ACTIONS:
             fine = False
             yield _DSN.fails(
                 f"{where} Action",
-                "absente ou inconnue",
-                "écrire failed, delayed, delivered, relayed ou expanded",
+                "Absente ou inconnue.",
+                "Écrire failed, delayed, delivered, relayed ou expanded.",
             )
         if _STATUS.fullmatch(status) is None:
             fine = False
             yield _DSN.fails(
-                f"{where} Status", "absent ou mal formé", "écrire classe.sujet.détail, par exemple 5.1.1"
+                f"{where} Status", "Absent ou mal formé.", "Écrire classe.sujet.détail, par exemple 5.1.1."
             )
     if fine:
-        yield _DSN.holds(place, f"{len(recipients)} destinataire(s), champs obligatoires présents")
+        yield _DSN.holds(place, f"{len(recipients)} destinataire(s), champs obligatoires présents.")
 
 
 def _is_disposition(value: str) -> bool:

@@ -35,19 +35,19 @@ def author(letter: Letter) -> Iterator[Finding]:
     authors = letter.mailboxes("from")
     if not authors:
         yield _FROM.fails(
-            "From", "pas d'expéditeur lisible", "écrire l'adresse de la boîte qui envoie dans From"
+            "From", "Pas d'expéditeur lisible.", "Écrire l'adresse de la boîte qui envoie dans From."
         )
         return
     wrong = [each for each in authors if Address.parse(each.address) is None]
     senders = letter.mailboxes("sender")
     if wrong:
-        yield _FROM.fails("From", "l'adresse de l'expéditeur n'est pas une adresse", "écrire local@domaine")
+        yield _FROM.fails("From", "L'adresse de l'expéditeur n'est pas une adresse.", "Écrire local@domaine.")
     elif len(authors) > 1 and len(senders) != 1:
         yield _FROM.fails(
-            "Sender", "plusieurs auteurs dans From et pas de Sender", "nommer l'expéditeur dans Sender"
+            "Sender", "Plusieurs auteurs dans From et pas de Sender.", "Nommer l'expéditeur dans Sender."
         )
     else:
-        yield _FROM.holds("From", "un expéditeur lisible")
+        yield _FROM.holds("From", "Un expéditeur lisible.")
 
 
 def domains(letter: Letter) -> Iterator[Finding]:
@@ -67,21 +67,21 @@ def domains(letter: Letter) -> Iterator[Finding]:
                 fine = False
                 yield _DOMAIN.fails(
                     place,
-                    f"{each.address} n'est pas une adresse de l'espace de confiance",
-                    "n'écrire qu'entre boîtes MSSanté (domaines de la liste blanche)",
+                    f"{each.address} n'est pas une adresse de l'espace de confiance.",
+                    "N'écrire qu'entre boîtes MSSanté (domaines de la liste blanche).",
                 )
                 break
     if fine:
         yield _DOMAIN.holds(
             "From, To, Cc",
-            "domaines MSSanté ; que le certificat de l'opérateur couvre celui de From ne se voit pas dans un message",
+            "Domaines MSSanté ; que le certificat de l'opérateur couvre celui de From ne se voit pas dans un message.",
         )
 
 
 def label(letter: Letter) -> Iterator[Finding]:
     """ref: ECO.2.2.7."""
     if letter.sender is None or letter.is_from_patient:
-        yield _LABEL.not_applicable("l'expéditeur n'est pas une boîte de professionnel")
+        yield _LABEL.not_applicable("L'expéditeur n'est pas une boîte de professionnel.")
         return
     text = " ".join(letter.sender.name.split())
     box = letter.question.box_type
@@ -89,16 +89,16 @@ def label(letter: Letter) -> Iterator[Finding]:
     if not text:
         yield _LABEL.fails(
             place,
-            "l'adresse n'a pas de libellé",
-            f"écrire {_PERSON} (boîte PER) ou l'entité (ORG, APP) devant l'adresse",
+            "L'adresse n'a pas de libellé.",
+            f"Écrire {_PERSON} (boîte PER) ou l'entité (ORG, APP) devant l'adresse.",
         )
     elif box == "PER" or (not box and "_" in text):
         yield from _person_label(text, place)
     else:
         how = (
-            "libellé d'une entité"
+            "Libellé d'une entité."
             if box
-            else "pris pour celui d'une entité (--box-type PER pour une personne)"
+            else "Libellé pris pour celui d'une entité (--box-type PER pour une personne)."
         )
         yield _LABEL.holds(place, how)
 
@@ -110,15 +110,15 @@ def _person_label(text: str, place: str) -> Iterator[Finding]:
     if len(words) < 2:
         yield _LABEL.fails(
             place,
-            "il manque le prénom ou le nom",
-            f"écrire {_PERSON} ; le titre et l'entité sont facultatifs",
+            "Il manque le prénom ou le nom.",
+            f"Écrire {_PERSON} ; le titre et l'entité sont facultatifs.",
         )
     elif not _is_capital(words[1]):
         yield _LABEL.fails(
-            place, "le nom n'est pas en capitales après le prénom", f"écrire {_PERSON}, le NOM en capitales"
+            place, "Le nom n'est pas en capitales après le prénom.", f"Écrire {_PERSON}, le NOM en capitales."
         )
     else:
-        yield _LABEL.holds(place, "prénom, NOM en capitales")
+        yield _LABEL.holds(place, "Prénom, NOM en capitales.")
 
 
 def reply_to(letter: Letter) -> Iterator[Finding]:
@@ -129,47 +129,47 @@ def reply_to(letter: Letter) -> Iterator[Finding]:
     if asked and (not addresses or any(Address.parse(each.address) is None for each in addresses)):
         yield _REPLY_TO.fails(
             "Reply-To",
-            "ce champ ne contient pas d'adresse",
-            "y mettre une boîte MSSanté lue par une personne",
+            "Ce champ ne contient pas d'adresse.",
+            "Y mettre une boîte MSSanté lue par une personne.",
         )
     elif asked:
-        yield _REPLY_TO.holds("Reply-To", "les réponses iront à la boîte indiquée")
+        yield _REPLY_TO.holds("Reply-To", "Les réponses iront à la boîte indiquée.")
     elif box == "APP":
         yield _REPLY_TO.fails(
             "en-tête",
-            "boîte applicative (APP) sans Reply-To : la réponse reviendrait à un programme",
-            "mettre dans Reply-To une boîte lue par une personne",
+            "Boîte applicative (APP) sans Reply-To : la réponse reviendrait à un programme.",
+            "Mettre dans Reply-To une boîte lue par une personne.",
         )
     elif box:
-        yield _REPLY_TO.not_applicable(f"boîte {box}")
+        yield _REPLY_TO.not_applicable(f"Boîte {box}.")
     else:
-        yield _REPLY_TO.not_applicable("le type de la boîte ne se voit pas dans un message (--box-type APP)")
+        yield _REPLY_TO.not_applicable("Le type de la boîte ne se voit pas dans un message (--box-type APP).")
 
 
 def patient_addresses(letter: Letter) -> Iterator[Finding]:
     """ref: ECO.2.2.6, ECO.3.1.5."""
     found = {each.address.lower(): each for each in letter.recipients if letter.is_patient(each)}
     if not found:
-        yield _PATIENT_ADDRESS.not_applicable("aucun usager parmi les destinataires")
-        yield _KEY.not_applicable("aucun usager parmi les destinataires")
+        yield _PATIENT_ADDRESS.not_applicable("Aucun usager parmi les destinataires.")
+        yield _KEY.not_applicable("Aucun usager parmi les destinataires.")
         return
     for each in found.values():
         ins = Ins.parse(each.local)
         if ins is None:
             yield _PATIENT_ADDRESS.fails(
                 "To, Cc",
-                "la partie gauche n'est pas un matricule INS de 15 caractères",
+                "La partie gauche n'est pas un matricule INS de 15 caractères.",
                 "écrire à <matricule INS>@" + letter.question.patient_domain,
             )
             continue
         yield from _owner(letter, ins)
         if ins.key_is_right:
-            yield _KEY.holds("To, Cc", "clé juste")
+            yield _KEY.holds("To, Cc", "Clé juste.")
         else:
             yield _KEY.fails(
                 "To, Cc",
-                "la clé du matricule est fausse : l'usager ne sera sans doute pas trouvé",
-                "alerter l'utilisateur et vérifier le matricule dans la base patients",
+                "La clé du matricule est fausse : l'usager ne sera sans doute pas trouvé.",
+                "Alerter l'utilisateur et vérifier le matricule dans la base patients.",
             )
 
 
@@ -178,8 +178,8 @@ def _owner(letter: Letter, ins: Ins) -> Iterator[Finding]:
     if letter.mss.says_qualified is False:
         yield _PATIENT_ADDRESS.fails(
             "To, X-MSS-INS",
-            "message à un usager dont l'INS n'est pas qualifiée (X-MSS-INS: N)",
-            "ne composer l'adresse qu'avec une INS qualifiée",
+            "Message à un usager dont l'INS n'est pas qualifiée (X-MSS-INS: N).",
+            "Ne composer l'adresse qu'avec une INS qualifiée.",
         )
         return
     named = {
@@ -197,11 +197,11 @@ def _owner(letter: Letter, ins: Ins) -> Iterator[Finding]:
     if named and ins.value[:13] not in {number.upper() for number in named}:
         yield _PATIENT_ADDRESS.fails(
             "To, documents",
-            "l'adresse n'est pas celle de l'usager que les documents désignent",
-            "écrire à l'usager des documents, un mineur à sa propre adresse",
+            "L'adresse n'est pas celle de l'usager que les documents désignent.",
+            "Écrire à l'usager des documents, un mineur à sa propre adresse.",
         )
     else:
-        yield _PATIENT_ADDRESS.holds("To, Cc", "matricule INS de 15 caractères")
+        yield _PATIENT_ADDRESS.holds("To, Cc", "Matricule INS de 15 caractères.")
 
 
 def one_patient(letter: Letter) -> Iterator[Finding]:
@@ -209,8 +209,8 @@ def one_patient(letter: Letter) -> Iterator[Finding]:
     if len(letter.patients) > 1:
         yield _ONE_PATIENT.fails(
             "To, Cc",
-            f"{len(letter.patients)} usagers parmi les destinataires",
-            "envoyer un message à chaque usager",
+            f"{len(letter.patients)} usagers parmi les destinataires.",
+            "Envoyer un message à chaque usager.",
         )
     announced = {
         document.entry.patient_id.value.upper()
@@ -228,36 +228,36 @@ def one_patient(letter: Letter) -> Iterator[Finding]:
     if len(announced) > 1 or len(written) > 1 or mixed:
         yield _ONE_PATIENT.fails(
             "METADATA.XML, documents CDA",
-            "les documents joints désignent plusieurs usagers",
-            "faire un message, et une archive IHE_XDM.zip, par usager",
+            "Les documents joints désignent plusieurs usagers.",
+            "Faire un message, et une archive IHE_XDM.zip, par usager.",
         )
     elif letter.documents and len(letter.patients) <= 1:
-        yield _ONE_PATIENT.holds("documents", "un seul usager")
+        yield _ONE_PATIENT.holds("documents", "Un seul usager.")
 
 
 def initiative(letter: Letter) -> Iterator[Finding]:
     """Mon espace santé: a patient answers, may write first to a pharmacy, and never writes to a patient."""
     if not letter.is_from_patient:
-        yield _INITIATIVE.not_applicable("l'expéditeur est un professionnel")
+        yield _INITIATIVE.not_applicable("L'expéditeur est un professionnel.")
         return
     if letter.patients:
         yield _INITIATIVE.fails(
             "To, Cc",
-            "un usager écrit à un usager : le message sera refusé",
-            "n'écrire qu'à des professionnels",
+            "Un usager écrit à un usager : le message sera refusé.",
+            "N'écrire qu'à des professionnels.",
         )
         return
     if letter.raw("in-reply-to") or letter.raw("references"):
-        yield _INITIATIVE.holds("In-Reply-To, References", "réponse à un professionnel")
+        yield _INITIATIVE.holds("In-Reply-To, References", "Réponse à un professionnel.")
     elif letter.recipients and all(
         "pharma" in f"{each.name} {each.address}".lower() for each in letter.recipients
     ):
-        yield _INITIATIVE.holds("To", "premier message à une pharmacie, qui est permis")
+        yield _INITIATIVE.holds("To", "Premier message à une pharmacie, qui est permis.")
     else:
         yield _INITIATIVE.fails(
             "en-tête",
-            "un usager écrit en premier à un professionnel : refusé, sauf par une pharmacie",
-            "répondre à un message du professionnel (In-Reply-To, References)",
+            "Un usager écrit en premier à un professionnel : refusé, sauf par une pharmacie.",
+            "Répondre à un message du professionnel (In-Reply-To, References).",
         )
 
 
@@ -265,15 +265,15 @@ def recipients(letter: Letter) -> Iterator[Finding]:
     """Patients and professionals are written to apart: they see each other's address, and an INS is one."""
     professionals = [each for each in letter.recipients if not letter.is_patient(each)]
     if not letter.patients or letter.is_from_patient:
-        yield _RECIPIENTS.not_applicable("aucun usager parmi les destinataires")
+        yield _RECIPIENTS.not_applicable("Aucun usager parmi les destinataires.")
     elif professionals:
         yield _RECIPIENTS.fails(
             "To, Cc",
-            "un usager et des professionnels dans le même message : l'adresse de l'usager, donc son INS, leur est montrée",
-            "envoyer deux messages, chacun avec son texte",
+            "Un usager et des professionnels dans le même message : l'adresse de l'usager, donc son INS, leur est montrée.",
+            "Envoyer deux messages, chacun avec son texte.",
         )
     else:
-        yield _RECIPIENTS.holds("To, Cc", "l'usager seul")
+        yield _RECIPIENTS.holds("To, Cc", "L'usager seul.")
 
 
 def _is_trusted(letter: Letter, each: MailAddress) -> bool:

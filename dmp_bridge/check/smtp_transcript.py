@@ -64,15 +64,15 @@ class _Session:
         yield from sign_in(self._attempts)
         yield from self._found
         if not self._dsn:
-            yield _DSN.not_applicable("aucun accusé de remise (DSN) demandé")
+            yield _DSN.not_applicable("Aucun accusé de remise (DSN) demandé.")
 
     def _opening(self) -> Iterator[Finding]:
         broken = any(finding.rule == _SMTP.id for finding in self._found)
         if self._tls and not broken:
-            yield _SMTP.holds("échange", "EHLO, STARTTLS, puis EHLO de nouveau")
+            yield _SMTP.holds("échange", "EHLO, STARTTLS, puis EHLO de nouveau.")
         elif not self._tls and not broken:
             yield _SMTP.not_applicable(
-                "STARTTLS n'est pas offert : TLS dès la connexion (port 465) ne se voit pas ici"
+                "STARTTLS n'est pas offert : TLS dès la connexion (port 465) ne se voit pas ici."
             )
 
     def _greet(self) -> None:
@@ -100,13 +100,13 @@ class _Session:
         if self._awaits_ehlo and verb != "EHLO":
             self._fault(
                 turn,
-                "après STARTTLS, le client ne recommence pas par EHLO",
-                "renvoyer EHLO dès que TLS est ouvert",
+                "Après STARTTLS, le client ne recommence pas par EHLO.",
+                "Renvoyer EHLO dès que TLS est ouvert.",
             )
         self._awaits_ehlo = False
         self._command = (turn, verb, rest)
         if verb == "HELO":
-            self._fault(turn, "HELO : aucune extension ne sera offerte", "commencer par EHLO")
+            self._fault(turn, "HELO : aucune extension ne sera offerte.", "Commencer par EHLO.")
         elif verb == "AUTH":
             self._auth(turn, rest)
         elif verb == "MAIL":
@@ -125,7 +125,7 @@ class _Session:
     def _clear_text(self, turn: Turn, verb: str) -> None:
         if not self._tls and self._offered_starttls:
             self._fault(
-                turn, f"{verb} avant STARTTLS, que le serveur offre", "ouvrir TLS par STARTTLS d'abord"
+                turn, f"{verb} avant STARTTLS, que le serveur offre.", "Ouvrir TLS par STARTTLS d'abord."
             )
 
     def _fault(self, turn: Turn, says: str, advice: str) -> None:
@@ -157,8 +157,8 @@ class _Session:
             self._found.append(
                 _DOMAIN.fails(
                     asked.place,
-                    "le serveur refuse l'expéditeur : son domaine n'est pas couvert par le certificat ou la liste blanche",
-                    "envoyer sous un domaine que la liste blanche donne à ce certificat",
+                    "Le serveur refuse l'expéditeur : son domaine n'est pas couvert par le certificat ou la liste blanche.",
+                    "Envoyer sous un domaine que la liste blanche donne à ce certificat.",
                 )
             )
 
@@ -182,21 +182,21 @@ class _Session:
         largest = self._offered["SIZE"].strip()
         if said is None:
             self._found.append(
-                _SIZE.fails(turn.place, "la taille n'est pas annoncée", "ajouter SIZE=<octets> à MAIL FROM")
+                _SIZE.fails(turn.place, "La taille n'est pas annoncée.", "Ajouter SIZE=<octets> à MAIL FROM.")
             )
         elif not _is_number(said):
-            self._found.append(_SIZE.fails(turn.place, "SIZE n'est pas un nombre", "écrire SIZE=<octets>"))
+            self._found.append(_SIZE.fails(turn.place, "SIZE n'est pas un nombre.", "Écrire SIZE=<octets>."))
         elif _is_number(largest) and 0 < int(largest) < int(said):
             self._found.append(
                 _SIZE.fails(
                     turn.place,
-                    "message plus gros que le serveur n'en prend",
-                    "alléger le message",
+                    "Message plus gros que le serveur n'en prend.",
+                    "Alléger le message.",
                     Weight.MANDATORY,
                 )
             )
         else:
-            self._found.append(_SIZE.holds(turn.place, "taille annoncée"))
+            self._found.append(_SIZE.holds(turn.place, "Taille annoncée."))
 
     def _on_rcpt(self, turn: Turn, rest: str) -> None:
         parameters = _parameters(rest)
@@ -216,20 +216,20 @@ class _Session:
             self._found.append(
                 _DSN.fails(
                     turn.place,
-                    f"{said} sans que le serveur offre DSN",
-                    "ne les envoyer que si EHLO annonce DSN",
+                    f"{said} sans que le serveur offre DSN.",
+                    "Ne les envoyer que si EHLO annonce DSN.",
                 )
             )
         elif wrong:
             self._found.append(
                 _DSN.fails(
                     turn.place,
-                    f"{', '.join(wrong)} mal formé",
-                    "écrire RET, NOTIFY et ORCPT comme RFC 3461 §4",
+                    f"{', '.join(wrong)} mal formé.",
+                    "Écrire RET, NOTIFY et ORCPT comme RFC 3461 §4.",
                 )
             )
         else:
-            self._found.append(_DSN.holds(turn.place, f"accusé de remise demandé ({said})"))
+            self._found.append(_DSN.holds(turn.place, f"Accusé de remise demandé ({said})."))
 
 
 def _parameters(rest: str) -> dict[str, str]:

@@ -109,8 +109,8 @@ class Attempt:
 def sign_in(attempts: list[Attempt]) -> Iterator[Finding]:
     """ECO.1.2.1 and ECO.1.2.7 on every attempt of a conversation."""
     if not attempts:
-        yield _MECHANISM.not_applicable("aucune authentification dans l'échange")
-        yield _REFUSED.not_applicable("aucune authentification dans l'échange")
+        yield _MECHANISM.not_applicable("Aucune authentification dans l'échange.")
+        yield _REFUSED.not_applicable("Aucune authentification dans l'échange.")
         return
     for attempt in attempts:
         yield _way(attempt)
@@ -121,35 +121,35 @@ def _way(attempt: Attempt) -> Finding:
     place, mechanism = attempt.turn.place, attempt.mechanism
     if attempt.in_tls is False:
         return _MECHANISM.fails(
-            place, f"{mechanism} hors de TLS", "ouvrir TLS (STARTTLS) avant l'authentification"
+            place, f"{mechanism} hors de TLS.", "Ouvrir TLS (STARTTLS) avant l'authentification."
         )
     if mechanism in _PASSWORDS or mechanism.startswith("SCRAM-"):
         return _MECHANISM.fails(
             place,
-            f"{mechanism} : mot de passe au lieu d'un jeton Pro Santé Connect",
-            "employer XOAUTH2 ou OAUTHBEARER (PER, ORG), EXTERNAL avec un certificat (APP)",
+            f"{mechanism} : mot de passe au lieu d'un jeton Pro Santé Connect.",
+            "Employer XOAUTH2 ou OAUTHBEARER (PER, ORG), EXTERNAL avec un certificat (APP).",
         )
     if mechanism not in _TOKENS and mechanism != "EXTERNAL":
-        return _MECHANISM.fails(place, "mécanisme inconnu", "employer XOAUTH2, OAUTHBEARER ou EXTERNAL")
+        return _MECHANISM.fails(place, "Mécanisme inconnu.", "Employer XOAUTH2, OAUTHBEARER ou EXTERNAL.")
     if attempt.offered and mechanism not in attempt.offered:
         return _MECHANISM.fails(
-            place, f"{mechanism} n'est pas offert par le serveur", "choisir parmi les mécanismes annoncés"
+            place, f"{mechanism} n'est pas offert par le serveur.", "Choisir parmi les mécanismes annoncés."
         )
     if mechanism in _TOKENS and not _is_well_formed(mechanism, attempt.response):
         return _MECHANISM.fails(
             place,
-            "réponse initiale mal formée",
-            "envoyer base64(user=<adresse>^Aauth=Bearer <jeton>^A^A) pour XOAUTH2, RFC 7628 pour OAUTHBEARER",
+            "Réponse initiale mal formée.",
+            "Envoyer base64(user=<adresse>^Aauth=Bearer <jeton>^A^A) pour XOAUTH2, RFC 7628 pour OAUTHBEARER.",
         )
     return _MECHANISM.holds(
-        place, mechanism if attempt.in_tls else f"{mechanism} (TLS dès la connexion supposé)"
+        place, f"{mechanism}." if attempt.in_tls else f"{mechanism} (TLS dès la connexion supposé)."
     )
 
 
 def _after_refusal(attempts: list[Attempt]) -> Iterator[Finding]:
     refused = [attempt for attempt in attempts if attempt.mechanism in _TOKENS and attempt.accepted is False]
     if not refused:
-        yield _REFUSED.not_applicable("aucun jeton refusé")
+        yield _REFUSED.not_applicable("Aucun jeton refusé.")
         return
     fine = True
     first = attempts.index(refused[0])
@@ -158,8 +158,8 @@ def _after_refusal(attempts: list[Attempt]) -> Iterator[Finding]:
             fine = False
             yield _REFUSED.fails(
                 attempt.turn.place,
-                "au refus codé en base64, le client ne répond pas par une ligne vide",
-                "répondre par une ligne vide, puis lire le refus (535, NO)",
+                "Au refus codé en base64, le client ne répond pas par une ligne vide.",
+                "Répondre par une ligne vide, puis lire le refus (535, NO).",
             )
     later = attempts[first + 1 :]
     for attempt in later:
@@ -167,27 +167,27 @@ def _after_refusal(attempts: list[Attempt]) -> Iterator[Finding]:
             fine = False
             yield _REFUSED.fails(
                 attempt.turn.place,
-                "après le refus d'un jeton, le client essaie un mot de passe",
-                "demander un jeton neuf à Pro Santé Connect, sans repli sur un mot de passe",
+                "Après le refus d'un jeton, le client essaie un mot de passe.",
+                "Demander un jeton neuf à Pro Santé Connect, sans repli sur un mot de passe.",
             )
     if len(refused) > 2:
         fine = False
         yield _REFUSED.fails(
             refused[2].turn.place,
-            f"{len(refused)} essais refusés de suite",
-            "rafraîchir le jeton une fois, réessayer une fois, puis demander à l'utilisateur de se reconnecter",
+            f"{len(refused)} essais refusés de suite.",
+            "Rafraîchir le jeton une fois, réessayer une fois, puis demander à l'utilisateur de se reconnecter.",
         )
     written = [attempt.response for attempt in refused[:2] if not _is_placeholder(attempt.response)]
     if len(written) == 2 and written[0] == written[1]:
         fine = False
         yield _REFUSED.fails(
             refused[1].turn.place,
-            "le même jeton est présenté deux fois",
-            "rafraîchir le jeton avant de réessayer",
+            "Le même jeton est présenté deux fois.",
+            "Rafraîchir le jeton avant de réessayer.",
         )
     if fine:
-        what = "un jeton refusé, puis un nouvel essai" if later else "un jeton refusé, sans nouvel essai"
-        yield _REFUSED.holds(refused[0].turn.place, what)
+        what = "puis un nouvel essai" if later else "sans nouvel essai"
+        yield _REFUSED.holds(refused[0].turn.place, f"Un jeton refusé, {what}.")
 
 
 def _is_placeholder(response: str) -> bool:
@@ -210,7 +210,7 @@ def cut(turns: list[Turn]) -> Iterator[Finding]:
     if turns and turns[-1].number >= MAX_LINES:
         yield MESSAGE_RULES["ECO.1.0.1"].fails(
             turns[-1].place,
-            "la suite de l'échange n'a pas été lue",
-            "donner un échange plus court",
+            "La suite de l'échange n'a pas été lue.",
+            "Donner un échange plus court.",
             Weight.NOTE,
         )

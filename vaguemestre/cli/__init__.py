@@ -33,6 +33,7 @@ from mailserver.signin.policy import RefusedPasswordsUnreadable
 from vaguemestre.cli import (
     audit,
     bridge,
+    check,
     check_peers,
     database,
     directory,
@@ -75,6 +76,7 @@ app = typer.Typer(
 )
 operating.register(app)
 bridge.register(app)
+check.register(app)
 check_peers.register(app)
 tracking.register(app)
 psc.register(app)
