@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from portal.professional.absence import AbsencePages
 from portal.professional.account import AccountPages
 from portal.professional.applications import ApplicationPages
 from portal.professional.devices import DevicePages
@@ -30,5 +31,6 @@ def professional_routes(context: PortalContext, pages: Pages, signing_in: Signin
         *AccountPages(context, frame).routes(),
         *FactorPages(context, frame).routes(),
         *ApplicationPages(context, frame).routes(),
+        *AbsencePages(context, frame).routes(),
         *DevicePages(context, frame).routes(),
     ]
