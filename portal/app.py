@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from portal.attachments import AttachmentPages
+from portal.checking import CHECK, CheckPages
 from portal.context import PATIENT_HOME, PortalContext
 from portal.conversations import ConversationPages
 from portal.documents import DocumentPages
@@ -46,11 +47,13 @@ _ENVELOPE_BYTES = 512 * 1024  # the text and the borders of a form, beside its f
 def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Starlette:
     """The portal over the given parts of the house; `extra` are the routes of a sandbox.
 
-    `application.state.live` is closed by the server before it stops, so that no stream holds it up.
+    `application.state.live` is closed by the server before it stops, so that no stream holds it up;
+    `application.state.checker` when no request is left.
     """
     pages = Pages(context)
     live = Live(context)
     professionals = SigningIn(context, pages)
+    checking = CheckPages(context, pages)
 
     async def refuse(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -60,7 +63,8 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
         return response
 
     def limit(path: str) -> int:
-        with_files = path.startswith("/patient/conversations/") and path.endswith("/messages")
+        answers = path.startswith("/patient/conversations/") and path.endswith("/messages")
+        with_files = answers or path == CHECK
         return context.settings.limits.message_bytes + _ENVELOPE_BYTES if with_files else _FORM_BYTES
 
     app = Starlette(
@@ -75,6 +79,7 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
             *professional_routes(context, pages, professionals),
             *SheetPages(context.settings, Frame(context, pages)).routes(),
             *TrackingPages(context, pages).routes(),
+            *checking.routes(),
             *HealthPages(context).routes(),
             *DiscoveryPages(context.settings, context.clock).routes(),
             *extra,
@@ -84,6 +89,7 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
         exception_handlers={HTTPException: refuse},
     )
     app.state.live = live
+    app.state.checker = checking.checker
     return app
 
 

@@ -26,6 +26,7 @@ from foundation.log import get_logger
 from foundation.metrics import Metrics
 from foundation.passwords import PasswordMemory
 from foundation.vault import Vault, read_master_key
+from mailserver.delivery.absence_answer import ABSENCE_JOB, AbsenceAnswers
 from mailserver.delivery.notify import Reporter
 from mailserver.delivery.router import Router
 from mailserver.imap.context import ImapContext, ImapLimits
@@ -141,6 +142,7 @@ class Operator:
         receipts = ReceiptDesk(router, database, vault, clock, settings)
         work = {
             **handlers(bridge, router, receipts, settings, clock),
+            ABSENCE_JOB: AbsenceAnswers(router, database).answer,
             ALERT_JOB: AlertMail(router, database, settings.hostname).send,
         }
         working = asyncio.create_task(Worker(database, events, clock, work).run(), name="worker")
@@ -334,6 +336,7 @@ class Operator:
         async def close() -> None:
             portal.state.live.close()
             await web.close()
+            await portal.state.checker.close()
 
         self._listeners.append(close)
 

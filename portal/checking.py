@@ -1,0 +1,199 @@
+"""The conformity check: a page for professionals, `POST /check` for their software. Nothing that is checked is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from directory.bals import BalType
+from dmp_bridge.check.checker import Checker, CheckRefused
+from dmp_bridge.check.report import Verdict
+from dmp_bridge.check.telling import CHECKED, source_of, summary, title_of, values, verdict_of
+from portal import sessions
+from portal.callers import Caller, Callers
+from portal.devices import peer_of
+from portal.door import UploadDoor
+from portal.forms import read_form
+from portal.pages import check_origin
+from portal.professional.frame import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from dmp_bridge.check.report import Finding, Report
+    from portal.context import PortalContext
+    from portal.pages import Pages
+    from portal.professional.visit import Visit
+
+PAGE: Final = "/verification"
+CHECK: Final = "/check"
+ENVELOPE_BYTES: Final = 512 * 1024
+"""The borders and other fields of a form, beside its file."""
+_MOST_WAITING: Final = 16
+_NO_FILE: Final = "Choisissez un fichier."
+_TYPES: Final = {kind.value for kind in BalType}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One file to check."""
+
+    name: str
+    data: bytes
+    box_type: str
+
+
+class CheckPages:
+    """`/verification` and `/check`: for everybody in a sandbox, else for who has a box here."""
+
+    def __init__(self, context: PortalContext, pages: Pages) -> None:
+        settings = context.settings
+        largest = settings.limits.message_bytes
+        self._context = context
+        self._pages = pages
+        self._frame = Frame(context, pages)
+        self._callers = Callers(context)
+        # Files are checked one after the other: two of the largest fill the room.
+        self._door = UploadDoor(2 * (largest + ENVELOPE_BYTES), largest=largest + ENVELOPE_BYTES)
+        self._waiting = 0
+        self.checker = Checker(settings.bridge, patient_domain=settings.patient_domain, largest=largest)
+
+    def routes(self) -> list[Route]:
+        """The routes of the check."""
+        return [
+            Route(PAGE, self.show, methods=["GET"]),
+            Route(CHECK, self.check, methods=["POST"]),
+        ]
+
+    async def show(self, request: Request) -> Response:
+        """The form."""
+        visit = self._visit(request)
+        if visit is None and not self._context.settings.sandbox:
+            return self._pages.turned_away(request.cookies.get(sessions.COOKIE))
+        return await self._page(visit, {})
+
+    async def check(self, request: Request) -> Response:
+        """The report on the body, or on the file of a form: as a page where the client accepts HTML, else as JSON."""
+        visit = self._visit(request)
+        caller: Caller | Response | None = None
+        if visit is not None or not self._context.settings.sandbox or "authorization" in request.headers:
+            caller = await self._callers.identify(request)
+            if caller is not None and not isinstance(caller, Caller):
+                return (
+                    self._pages.turned_away(request.cookies.get(sessions.COOKIE))
+                    if _wants_page(request)
+                    else caller
+                )
+        if self._waiting >= _MOST_WAITING:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "30"})
+        self._waiting += 1
+        try:
+            key = str(caller.owner_id) if caller is not None else peer_of(request)
+            async with self._door.entered(request, key):
+                asked = await self._read(request, visit)
+                if asked is None:
+                    return await self._refused(request, visit, _NO_FILE, HTTPStatus.BAD_REQUEST)
+                try:
+                    report = await self.checker.check(asked.name, asked.data, box_type=asked.box_type)
+                except CheckRefused as refused:
+                    return await self._refused(request, visit, str(refused), HTTPStatus.UNPROCESSABLE_ENTITY)
+        finally:
+            self._waiting -= 1
+        if not _wants_page(request):
+            return JSONResponse(values(report))
+        return await self._page(visit, {"report": _shown(report), "filename": asked.name})
+
+    def _visit(self, request: Request) -> Visit | None:
+        return self._context.professional(request.cookies.get(sessions.COOKIE))
+
+    async def _read(self, request: Request, visit: Visit | None) -> _Asked | None:
+        """The file that was sent; None for a form without one."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "multipart/form-data":
+            data = await request.body()
+            return (
+                _Asked("fichier", data, _box_type(request.query_params.get("box_type", ""))) if data else None
+            )
+        check_origin(request)
+        form = await read_form(request)
+        if (
+            visit is not None
+            and "authorization" not in request.headers
+            and not visit.session.owns_form(form.get("csrf"))
+        ):
+            raise HTTPException(HTTPStatus.FORBIDDEN)
+        if not form.files:
+            return None
+        return _Asked(form.files[0].filename, form.files[0].data, _box_type(form.get("box_type")))
+
+    async def _refused(
+        self, request: Request, visit: Visit | None, sentence: str, status: HTTPStatus
+    ) -> Response:
+        if _wants_page(request):
+            return await self._page(visit, {"refusal": sentence}, status)
+        return JSONResponse({"refused": sentence}, status)
+
+    async def _page(self, visit: Visit | None, told: dict[str, Any], status: int = HTTPStatus.OK) -> Response:
+        shown = {
+            "report": None,
+            "refusal": "",
+            "filename": "",
+            "types": sorted(_TYPES),
+            "limit": self._context.settings.limits.message_bytes,
+            **told,
+        }
+        if visit is None:
+            return self._pages.anonymous("check.html", shown, status=status)
+        return await self._frame.page(visit, "professional/check.html", shown, status=status)
+
+
+def _shown(report: Report) -> dict[str, Any]:
+    """What the page shows: what fails first, each group under its heading."""
+    broken = [finding for finding in report.findings if finding.breaks]
+    advised = [each for each in report.findings if each.verdict is Verdict.FAILS and not each.breaks]
+    held = [each for each in report.findings if each.verdict is Verdict.HOLDS]
+    aside = [each for each in report.findings if each.verdict is Verdict.NOT_APPLICABLE]
+    groups = (
+        ("Échoue", broken),
+        ("Échoue, sans obligation", advised),
+        ("Tient", held),
+        ("Sans objet", aside),
+    )
+    return {
+        "checked": CHECKED[report.checked],
+        "conforms": report.conforms,
+        "summary": summary(report),
+        "rules": report.rules_source,
+        "groups": [(title, _lines(findings)) for title, findings in groups if findings],
+    }
+
+
+def _lines(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    return [
+        {
+            "rule": each.rule,
+            "title": title_of(each.rule),
+            "source": source_of(each.rule),
+            "verdict": verdict_of(each),
+            "place": each.place,
+            "says": each.says,
+            "advice": each.advice,
+        }
+        for each in findings
+    ]
+
+
+def _box_type(text: str) -> str:
+    return text if text in _TYPES else ""
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
