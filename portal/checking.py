@@ -83,30 +83,30 @@ class CheckPages:
     async def check(self, request: Request) -> Response:
         """The report on the body, or on the file of a form: as a page where the client accepts HTML, else as JSON."""
         visit = self._visit(request)
-        caller: Caller | Response | None = None
+        key = peer_of(request)
         if visit is not None or not self._context.settings.sandbox or "authorization" in request.headers:
             caller = await self._callers.identify(request)
-            if caller is not None and not isinstance(caller, Caller):
-                return (
-                    self._pages.turned_away(request.cookies.get(sessions.COOKIE))
-                    if _wants_page(request)
-                    else caller
-                )
+            if not isinstance(caller, Caller):
+                token = request.cookies.get(sessions.COOKIE)
+                return self._pages.turned_away(token) if _wants_page(request) else caller
+            key = str(caller.owner_id)
         if self._waiting >= _MOST_WAITING:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "30"})
         self._waiting += 1
         try:
-            key = str(caller.owner_id) if caller is not None else peer_of(request)
             async with self._door.entered(request, key):
-                asked = await self._read(request, visit)
-                if asked is None:
-                    return await self._refused(request, visit, _NO_FILE, HTTPStatus.BAD_REQUEST)
-                try:
-                    report = await self.checker.check(asked.name, asked.data, box_type=asked.box_type)
-                except CheckRefused as refused:
-                    return await self._refused(request, visit, str(refused), HTTPStatus.UNPROCESSABLE_ENTITY)
+                return await self._answer(request, visit)
         finally:
             self._waiting -= 1
+
+    async def _answer(self, request: Request, visit: Visit | None) -> Response:
+        asked = await self._read(request, visit)
+        if asked is None:
+            return await self._refused(request, visit, _NO_FILE, HTTPStatus.BAD_REQUEST)
+        try:
+            report = await self.checker.check(asked.name, asked.data, box_type=asked.box_type)
+        except CheckRefused as refused:
+            return await self._refused(request, visit, str(refused), HTTPStatus.UNPROCESSABLE_ENTITY)
         if not _wants_page(request):
             return JSONResponse(values(report))
         return await self._page(visit, {"report": _shown(report), "filename": asked.name})
