@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives import hashes
 
 from directory.bals import BalType
+from mailserver.sasl.mechanisms import Mechanism
 from portal.setup.access import Access
 from portal.setup.authorities import authorities_above, common_name, own_certificate
 
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from portal.setup.access import Endpoint
 
 _MEGABYTE = 1024 * 1024
+_NEVER = "never"  # a word of the settings
 _PASSWORDS: Mapping[str, str] = {
     "always": "un mot de passe d’application (conseillé), ou le mot de passe de la boîte",
     "without-totp": "un mot de passe d’application, ou le mot de passe de la boîte tant qu’elle n’a pas de second facteur",
-    "never": "un mot de passe d’application ; le mot de passe de la boîte n’ouvre que les pages web",
+    _NEVER: "un mot de passe d’application ; le mot de passe de la boîte n’ouvre que les pages web",
 }
 """By the setting accounts.mail_password."""
 
@@ -100,13 +102,19 @@ class Sheet:
         }
 
     def _mechanisms(self) -> Iterator[str]:
-        yield from ("PLAIN", "LOGIN")
-        if self.settings.accounts.scram:
-            yield "SCRAM-SHA-256"
+        yield from (Mechanism.PLAIN, Mechanism.LOGIN)
+        if self._takes_scram:
+            yield from (Mechanism.SCRAM_SHA_256, Mechanism.SCRAM_SHA_256_PLUS)
         if self.settings.psc.issuer:
-            yield from ("OAUTHBEARER", "XOAUTH2")
+            yield from (Mechanism.OAUTHBEARER, Mechanism.XOAUTH2)
         if self._takes_certificate:
-            yield "EXTERNAL"
+            yield Mechanism.EXTERNAL
+
+    @property
+    def _takes_scram(self) -> bool:
+        """An application password is kept as a digest that SCRAM cannot use: it is for the box's own."""
+        accounts = self.settings.accounts
+        return accounts.scram and accounts.mail_password != _NEVER
 
     @property
     def _takes_certificate(self) -> bool:
@@ -117,7 +125,7 @@ class Sheet:
         yield (
             "Méthode",
             "« mot de passe normal » (SASL PLAIN ou LOGIN), toujours sous TLS"
-            + ("; SCRAM-SHA-256 avec le mot de passe de la boîte" if self.settings.accounts.scram else ""),
+            + ("; SCRAM-SHA-256 avec le mot de passe de la boîte" if self._takes_scram else ""),
         )
         if self.settings.psc.issuer:
             # ref: ECO.1.2.1

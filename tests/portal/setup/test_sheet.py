@@ -90,6 +90,8 @@ def test_it_tells_software_of_certificates(identity: dict[str, Path]) -> None:
 def test_scram_is_told_where_it_is_offered(identity: dict[str, Path]) -> None:
     assert "SCRAM-SHA-256" in sheet(identity, accounts={"scram": True}).text()
     assert "SCRAM-SHA-256" not in sheet(identity).text()
+    never = {"scram": True, "mail_password": "never"}
+    assert "SCRAM-SHA-256" not in sheet(identity, accounts=never).text()
 
 
 def test_it_tells_the_fingerprints_of_the_authorities(identity: dict[str, Path]) -> None:
