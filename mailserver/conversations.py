@@ -185,6 +185,8 @@ class Received:
     references: tuple[str, ...]
     at: int
     ending: Ending | None = None
+    is_automatic: bool = False
+    """A program answered in the professional's place: that opens no door again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +271,8 @@ def receive(uow: UnitOfWork, owner_id: int, received: Received) -> int:
         )
         assert result.inserted_primary_key is not None
         found = int(result.inserted_primary_key[0])
+    elif received.is_automatic:
+        uow.execute(_NOTICED, {"conversation": found, "at_": received.at})
     else:
         # An ordinary message opens the door again: ended_by and ending become NULL.
         uow.execute(

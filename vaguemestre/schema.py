@@ -23,6 +23,7 @@ _MODULES_WITH_TABLES = (
     "mailserver.store.seen",
     "mailserver.answers",
     "mailserver.conversations",
+    "mailserver.delivery.absence",
     "mailserver.delivery.receipts",
     "mailserver.outbound.tables",
     "mailserver.reading_receipt",

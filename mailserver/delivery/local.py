@@ -10,7 +10,7 @@ from foundation import jobs, trail
 from foundation.identifiers import Address
 from mailserver import conversations
 from mailserver.conversations import Received
-from mailserver.delivery import robot
+from mailserver.delivery import absence_answer, robot
 from mailserver.delivery.notify import Action, Notice, Reported
 from mailserver.delivery.recipients import (
     PATIENT_CAUSES,
@@ -271,6 +271,8 @@ class LocalDelivery:
                     "queue": delivery.prepared.queue_id,
                 }
                 jobs.enqueue(uow, BRIDGE_JOB, payload)
+        else:
+            absence_answer.take(uow, delivery.envelope, delivery.prepared, target, resolution)
         self._trace(uow, delivery, appended, target.owner_id)
 
     def _converse(
@@ -291,6 +293,7 @@ class LocalDelivery:
             references,
             prepared.at,
             prepared.ending,
+            is_automatic=robot.is_automatic_answer(prepared),
         )
         conversations.receive(uow, target.owner_id, received)
 

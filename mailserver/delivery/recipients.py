@@ -11,6 +11,7 @@ from directory.bals import BalState, bal
 from directory.patients import PatientState, patient
 from foundation.identifiers import Address, host_name, patient_address_ins
 from foundation.prepared import run
+from mailserver.delivery.absence import Period, absence_table
 from mailserver.delivery.report import Undelivered
 from mailserver.envelope import NO_DSN, NOTHING_ASKED, DsnRequest, Origin, RecipientDsn
 from mailserver.outbound.queue import RemoteRecipient
@@ -47,7 +48,13 @@ _BAL = select(
     box_quota.c.messages,
     box_quota.c.octet_limit,
     box_quota.c.message_limit,
-).outerjoin(box_quota, box_quota.c.owner_id == bal.c.owner_id)
+    absence_table.c.starts_at,
+    absence_table.c.ends_at,
+).select_from(
+    bal.outerjoin(box_quota, box_quota.c.owner_id == bal.c.owner_id).outerjoin(
+        absence_table, absence_table.c.owner_id == bal.c.owner_id
+    )
+)
 _MANY_BALS = _BAL.where(bal.c.address.in_(bindparam("addresses", expanding=True)))
 # Nearly every message has a sender and one or two recipients; a list of fixed length is not rendered each time.
 _FEW_NAMES = tuple(f"address_{number}" for number in range(_FEW))
@@ -150,6 +157,7 @@ class Box:
     state: BalState
     is_full: bool = False
     type: str = ""
+    away: Period | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +311,7 @@ def _boxes(connection: Connection, addresses: set[str], defaults: QuotaLimits) -
             BalState(row.state),
             Quota.of(row.octets, row.messages, row.octet_limit, row.message_limit, defaults).is_full,
             row.type,
+            Period(row.starts_at, row.ends_at) if row.starts_at is not None else None,
         )
         for row in rows
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from foundation import jobs
 from mailserver.delivery.recipients import ROBOT
@@ -30,6 +30,7 @@ _AUTOMATIC = re.compile(
     rb"|x-auto-response-suppress[ \t]*:)",
     re.IGNORECASE | re.MULTILINE,
 )
+_AUTO_REPLIED = re.compile(rb"^auto-submitted[ \t]*:\s*auto-replied\b", re.IGNORECASE | re.MULTILINE)
 _HOP = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 
@@ -37,21 +38,32 @@ def take(uow: UnitOfWork, envelope: Envelope, prepared: Prepared, robot: Robot) 
     """Leaves the job that answers, in the delivery's transaction; whether there will be an answer."""
     if not deserves_answer(envelope.sender, prepared):
         return False
-    rendering = prepared.rendering
-    references = [each for each in rendering.references if is_message_id(each)][-_MAX_REFERENCES:]
-    message_id = rendering.message_id
     payload = {
         "robot": robot.address,
         "sender": envelope.sender,
         "queue": prepared.queue_id,
         "at": prepared.at,
-        "message_id": message_id if message_id is not None and is_message_id(message_id) else None,
-        "references": references,
+        **thread_of(prepared),
         "protocol": envelope.protocol,
         "peer_host": envelope.peer_host,
     }
     jobs.enqueue(uow, ANSWER_JOB, payload)
     return True
+
+
+def thread_of(prepared: Prepared) -> dict[str, Any]:
+    """What an answer refers to, `message_id` and `references`, as far as it can be written into a header of ours."""
+    rendering = prepared.rendering
+    message_id = rendering.message_id
+    return {
+        "message_id": message_id if message_id is not None and is_message_id(message_id) else None,
+        "references": [each for each in rendering.references if is_message_id(each)][-_MAX_REFERENCES:],
+    }
+
+
+def is_automatic_answer(prepared: Prepared) -> bool:
+    """Whether a program answers in somebody's place (RFC 3834 §5.1); what a program sends of itself is no answer."""
+    return _AUTO_REPLIED.search(prepared.header.kept) is not None
 
 
 def deserves_answer(sender: str, prepared: Prepared) -> bool:
