@@ -13,7 +13,7 @@ from portal.pages import check_origin
 from vaguemestre.psc.clients import origin_of
 from vaguemestre.psc.grants import Code
 from vaguemestre.psc.issuer import SCOPES
-from vaguemestre.psc.messages import OAuthError, form_parameters, query_parameters
+from vaguemestre.psc.messages import OAuthError, browser_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,9 +68,7 @@ class AuthorizationEndpoint:
     async def answer(self, request: Request) -> Response:
         """The page, a redirect with a code or an error, or a page that says why there is none."""
         try:
-            parameters = (
-                query_parameters(request) if request.method != "POST" else await form_parameters(request)
-            )
+            parameters = await browser_parameters(request)
             asked = self._asked(parameters)
         except OAuthError as error:
             return self._pages.refused(error)
@@ -79,13 +77,13 @@ class AuthorizationEndpoint:
         except OAuthError as error:
             return asked.back({"error": error.code, "error_description": error.description})
         if request.method != "POST" or not any(name in parameters for name in PAGE_FIELDS):
-            return self._page(asked, parameters)
+            return await self._page(asked, parameters)
         check_origin(request)
         if parameters.get("decision") == _DENIED:
             return asked.back({"error": "access_denied", "error_description": "the professional refused"})
         username = parameters.get("username", "")
         if username not in self._people:
-            return self._page(
+            return await self._page(
                 asked, parameters, refusal="Choisissez un professionnel de la liste.", status=400
             )
         session = self._grants.begin(username, asked.client.id, scope, parameters.get("nonce"))
@@ -104,11 +102,11 @@ class AuthorizationEndpoint:
             )
         return _Asked(client, redirect_uri, parameters.get("state"), self._issuer)
 
-    def _page(
+    async def _page(
         self, asked: _Asked, parameters: Mapping[str, str], *, refusal: str = "", status: int = 200
     ) -> Response:
         hidden = {name: value for name, value in parameters.items() if name not in PAGE_FIELDS}
-        page = self._pages.choice(
+        page = await self._pages.choice(
             asked.client.id, hidden, parameters.get("login_hint", ""), refusal=refusal, status=status
         )
         # Browsers hold the redirect that answers a form to `form-action`, too.

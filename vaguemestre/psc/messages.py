@@ -64,6 +64,14 @@ def query_parameters(request: Request) -> dict[str, str]:
     return _parse(request.scope["query_string"])
 
 
+async def browser_parameters(request: Request) -> dict[str, str]:
+    """The parameters a browser brings by GET or POST. Raises OAuthError with a sentence for the person."""
+    try:
+        return await form_parameters(request) if request.method == "POST" else query_parameters(request)
+    except OAuthError as error:
+        raise OAuthError(error.code, "Cette demande est illisible.", error.status) from error
+
+
 async def form_parameters(request: Request) -> dict[str, str]:
     """The parameters of a posted form. Raises OAuthError; the guard of the portal bounds the body."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

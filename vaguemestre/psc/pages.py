@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from portal.pages import check_origin
 from vaguemestre.psc.grants import Answer
 from vaguemestre.psc.issuer import SOFTWARE
-from vaguemestre.psc.messages import OAuthError, form_parameters
+from vaguemestre.psc.messages import OAuthError, browser_parameters
 from vaguemestre.psc.people import listed
 
 if TYPE_CHECKING:
@@ -53,24 +53,24 @@ class PscPages:
     def _page(self, template: str, values: Mapping[str, Any], status: int = 200) -> HTMLResponse:
         return HTMLResponse(self._templates.get_template(template).render(values), status)
 
-    def _listed(self) -> list[Listed]:
-        return self._database.read_now(lambda connection: listed(connection, self._people))
+    async def _listed(self) -> list[Listed]:
+        return await self._database.read(lambda connection: listed(connection, self._people))
 
     async def index(self, request: Request) -> Response:
         """`/psc/`: everybody, and how to get a token."""
-        people = self._listed()
+        people = await self._listed()
         return self._page("index.html", {"people": people, "somebody": next(iter(self._people))})
 
     async def slash(self, request: Request) -> Response:
         """`/psc`."""
         return RedirectResponse("/psc/", 303)
 
-    def choice(
+    async def choice(
         self, client_id: str, hidden: Mapping[str, str], chosen: str, *, refusal: str, status: int
     ) -> Response:
         """The choice of a professional, `hidden` being the request it answers."""
         values = {
-            "people": self._listed(),
+            "people": await self._listed(),
             "client_id": client_id,
             "hidden": hidden,
             "chosen": chosen,
@@ -96,7 +96,7 @@ class PscPages:
         """One request is confirmed or refused. Its id, which only its client and this page know, guards the form."""
         check_origin(request)
         try:
-            parameters = await form_parameters(request)
+            parameters = await browser_parameters(request)
         except OAuthError as error:
             return self.refused(error)
         request_id = parameters.get("auth_req_id", "")

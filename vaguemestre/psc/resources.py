@@ -11,8 +11,8 @@ from vaguemestre.psc.messages import (
     OAuthError,
     answered,
     authenticated,
+    browser_parameters,
     form_parameters,
-    query_parameters,
     required,
 )
 from vaguemestre.psc.people import claims_of
@@ -101,9 +101,7 @@ class Resources:
     async def logout(self, request: Request) -> Response:
         """Ends the session of an ID token and sends its bearer back (RP-Initiated Logout 1.0 §2)."""
         try:
-            parameters = (
-                query_parameters(request) if request.method != "POST" else await form_parameters(request)
-            )
+            parameters = await browser_parameters(request)
             client = self._leaving(parameters)
         except OAuthError as error:
             return self._pages.refused(error)

@@ -230,6 +230,7 @@ async def test_a_parameter_that_stands_there_twice_is_refused(provider: Provider
     query = "&".join(f"{name}={value}" for name, value in (("client_id", "a"), ("client_id", "b")))
     answer = await provider.client.get(f"{PROTOCOL}/auth?{query}")
     assert answer.status_code == 400
+    assert "Cette demande est illisible." in answer.text
 
 
 def test_a_client_does_not_show_its_secret() -> None:

@@ -158,6 +158,16 @@ def test_a_sandbox_relies_on_its_own_provider(empty_home: Path) -> None:
     assert settings.path(settings.psc.ca_file).exists()
 
 
+def test_a_sandbox_that_has_joined_another_trusts_its_authority(empty_home: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second"
+    second.mkdir()
+    (second / "joined.toml").write_text(to_toml({"first": str(empty_home), "suffix": "b"}))
+    settings = write_settings(second, ports.free())
+    assert settings.path(settings.psc.ca_file) == empty_home / "pki" / "ca.pem"
+    assert settings.path(settings.psc.client_secret_file).is_relative_to(second)
+    assert settings.psc.issuer == issuer_at(settings.http)
+
+
 def test_what_the_file_says_otherwise_is_kept(empty_home: Path) -> None:
     file = empty_home / "vaguemestre.toml"
     text = file.read_text().replace('mail_password = "always"', 'mail_password = "never"\nscram = true')
