@@ -8,7 +8,7 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from certs.tls import Identity, check_identity, server_context
+from certs.tls import Identity, Trust, check_identity, client_context, server_context
 from certs.trust import TrustSpace
 from directory.bals import BalType
 from directory.psc.https import Https
@@ -225,9 +225,8 @@ class Operator:
         settings = self.settings
         if not settings.psc.issuer:
             return None, None
-        # Its certificate may be one of the web's, or of the trust space.
-        tls = ssl.create_default_context()
-        tls.load_verify_locations(settings.path(settings.tls.ca_file))
+        own = Identity(settings.path(settings.tls.certificate), settings.path(settings.tls.key))
+        tls = client_context(Trust(settings.path(settings.psc.ca_file)), own)
         provider = PscProvider(settings, self.clock, Https(tls))
         self._behind.push_async_callback(provider.aclose)
         return TokenCheck(provider, settings.psc, self.clock), RelyingParty(
