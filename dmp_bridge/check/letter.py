@@ -48,8 +48,8 @@ class Question:
 class File:
     """One attachment: where it stands, its name as sent, what the header calls it and what its bytes are."""
 
-    place: str
-    name: str
+    place: str = field(repr=False)
+    name: str = field(repr=False)
     media_type: str
     found: FileType
     data: bytes = field(repr=False)
@@ -62,7 +62,7 @@ class File:
 class Carried:
     """One clinical document of the message. ``cda`` is None where it could not be read."""
 
-    place: str
+    place: str = field(repr=False)
     in_archive: bool = False
     entry: DocumentEntry | None = field(default=None, repr=False)
     cda: CdaDocument | None = field(default=None, repr=False)

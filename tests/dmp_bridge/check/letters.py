@@ -48,7 +48,7 @@ def fields(**changes: str | None) -> dict[str, str]:
 
 
 def letter(
-    attached: Sequence[File] | None = None, text: str = "Bonjour,\r\n", **changes: str | None
+    attached: Sequence[File] | None = None, text: str = "Bonjour,\r\n", /, **changes: str | None
 ) -> bytes:
     """A good letter with these files (one package and its copy if not said), its fields changed."""
     header = {**fields(**changes), "Content-Type": 'multipart/mixed; boundary="B1"'}
@@ -65,7 +65,7 @@ def letter(
     return _header(header) + b"\r\n" + body
 
 
-def note(text: str = "Bonjour.\r\n", **changes: str | None) -> bytes:
+def note(text: str = "Bonjour.\r\n", /, **changes: str | None) -> bytes:
     """A letter between professionals without a document."""
     changes = {
         "To": "cardiologie@hopital-a.mssante.fr",
