@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _Q = f"{{{NAMESPACE}}}"
 _MAX_NAMES = 20
+_LIGATURES = {"œ": "oe", "æ": "ae"}
 _RULE = "INS-ACCORD"
 # Test identities have keys that are wrong on purpose in the official samples.
 _TEST_OIDS = frozenset({OID_TEST, OID_DEMO})
@@ -42,9 +43,9 @@ class Identity:
 
 def fold(text: str) -> str:
     """A name without accents, case and punctuation: `D'ÉTÉ-Lune` and `d ete lune` are the same."""
-    plain = unicodedata.normalize("NFKD", text.replace("œ", "oe").replace("Œ", "OE").replace("æ", "ae"))
+    plain = unicodedata.normalize("NFKD", text.casefold()).casefold()
     letters = (
-        character.casefold() if character.isalnum() else " "
+        _LIGATURES.get(character, character) if character.isalnum() else " "
         for character in plain
         if not unicodedata.combining(character)
     )

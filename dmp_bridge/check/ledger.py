@@ -24,10 +24,14 @@ def quote(text: str) -> str:
 
 
 class Ledger:
-    """The findings on one document. A rule that was opened and has no fault holds."""
+    """The findings on one document. A rule that was opened and has no fault holds.
 
-    def __init__(self, place: str) -> None:
+    The places of faults stand after ``place``, or after ``prefix`` where they tell enough by themselves.
+    """
+
+    def __init__(self, place: str, prefix: str | None = None) -> None:
         self._place = place
+        self._prefix = place if prefix is None else prefix
         self._opened: dict[str, str] = {}
         self._faults: dict[str, list[Finding]] = {}
         self._left_out: dict[str, int] = {}
@@ -38,10 +42,10 @@ class Ledger:
         self._opened.setdefault(rule, says)
 
     def fault(self, rule: str, place: str, says: str, advice: str, weight: Weight | None = None) -> None:
-        """The rule is broken at ``place``, which stands after the place of the document."""
+        """The rule is broken at ``place``, "" for the whole document."""
         found = self._faults.setdefault(rule, [])
         if len(found) < MAX_FAULTS:
-            where = f"{self._place} {place}".strip()
+            where = f"{self._prefix} {place}".strip() or self._place
             found.append(DOCUMENT_RULES[rule].fails(where, says, advice, weight))
         else:
             self._left_out[rule] = self._left_out.get(rule, 0) + 1

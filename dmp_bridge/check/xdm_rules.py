@@ -72,7 +72,7 @@ def examine_archive(
     kit: Kit | None = None,
 ) -> list[Finding]:
     """The findings on one zip: the archive, each METADATA.XML, each document, and whose they are."""
-    ledger = Ledger(name)
+    ledger = Ledger(name, prefix="")
     ledger.open("XDM-ZIP", "L'archive s'ouvre.")
     try:
         archive = unpack(data, limits)
