@@ -3,78 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import trustme
-import uvicorn
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import async_playwright
 
 from dmp_bridge import record
 from tests.dmp_bridge.builders import PDF, PNG, cda, mail, n3_body, xdm
+from tests.portal.chromium import CHROMIUM, violations, window
 from tests.portal.house import PASSWORD, House
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from playwright.async_api import Browser, BrowserContext, Page
 
     from directory.bals import Bal
     from directory.patients import Patient
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
 pytestmark = [
     pytest.mark.interop,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="/usr/bin/chromium is not installed"),
 ]
-
-
-class Server(uvicorn.Server):
-    """The portal's server, without signal handlers of its own."""
-
-    def __init__(self, house: House) -> None:
-        config = uvicorn.Config(
-            house.app, host="127.0.0.1", port=0, ws="none", lifespan="off", log_config=None, access_log=False
-        )
-        super().__init__(config)
-        config.load()
-        authority = trustme.CA()
-        config.ssl = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.issue_cert("127.0.0.1").configure_cert(config.ssl)
-
-    @property
-    def url(self) -> str:
-        return f"https://127.0.0.1:{self.servers[0].sockets[0].getsockname()[1]}"
-
-
-@pytest.fixture
-async def url(house: House) -> AsyncIterator[str]:
-    server = Server(house)
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
-        while not server.started:
-            await asyncio.sleep(0)
-    yield server.url
-    house.app.state.live.close()
-    server.should_exit = True
-    await serving
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        await browser.close()
-
-
-async def window(chromium: Browser, url: str, **options: Any) -> BrowserContext:
-    return await chromium.new_context(base_url=url, ignore_https_errors=True, locale="fr-FR", **options)
 
 
 async def signed_in(context: BrowserContext, patient: Patient) -> Page:
@@ -108,15 +56,6 @@ async def story(house: House) -> tuple[Bal, Patient]:
     )
     await house.deliver(doctor, patient, content)
     return doctor, patient
-
-
-async def violations(page: Page) -> list[str]:
-    found = await Axe().run(page)
-    return [
-        f"{each['id']}: {node['html'][:200]} {node.get('failureSummary')}"
-        for each in found.response["violations"]
-        for node in each["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailserver.delivery import absence
-from tests.portal.house import House
 from tests.portal.professional.people import box, delegate, enter, post, trail_of
 
 if TYPE_CHECKING:
     import httpx2
 
     from directory.bals import Bal
+    from tests.portal.house import House
 
 PAGE = "/pro/absence"
 HOUR = 3_600_000

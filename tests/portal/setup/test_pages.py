@@ -10,9 +10,9 @@ from cryptography import x509
 from playwright.async_api import async_playwright
 
 from directory.bals import BalType
+from tests.portal.chromium import ARGUMENTS, CHROMIUM, Server
 from tests.portal.house import PASSWORD, House
 from tests.portal.professional.people import box, delegate, enter, post
-from tests.portal.test_browser import ARGUMENTS, CHROMIUM, Server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
