@@ -73,7 +73,7 @@ class Letter:
     """One message, read."""
 
     data: bytes = field(repr=False)
-    root: Part
+    root: Part = field(repr=False)
     fields: Fields = field(repr=False)
     """Every field in its order: name in lower case, value as it stands, folded and with its leading space."""
     subject: Subject
