@@ -18,6 +18,8 @@ from mailserver.refusals import (
     SENDER_NOT_OWNED,
     Refusal,
 )
+from mailserver.signin.openings import posts_as
+from mailserver.store.rights import Right
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -29,19 +31,23 @@ if TYPE_CHECKING:
 
 
 def owned_addresses(connection: Connection, principal: Principal) -> frozenset[str]:
-    """The addresses a signed-in person may write as: the box itself and, of a personal box, the bearer's others.
+    """The addresses a signed-in person may write as.
 
-    A structure's boxes share its identifier but not their keepers, so that one opens no other.
+    The box itself, of a personal box the bearer's others, and the boxes of structures that were opened to them with
+    the right to post (RFC 4314 §2.1, `p`). A structure's boxes share its identifier but not their keepers, so that
+    one opens no other; a delegate who signed in to one writes as that one alone, where they may.
     """
     own = frozenset({principal.address})
-    if principal.idnat is None:
+    if principal.person_id is not None:
         return own
-    personal = {
-        box.address
-        for box in bals_of(connection, principal.idnat)
-        if box.type is BalType.PER and box.state is BalState.ACTIVE
-    }
-    return own | personal if principal.address in personal else own
+    if principal.idnat is not None:
+        personal = {
+            box.address
+            for box in bals_of(connection, principal.idnat)
+            if box.type is BalType.PER and box.state is BalState.ACTIVE
+        }
+        own |= personal if principal.address in personal else frozenset()
+    return own | posts_as(connection, principal.owner_id)
 
 
 class Rules:
@@ -56,6 +62,8 @@ class Rules:
 
     def sender(self, principal: Principal | None, sender: str) -> Refusal | None:
         """Whether this reverse-path may be used; "" (null) always may, receipts are sent with it."""
+        if principal is not None and Right.POST not in principal.rights:
+            return SENDER_NOT_OWNED
         if not sender:
             return None
         address = Address.parse(sender)
