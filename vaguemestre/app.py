@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,6 +57,7 @@ from vaguemestre.psc.routes import routes as identity_provider
 from vaguemestre.web import WebServer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Iterator
 
     from starlette.applications import Starlette
