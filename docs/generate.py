@@ -15,6 +15,7 @@ from dmp_bridge import codes
 from foundation.settings import explain
 from mailserver.imap.capabilities import capabilities
 from mailserver.refusals import REFUSALS
+from mailserver.sasl.mechanisms import Mechanism
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -78,14 +79,15 @@ def patient_states() -> str:
 def imap_capabilities() -> str:
     """What CAPABILITY says, before and after sign-in."""
     size = 25 * 1024 * 1024
-    before = capabilities(is_signed_in=False, may_sign_in=False, may_start_tls=True, message_bytes=size)
-    under_tls = capabilities(is_signed_in=False, may_sign_in=True, may_start_tls=False, message_bytes=size)
-    after = capabilities(is_signed_in=True, may_sign_in=False, may_start_tls=False, message_bytes=size)
+    every = tuple(Mechanism)
+    before = capabilities(is_signed_in=False, mechanisms=(), may_start_tls=True, message_bytes=size)
+    under_tls = capabilities(is_signed_in=False, mechanisms=every, may_start_tls=False, message_bytes=size)
+    after = capabilities(is_signed_in=True, mechanisms=every, may_start_tls=False, message_bytes=size)
     return _table(
         ("When", "CAPABILITY"),
         (
             ("Before TLS", f"`{before}`"),
-            ("Under TLS, before sign-in", f"`{under_tls}`"),
+            ("Under TLS, before sign-in, with every mechanism", f"`{under_tls}`"),
             ("Signed in", f"`{after}`"),
         ),
     )
