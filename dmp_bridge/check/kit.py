@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from dmp_bridge.check.ledger import Ledger
 
 _Q = f"{{{NAMESPACE}}}"
-_SECONDS = 120.0
+# Less than a confined check has in all, so that the built-in rules are told even when the kit is slow.
+_SECONDS = 25.0
 _MAX_ANSWER = 4 * 1024 * 1024
 # The worker never needs the secrets that an operator may have put into the environment.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "VIRTUAL_ENV")
@@ -46,29 +47,40 @@ class KitUnusable(Exception):
     """The folder holds no kit; the message is a French sentence."""
 
 
-class _Silent(Exception):
-    """The worker ended, or did not answer in time."""
+class _Ended(Exception):
+    """The worker ended, or did not take the document."""
+
+
+class _Late(Exception):
+    """The worker is still at work: what it compiles now will serve the next document."""
 
 
 class Kit:
-    """One kit. Its worker starts with the first document and ends with ``close``. Safe to use from threads."""
+    """One kit and its worker, which ``close`` ends. Safe to use from threads."""
 
     def __init__(self, files: KitFiles, *, seconds: float = _SECONDS) -> None:
         self._files = files
         self._seconds = seconds
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._read = bytearray()
+        self._number = 0
         self._saxon = importlib.util.find_spec("saxonche") is not None
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """The kit in ``folder``; ``KitUnusable`` when there is none."""
+        """The kit in ``folder``, its worker started; ``KitUnusable`` when there is none.
+
+        A process that confines itself opens the kit before: Saxon reserves more addresses than it would be given.
+        """
         if not folder.is_dir():
             raise KitUnusable(f"Le dossier du kit de validation n'existe pas : {folder}.")
         files = list_files(folder)
         if files.schema is None and not files.schematrons and not files.compiled:
             raise KitUnusable(f"Aucun schéma CDA.xsd ni schématron dans le dossier {folder}.")
-        return cls(files)
+        kit = cls(files)
+        kit._running()
+        return kit
 
     def __enter__(self) -> Self:
         return self
@@ -99,15 +111,19 @@ class Kit:
         document = etree.tostring(element, encoding="UTF-8", with_tail=False)
         with self._lock:
             try:
-                request = {"templates": templates, "named": named, "saxon": self._saxon}
-                answer = self._ask(request, document)
-            except (_Silent, OSError, ValueError):
+                answer = self._ask({"templates": templates, "named": named, "saxon": self._saxon}, document)
+            except _Late:
+                answer = None
+            except (_Ended, OSError, ValueError):
                 self._stop()
-                says = "Le kit n'a pas répondu : ce document n'a pas été jugé par lui."
-                ledger.fault(
-                    "KIT-XSD", "", says, "Vérifier le kit, ou contrôler sans lui.", Weight.RECOMMENDED
-                )
-                return
+                answer = None
+        if answer is None:
+            says = "Le kit n'a pas répondu : ce document n'a pas été jugé par lui."
+            advice = (
+                "Réessayer, car la première fois les schématrons sont compilés ; sinon contrôler sans le kit."
+            )
+            ledger.fault("KIT-XSD", "", says, advice, Weight.RECOMMENDED)
+            return
         self._tell(ledger, answer)
 
     def close(self) -> None:
@@ -140,17 +156,38 @@ class Kit:
         assert process.stdin is not None
         assert process.stdout is not None
         deadline = time.monotonic() + self._seconds
-        line = json.dumps({**request, "length": len(document)}).encode("utf-8")
-        # The worker reads all of a request before it answers, so a write waits for its reading only.
+        self._number += 1
+        line = json.dumps({**request, "length": len(document), "number": self._number}).encode("utf-8")
         _write(process.stdin, line + b"\n" + document, deadline)
-        answer: dict[str, Any] = json.loads(_read_line(process.stdout, deadline))
-        return answer
+        while True:
+            answer: dict[str, Any] = json.loads(self._line(process.stdout, deadline))
+            # An answer that came too late is about a document that was told without it.
+            if answer["number"] == self._number:
+                return answer
+
+    def _line(self, stream: IO[bytes], deadline: float) -> bytes:
+        while b"\n" not in self._read:
+            if not _ready(stream, select.POLLIN, deadline):
+                raise _Late
+            chunk = os.read(stream.fileno(), 65_536)
+            if not chunk or len(self._read) > _MAX_ANSWER:
+                raise _Ended
+            self._read += chunk
+        line, _, rest = bytes(self._read).partition(b"\n")
+        self._read = bytearray(rest)
+        return line
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self._stop()
             self._process = subprocess.Popen(  # noqa: S603 - our own module, under our own interpreter
-                [sys.executable, "-m", "dmp_bridge.check.kit_worker", str(self._files.folder)],
+                [
+                    sys.executable,
+                    "-m",
+                    "dmp_bridge.check.kit_worker",
+                    str(self._files.folder),
+                    str(int(self._seconds)),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -161,6 +198,7 @@ class Kit:
 
     def _stop(self) -> None:
         process, self._process = self._process, None
+        self._read.clear()
         if process is None:
             return
         process.kill()
@@ -175,26 +213,15 @@ def _write(stream: IO[bytes], data: bytes, deadline: float) -> None:
     view = memoryview(data)
     os.set_blocking(stream.fileno(), False)
     while view:
-        _wait(stream, select.POLLOUT, deadline)
+        if not _ready(stream, select.POLLOUT, deadline):
+            raise _Ended
         try:
             view = view[os.write(stream.fileno(), view) :]
         except BlockingIOError:
             continue
 
 
-def _read_line(stream: IO[bytes], deadline: float) -> bytes:
-    read = bytearray()
-    while not read.endswith(b"\n"):
-        _wait(stream, select.POLLIN, deadline)
-        chunk = os.read(stream.fileno(), 65_536)
-        if not chunk or len(read) > _MAX_ANSWER:
-            raise _Silent
-        read += chunk
-    return bytes(read)
-
-
-def _wait(stream: IO[bytes], event: int, deadline: float) -> None:
-    ready = select.poll()
-    ready.register(stream, event)
-    if not ready.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        raise _Silent
+def _ready(stream: IO[bytes], event: int, deadline: float) -> bool:
+    waiting = select.poll()
+    waiting.register(stream, event)
+    return bool(waiting.poll(max(0.0, deadline - time.monotonic()) * 1000))

@@ -1,8 +1,8 @@
 """The process that puts documents to the validation kit: it compiles each schema once and keeps it.
 
-Run as ``python -m dmp_bridge.check.kit_worker FOLDER``. A request on standard input is a line of JSON
-(``length``, ``templates``, ``named``, ``saxon``) and the bytes of a ClinicalDocument; an answer is a line of JSON:
-``{"schema": [[line, words], …], "schematrons": [[file, role, location, words], …], "unusable": [[file, why], …]}``.
+Run as ``python -m dmp_bridge.check.kit_worker FOLDER SECONDS``. A request on standard input is a line of JSON
+(``number``, ``length``, ``templates``, ``named``, ``saxon``) and the bytes of a ClinicalDocument; an answer is a line of JSON:
+``{"number": …, "schema": [[line, words], …], "schematrons": [[file, role, location, words], …], "unusable": [[file, why], …]}``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # Saxon reserves far more addresses than it uses: what it may write to is limited instead.
 _DATA_BYTES = 2 * 1024 * 1024 * 1024
 _MOST = 200
+# Compiling a whole kit takes longer than a caller waits: it goes on for the next document.
+_PATIENCE = 6
 _WORDS = 600
 _V = f"{{{SVRL}}}"
 _PROFILES = "profils"
@@ -152,8 +154,15 @@ def main(arguments: list[str]) -> int:
     schema: etree.XMLSchema | None = None
     while line := requests.readline(1_000_000):
         request = json.loads(line)
+        _allow_time(int(arguments[1]))
         data = requests.read(request["length"])
-        answer: dict[str, Any] = {"schema": [], "schematrons": [], "unusable": [], "used": []}
+        answer: dict[str, Any] = {
+            "number": request["number"],
+            "schema": [],
+            "schematrons": [],
+            "unusable": [],
+            "used": [],
+        }
         document = etree.fromstring(data, etree.XMLParser(resolve_entities=False, huge_tree=True))
         try:
             schema = schema or _schema(files)
@@ -169,6 +178,13 @@ def main(arguments: list[str]) -> int:
         answers.write(json.dumps(answer).encode("utf-8") + b"\n")
         answers.flush()
     return 0
+
+
+def _allow_time(seconds: int) -> None:
+    """Ends this process when one document takes too long, even if nobody waits for its answer any more."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + _PATIENCE * seconds, hard))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -148,15 +150,59 @@ def test_a_worker_that_was_killed_is_replaced(kit: Kit) -> None:
     assert told(kit, LETTER)[0] == ("KIT-XSD", "holds", "")
 
 
-def test_a_kit_that_does_not_answer_in_time_is_a_remark(folder: Path) -> None:
-    endless = HEADER.replace(
-        'test="@code"', 'test="count(for $i in 1 to 99999999, $j in 1 to 99999999 return $i) = 1"'
-    )
-    (folder / "schematrons/include/entete.sch").write_text(endless, encoding="utf-8")
-    with Kit(list_files(folder), seconds=2.0) as opened:
-        (finding,) = from_kit(examine_cda("DOC.XML", LETTER, ALONE, kit=opened))
-    assert (finding.rule, finding.weight) == ("KIT-XSD", Weight.RECOMMENDED)
-    assert "pas répondu" in finding.says
+CONFINED = """
+import resource, sys
+from pathlib import Path
+from dmp_bridge.check.cda_rules import examine_cda
+from dmp_bridge.check.kit import Kit
+from dmp_bridge.check.report import ALONE
+with Kit.open(Path(sys.argv[1])) as kit:
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    for finding in examine_cda("DOC.XML", sys.stdin.buffer.read(), ALONE, kit=kit):
+        if finding.rule.startswith("KIT"):
+            print(finding.rule, finding.verdict.value)
+"""
+
+
+def test_a_process_that_confines_itself_after_it_opened_the_kit_can_use_it(folder: Path) -> None:
+    command = [sys.executable, "-c", CONFINED, str(folder)]
+    done = subprocess.run(command, input=LETTER, capture_output=True, check=True, timeout=60)
+    assert done.stdout.decode().splitlines() == ["KIT-XSD holds", "KIT-SCHEMATRON holds"]
+
+
+def slow(folder: Path, steps: str) -> None:
+    """A kit whose schematron counts through ``steps`` for German documents."""
+    test = f"@code != 'de-DE' or count(for {steps} return string($i)) = 1"
+    text = HEADER.replace('test="@code"', f'test="{test}"')
+    (folder / "schematrons/include/entete.sch").write_text(text, encoding="utf-8")
+
+
+def test_a_late_answer_is_a_remark_and_is_not_taken_for_the_next_one(folder: Path) -> None:
+    slow(folder, "$i in 1 to 30000000")
+    german = swap('languageCode code="fr-FR"', 'languageCode code="de-DE"')(LETTER)
+    with Kit(list_files(folder), seconds=1.0) as opened:
+        (finding,) = from_kit(examine_cda("DOC.XML", german, ALONE, kit=opened))
+        assert (finding.rule, finding.weight) == ("KIT-XSD", Weight.RECOMMENDED)
+        assert "pas répondu" in finding.says
+        process = opened._process
+        while len(found := told(opened, LETTER)) == 1:
+            assert found == [("KIT-XSD", "fails", "")]
+        assert found == [("KIT-XSD", "holds", ""), ("KIT-SCHEMATRON", "holds", "")]
+        assert opened._process is process
+
+
+def test_a_schematron_without_end_is_ended(folder: Path) -> None:
+    slow(folder, "$i in 1 to 99999999, $j in 1 to 99999999")
+    german = swap('languageCode code="fr-FR"', 'languageCode code="de-DE"')(LETTER)
+    with Kit(list_files(folder), seconds=1.0) as opened:
+        assert told(opened, german) == [("KIT-XSD", "fails", "")]
+        process = opened._process
+        assert process is not None
+        assert process.wait(timeout=60) == -signal.SIGXCPU
+        while len(found := told(opened, LETTER)) == 1:
+            continue
+        assert found[1] == ("KIT-SCHEMATRON", "holds", "")
 
 
 def test_a_compiled_schematron_is_run_where_its_source_is_not_there(folder: Path) -> None:
