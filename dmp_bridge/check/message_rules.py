@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from dmp_bridge.check import attachment_rules, field_rules, mime_rules, notification_rules, people_rules
 from dmp_bridge.check.cda_rules import examine_cda
 from dmp_bridge.check.letter import read_letter
 from dmp_bridge.check.pdf_rules import examine_pdf
-from dmp_bridge.check.report import INTERNAL_RULES, Checked, Report, Surroundings
+from dmp_bridge.check.report import INTERNAL_RULES, Checked, Report, Surroundings, Weight
 from dmp_bridge.check.xdm_rules import examine_archive
 from dmp_bridge.sniff import FileType
+from foundation.identifiers import OID_DEMO, OID_TEST, Ins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +54,10 @@ _LETTER: Final[tuple[MessageRule, ...]] = (
     mime_rules.body,
     attachment_rules.files,
 )
+_TEST_OIDS: Final = frozenset({OID_TEST, OID_DEMO})
+_PROFILE: Final = ("META-FR", "META-CDA", "META-CODES", "META-DATES", "META-OID", "CDA-", "INS-", "KIT-")
+_READABLE: Final = frozenset({"CDA-LISIBLE", "CDA-RACINE", "CDA-SUR"})
+_TRIAL: Final = "L'un des deux matricules est de test et l'autre réel : jeu d'essai."
 _RULES: Final = {
     Checked.MESSAGE: _LETTER,
     Checked.DISPOSITION_NOTIFICATION: (
@@ -71,9 +77,30 @@ def examine_message(data: bytes, question: Question, kit: Kit | None = None) -> 
     # The documents in a notification are the original's: its sender has them checked.
     if checked is Checked.MESSAGE:
         around = surroundings(letter)
-        for file in letter.files:
-            findings += examine_file(file, around, question, kit)
+        attached = [each for file in letter.files for each in examine_file(file, around, question, kit)]
+        findings += [_of_a_trial(each) for each in attached] if _is_trial(letter) else attached
     return Report(checked, tuple(findings), kit.label if kit is not None else INTERNAL_RULES)
+
+
+def _is_trial(letter: Letter) -> bool:
+    """Whether METADATA.XML gives a document a test identity, and the document names a real one, or the reverse."""
+    return any(
+        document.entry is not None
+        and document.entry.patient_id is not None
+        and document.cda is not None
+        and {document.entry.patient_id.oid in _TEST_OIDS, document.cda.patient.ins_oid in _TEST_OIDS}
+        == {True, False}
+        and document.cda.patient.ins_oid is not None
+        for document in letter.documents
+    )
+
+
+def _of_a_trial(finding: Finding) -> Finding:
+    """What a sample document wrapped for a trial lacks is told; it does not make the message wrong."""
+    if not finding.breaks or finding.rule in _READABLE or not finding.rule.startswith(_PROFILE):
+        return finding
+    says = f"{finding.says} {_TRIAL}" if finding.rule.startswith("INS-") else finding.says
+    return replace(finding, weight=Weight.RECOMMENDED, says=says)
 
 
 def examine_file(file: File, around: Surroundings, question: Question, kit: Kit | None) -> list[Finding]:
@@ -94,7 +121,12 @@ def surroundings(letter: Letter) -> Surroundings:
         names=tuple(file.name for file in letter.files),
         traits=tuple(letter.traits),
         documents=tuple(document.cda for document in letter.documents if document.cda is not None),
-        matricules=tuple(each.local for each in letter.patients),
+        # A wrong key is an alert of its own (ECO.3.1.5), not another patient.
+        matricules=tuple(
+            ins.value
+            for each in letter.patients
+            if (ins := Ins.parse(each.local)) is not None and ins.key_is_right
+        ),
         subject=letter.subject.text,
         codecda=_value(letter.mss.codecda),
         ins=_value(letter.mss.ins),

@@ -170,3 +170,42 @@ def test_every_negative_case_that_is_given_has_a_test_here() -> None:
 
 def test_every_rule_has_a_title_and_a_source() -> None:
     assert all(rule.title and rule.source for rule in MESSAGE_RULES.values())
+
+
+def test_n08_is_an_alert_for_the_documents_rules_too() -> None:
+    spoilt = letter(To=WRONG_KEY)
+    before, after = (
+        {
+            (each.rule, each.place)
+            for each in examine_message(data, Question()).findings
+            if each.verdict is Verdict.FAILS
+        }
+        for data in (letter(), spoilt)
+    )
+    assert {rule for rule, _ in after - before} == {"ECO.3.1.5"}
+
+
+def test_a_trial_with_a_test_identity_around_a_real_one_is_told_and_conforms() -> None:
+    real = cda(ins=OTHER_INS, oid="1.2.250.1.213.1.4.8", set_id=None)
+    mixed = [("IHE_XDM.zip", ZIP, xdm(real)), COPY]
+    report = examine_message(letter(mixed), Question())
+    (told,) = [
+        each for each in report.findings if each.rule == "INS-ACCORD" and each.place.endswith("recordTarget")
+    ]
+    assert (told.verdict, told.weight) == (Verdict.FAILS, Weight.RECOMMENDED)
+    assert "jeu d'essai" in told.says
+    assert [
+        each.rule for each in report.findings if each.breaks and each.rule.startswith(("CDA-", "INS-"))
+    ] == []
+    alike = [("IHE_XDM.zip", ZIP, xdm(cda(ins=OTHER_INS))), COPY]
+    assert "INS-ACCORD" in {
+        each.rule for each in examine_message(letter(alike), Question()).findings if each.breaks
+    }
+
+
+def test_a_trial_does_not_excuse_a_package_that_was_altered() -> None:
+    real = cda(ins=OTHER_INS, oid="1.2.250.1.213.1.4.8")
+    altered = [("IHE_XDM.zip", ZIP, xdm(real, sha1="0" * 40)), COPY]
+    assert "XDM-HASH" in {
+        each.rule for each in examine_message(letter(altered), Question()).findings if each.breaks
+    }
