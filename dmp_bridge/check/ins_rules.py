@@ -144,6 +144,8 @@ def _check_traits(ledger: Ledger, at: str, element: etree._Element) -> None:
         )
 
 
+# ref: ECO.2.1.1
+# ref: ECO.2.1.2
 def check_agreement(ledger: Ledger, identities: Sequence[Identity], surroundings: Surroundings) -> None:
     """One fault for each place that names another patient than the places before it."""
     told = [*identities, *_recipients(surroundings)]

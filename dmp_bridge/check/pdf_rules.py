@@ -47,6 +47,7 @@ def examine_pdf(name: str, data: bytes, surroundings: Surroundings) -> list[Find
     return ledger.findings
 
 
+# ref: ECO.2.1.5
 def check_pdf(ledger: Ledger, data: bytes) -> None:
     """What the bytes of a PDF say, whatever its name."""
     ledger.open("PDF-LISIBLE", "Le PDF a son entête et sa fin.")
@@ -99,6 +100,7 @@ def read_name(name: str) -> list[PdfName]:
     return readings
 
 
+# ref: ECO.2.1.6
 def _check_name(ledger: Ledger, name: str, documents: tuple[CdaDocument, ...]) -> None:
     ledger.open("ECO.2.1.6", "Le nom suit la règle.")
     readings = read_name(name.replace("\\", "/").rpartition("/")[2])
