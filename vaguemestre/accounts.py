@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from directory.bals import BalRefused, BalState, BalType, add_bal, find_bal, set_state
 from directory.patients import PatientState, add_patient, set_patient_password, set_patient_state
 from foundation import trail
+from mailserver.delivery import absence
 from mailserver.signin import choosing, scram
 from mailserver.store import acl, quota, seen
 from mailserver.store.access import can_be_a_level
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from foundation.clock import Clock
     from foundation.database import UnitOfWork
     from foundation.vault import Vault
+    from mailserver.delivery.absence import Period
     from mailserver.signin.choosing import Chosen
     from mailserver.store.rights import Right
 
@@ -149,6 +151,26 @@ def limit_bal(uow: UnitOfWork, clock: Clock, address: str, octets: int | None, m
         detail={"octets": _limit_in_words(octets), "messages": _limit_in_words(messages)},
         clock=clock,
     )
+
+
+def announce_absence(uow: UnitOfWork, clock: Clock, address: str, period: Period, text: str) -> None:
+    """Lets a box answer for its bearer, who is away. Raises BalRefused or AbsenceRefused."""
+    box = box_of(uow, address)
+    if box.state is BalState.CLOSED:
+        raise BalRefused(f"The mailbox {box.address} is closed: nobody writes to it any more.")
+    absence.announce(uow, box.owner_id, period, text, clock.millis())
+    trail.append(
+        uow, "absence.set", actor="operator", subject=f"bal:{box.owner_id}", outcome="ok", clock=clock
+    )
+
+
+def end_absence(uow: UnitOfWork, clock: Clock, address: str) -> None:
+    """Ends the absence of a box, if there is one. Raises BalRefused."""
+    box = box_of(uow, address)
+    if absence.end(uow, box.owner_id):
+        trail.append(
+            uow, "absence.ended", actor="operator", subject=f"bal:{box.owner_id}", outcome="ok", clock=clock
+        )
 
 
 def _limit_in_words(limit: int | None) -> str:

@@ -27,10 +27,12 @@ from foundation.database import DatabaseUnavailable
 from foundation.database_file import is_damage
 from foundation.settings import SettingsError
 from foundation.vault import BlobDamaged, VaultUnavailable
+from mailserver.delivery.absence import AbsenceRefused
 from mailserver.signin.application import ApplicationRefused
 from mailserver.signin.certificates import CertificateRefused
 from mailserver.signin.policy import RefusedPasswordsUnreadable
 from vaguemestre.cli import (
+    absence,
     audit,
     bridge,
     check,
@@ -82,6 +84,7 @@ tracking.register(app)
 psc.register(app)
 sharing.register(people.bal)
 signing_in.register(people.bal)
+absence.register(people.bal)
 setup.register(app, people.bal)
 app.add_typer(people.bal, name="bal")
 app.add_typer(people.patient, name="patient")
@@ -94,6 +97,7 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(audit.app, name="trail")
 
 _EXPECTED = (
+    AbsenceRefused,
     ApplicationRefused,
     BalRefused,
     BlobDamaged,
