@@ -19,6 +19,7 @@ from dmp_bridge.check.metadata_rules import (
     is_french,
 )
 from dmp_bridge.check.pdf_rules import check_pdf
+from dmp_bridge.ebrim import MetadataFault, read_submission
 from dmp_bridge.sniff import FileType, sniff
 from dmp_bridge.xdm import SENTENCES as PACKAGE_SENTENCES
 from dmp_bridge.xdm import PackagedDocument, PackageFault, PackageRefused, is_package, read_package
@@ -43,6 +44,7 @@ _UNSAFE = {
 }
 _NOT_SHORT = "autre chose que 8 caractères et une extension de 3 (A-Z, 0-9, _)"
 _NAMES_TOLD = 6
+_READABLE = "Produire un SubmitObjectsRequest bien formé, sans DOCTYPE ni entité, de 1 à 200 documents."
 _ANNOUNCED = {
     "XDM-URI": "Chaque document annoncé est dans l'archive.",
     "XDM-CASSE": "Les URI sont écrits comme les noms des fichiers.",
@@ -231,25 +233,20 @@ def _check_names(ledger: Ledger, files: list[Entry]) -> None:
 
 def _check_unreadable(ledger: Ledger, files: list[Entry], fault: PackageFault) -> None:
     says = PACKAGE_SENTENCES[fault]
-    if fault is PackageFault.NO_FOLDER:
-        return  # told by the rule on the tree
-    if fault is not PackageFault.UNREADABLE_METADATA:
-        ledger.fault("XDM-LOT", _FOLDER, says, "Mettre un METADATA.XML dans le répertoire de chaque lot.")
-        return
-    for entry in _metadata_files(files):
-        try:
-            description = describe(entry.data)
-        except XmlFault:
-            advice = "Produire un XML bien formé, sans DOCTYPE ni entité."
-            ledger.fault("META-LISIBLE", entry.name, says, advice)
-            continue
-        if not description.documents:
-            ledger.fault(
-                "META-LISIBLE",
-                entry.name,
-                "METADATA.XML n'annonce aucun document.",
-                "Annoncer chaque document.",
-            )
+    match fault:
+        case PackageFault.NO_FOLDER:
+            return  # told by the rule on the tree
+        case PackageFault.UNREADABLE_METADATA:
+            for entry in _metadata_files(files):
+                try:
+                    read_submission(entry.data)
+                except MetadataFault:
+                    ledger.fault("META-LISIBLE", entry.name, says, _READABLE)
+        case PackageFault.TOO_MANY:
+            ledger.fault("XDM-LOT", _FOLDER, says, "Répartir les documents sur plusieurs messages.")
+        case _:
+            advice = "Mettre un METADATA.XML dans le répertoire de chaque lot."
+            ledger.fault("XDM-LOT", _FOLDER, says, advice)
 
 
 def _metadata_files(files: list[Entry]) -> list[Entry]:
@@ -268,7 +265,12 @@ def _describe(ledger: Ledger, files: list[Entry]) -> dict[str, _Subset]:
     for entry in _metadata_files(files):
         *folders, last = entry.segments
         prefix = last[: -len(_METADATA)]
-        description = describe(entry.data)
+        try:
+            description = describe(entry.data)
+        except XmlFault:
+            says = PACKAGE_SENTENCES[PackageFault.UNREADABLE_METADATA]
+            ledger.fault("META-LISIBLE", entry.name, says, _READABLE)
+            continue
         label = "/".join((*folders, prefix) if prefix else folders)
         found[label] = _Subset(entry.name, description, is_french(description))
     return found

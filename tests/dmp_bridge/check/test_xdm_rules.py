@@ -231,6 +231,20 @@ def test_a_hundred_thousand_entries_are_refused_before_they_are_read() -> None:
     assert [finding.rule for finding in findings] == ["XDM-ZIP"]
 
 
+def test_hundreds_of_announced_documents_are_one_fault() -> None:
+    content = files()
+    entry = b"<rim:ExtrinsicObject id='d' mimeType='text/xml'/>"
+    content[METADATA] = content[METADATA].replace(b"<rim:Association ", entry * 300 + b"<rim:Association ", 1)
+    assert faults(examine(content)) == [("META-LISIBLE", METADATA)]
+
+
+def test_a_hundred_and_more_submission_sets_are_read_or_told() -> None:
+    content = files()
+    content.update({f"IHE_XDM/S{number}/METADATA.XML": content[METADATA] for number in range(105)})
+    content["IHE_XDM/S999/METADATA.XML"] = b"<a"
+    assert "META-LISIBLE" in broken(examine(content))
+
+
 def test_the_limits_of_the_caller_count() -> None:
     limits = ArchiveLimits(total_bytes=1000)
     assert [each.rule for each in examine_archive("IHE_XDM.zip", zipped(files()), ALONE, limits)] == [
