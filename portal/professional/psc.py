@@ -70,7 +70,6 @@ class PscPages:
         )
         return response
 
-    # ref: ECO.1.2.1
     async def finish(self, request: Request) -> Response:
         """Opens a session for who comes back identified; else the sign-in page with one sentence."""
         response = await self._finish(request, self._relying_party())
