@@ -12,6 +12,8 @@ from pydantic_core import PydanticUndefined
 from certs.list_faults import ListFault
 from directory.patients import OPENNESS
 from dmp_bridge import codes
+from dmp_bridge.check.report import Weight
+from dmp_bridge.check.rules_table import RULES
 from foundation.settings import explain
 from mailserver.imap.capabilities import capabilities
 from mailserver.refusals import REFUSALS
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 FOLDER = Path(__file__).resolve().parent
+_WEIGHTS = MappingProxyType(
+    {Weight.MANDATORY: "mandatory", Weight.RECOMMENDED: "recommended", Weight.NOTE: "a note"}
+)
 _BLOCK = re.compile(r"(?s)(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)")
 
 
@@ -76,6 +81,14 @@ def patient_states() -> str:
     )
 
 
+def conformity_rules() -> str:
+    """Every rule of the conformity check."""
+    return _table(
+        ("Id", "Rule", "Where it is written", "A failure is"),
+        ((f"`{rule.id}`", rule.title, rule.source, _WEIGHTS[rule.weight]) for rule in RULES.values()),
+    )
+
+
 def imap_capabilities() -> str:
     """What CAPABILITY says, before and after sign-in."""
     size = 25 * 1024 * 1024
@@ -96,6 +109,7 @@ def imap_capabilities() -> str:
 BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "categories": categories,
+        "conformity-rules": conformity_rules,
         "error-codes": error_codes,
         "imap-capabilities": imap_capabilities,
         "list-faults": list_faults,
