@@ -160,7 +160,12 @@ def announce_absence(uow: UnitOfWork, clock: Clock, address: str, period: Period
         raise BalRefused(f"The mailbox {box.address} is closed: nobody writes to it any more.")
     absence.announce(uow, box.owner_id, period, text, clock.millis())
     trail.append(
-        uow, "absence.set", actor="operator", subject=f"bal:{box.owner_id}", outcome="ok", clock=clock
+        uow,
+        "absence.announced",
+        actor="operator",
+        subject=f"bal:{box.owner_id}",
+        outcome="announced",
+        clock=clock,
     )
 
 
@@ -169,7 +174,12 @@ def end_absence(uow: UnitOfWork, clock: Clock, address: str) -> None:
     box = box_of(uow, address)
     if absence.end(uow, box.owner_id):
         trail.append(
-            uow, "absence.ended", actor="operator", subject=f"bal:{box.owner_id}", outcome="ok", clock=clock
+            uow,
+            "absence.ended",
+            actor="operator",
+            subject=f"bal:{box.owner_id}",
+            outcome="ended",
+            clock=clock,
         )
 
 

@@ -35,11 +35,11 @@ def add_application_password(
         uow, box.owner_id, name=name, scopes=scopes, now=now, expires_at=now + days * DAY_MS
     )
     detail: Mapping[str, str | int] = {
-        "application": made.id,
+        "id": made.id,
         "scopes": " ".join(sorted(made.scopes)),
         "days": days,
     }
-    _trace(uow, clock, "application.made", box, "ok", detail)
+    _trace(uow, clock, "application_password.made", box, "made", detail)
     return made, plain
 
 
@@ -48,7 +48,7 @@ def revoke_application_password(uow: UnitOfWork, clock: Clock, address: str, num
     box = box_of(uow, address)
     if not application.revoke(uow, box.owner_id, number, clock.millis()):
         raise BalRefused(f"{box.address} has no application password {number} that was not revoked before.")
-    _trace(uow, clock, "application.revoked", box, "ok", {"application": number})
+    _trace(uow, clock, "application_password.revoked", box, "revoked", {"id": number})
 
 
 def revoke_application_passwords(uow: UnitOfWork, clock: Clock, address: str) -> int:
@@ -56,7 +56,7 @@ def revoke_application_passwords(uow: UnitOfWork, clock: Clock, address: str) ->
     box = box_of(uow, address)
     count = application.revoke_all(uow, box.owner_id, clock.millis())
     if count:
-        _trace(uow, clock, "application.revoked", box, "all", {"count": count})
+        _trace(uow, clock, "application_password.revoked", box, "all", {"count": count})
     return count
 
 
@@ -76,7 +76,7 @@ def confirm_second_factor(
         raise BalRefused(
             "This code is wrong, or nothing waits for one: `bal totp enable` begins, and holds for 15 minutes."
         )
-    _trace(uow, clock, "second-factor.set", box, "ok")
+    _trace(uow, clock, "second_factor.enrolled", box, "enrolled")
     return codes
 
 
@@ -85,7 +85,7 @@ def remove_second_factor(uow: UnitOfWork, clock: Clock, address: str) -> None:
     box = box_of(uow, address)
     if not second_factor.remove(uow, box.owner_id):
         raise BalRefused(f"{box.address} has no second factor.")
-    _trace(uow, clock, "second-factor.removed", box, "ok")
+    _trace(uow, clock, "second_factor.removed", box, "removed")
 
 
 def bind_certificate(uow: UnitOfWork, clock: Clock, address: str, name: DistinguishedName) -> Binding:
@@ -95,7 +95,7 @@ def bind_certificate(uow: UnitOfWork, clock: Clock, address: str, name: Distingu
     if known is not None:
         return known
     bound = certificates.add(uow, box.owner_id, name, clock.millis())
-    _trace(uow, clock, "certificate.bound", box, "ok", {"certificate": bound.id})
+    _trace(uow, clock, "certificate.bound", box, "bound", {"id": bound.id})
     return bound
 
 
@@ -106,7 +106,7 @@ def unbind_certificate(uow: UnitOfWork, clock: Clock, address: str, name: Distin
     if bound is None:
         raise BalRefused(f"No certificate of this name opens {box.address}.")
     certificates.remove(uow, box.owner_id, name)
-    _trace(uow, clock, "certificate.unbound", box, "ok", {"certificate": bound.id})
+    _trace(uow, clock, "certificate.unbound", box, "unbound", {"id": bound.id})
 
 
 def end_sessions(uow: UnitOfWork, clock: Clock, address: str) -> None:
@@ -122,7 +122,7 @@ def unlock(uow: UnitOfWork, clock: Clock, address: str) -> bool:
     had_failed = [forget(uow, account) for account in (box.address, f"second factor of {box.owner_id}")]
     if not any(had_failed):
         return False
-    _trace(uow, clock, "signin.unlocked", box, "ok")
+    _trace(uow, clock, "signin.unlocked", box, "unlocked")
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ def test_an_absence_is_set_by_days_of_paris_shown_and_ended(
         assert bal("absence", BOX, "--off", "--json").json == NONE
     said = vaguemestre("trail", "show", "--home", str(empty_home), "--json")
     actions = [row["action"] for row in said.json if row["action"].startswith("absence.")]
-    assert actions == ["absence.set", "absence.ended"]
+    assert actions == ["absence.announced", "absence.ended"]
     assert "2100" not in said.out
 
 
@@ -88,6 +89,15 @@ def test_words_that_say_no_absence_are_wrong_usage(bal: Command, words: tuple[st
 def test_what_is_no_absence_is_refused_in_a_sentence(bal: Command, text: str, last: str, word: str) -> None:
     words = ("--from", "2099-04-01", "--until", last, "--text-stdin")
     bal("absence", BOX, *words, stdin=text).is_refused(word)
+
+
+def test_bytes_that_are_no_text_are_told(bal: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raw(_text: str) -> io.TextIOWrapper:
+        return io.TextIOWrapper(io.BytesIO(b"\xff\xfe phrase"), encoding="utf-8")
+
+    monkeypatch.setattr(io, "StringIO", raw)
+    bal("absence", BOX, "--until", "2099-04-02", "--text-stdin").is_refused("not UTF-8")
+    bal("password", BOX, "--password-stdin").is_refused("not UTF-8")
 
 
 def test_a_box_that_is_not_there_or_closed_has_no_absence(bal: Command) -> None:

@@ -126,11 +126,11 @@ def test_application_passwords_are_revoked_one_by_one_or_all(
     bal("app-password", "revoke", BOX, str(numbers[0])).is_refused(str(numbers[0]))
     assert bal("app-password", "revoke", BOX, "--all").code == 0
     assert {row["state"] for row in bal("app-password", "list", BOX, "--json").json} == {"revoked"}
-    made = ("application.made", "ok", {"scopes": "imap ldap smtp", "days": 365})
-    assert traced(home, vaguemestre, "application.made", "application.revoked") == [
-        *((made[0], made[1], made[2] | {"application": number}) for number in numbers),
-        ("application.revoked", "ok", {"application": numbers[0]}),
-        ("application.revoked", "all", {"count": 2}),
+    made, revoked = "application_password.made", "application_password.revoked"
+    assert traced(home, vaguemestre, made, revoked) == [
+        *((made, "made", {"id": number, "scopes": "imap ldap smtp", "days": 365}) for number in numbers),
+        (revoked, "revoked", {"id": numbers[0]}),
+        (revoked, "all", {"count": 2}),
     ]
 
 
@@ -179,9 +179,9 @@ def test_a_script_gives_a_second_factor_in_two_steps(home: Path, bal: Command, v
     assert bal("totp", "disable", BOX).code == 0
     assert bal("totp", "show", BOX, "--json").json == nothing
     bal("totp", "disable", BOX).is_refused("no second factor")
-    assert traced(home, vaguemestre, "second-factor.set", "second-factor.removed") == [
-        ("second-factor.set", "ok", {}),
-        ("second-factor.removed", "ok", {}),
+    assert traced(home, vaguemestre, "second_factor.enrolled", "second_factor.removed") == [
+        ("second_factor.enrolled", "enrolled", {}),
+        ("second_factor.removed", "removed", {}),
     ]
 
 
@@ -284,7 +284,7 @@ def test_a_box_is_unlocked(home: Path, bal: Command, vaguemestre: Command) -> No
     assert not bal("unlock", BOX, "--json").json["had_failures"]
     assert guesses(home, 1) == [WRONG_PASSWORD]
     bal("unlock", NOBODY).is_refused("personne")
-    assert traced(home, vaguemestre, "signin.unlocked") == [("signin.unlocked", "ok", {})]
+    assert traced(home, vaguemestre, "signin.unlocked") == [("signin.unlocked", "unlocked", {})]
 
 
 @pytest.mark.parametrize(

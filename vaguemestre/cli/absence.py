@@ -14,7 +14,7 @@ from mailserver.delivery import absence
 from mailserver.delivery.absence import LARGEST_TEXT, Period
 from vaguemestre import accounts
 from vaguemestre.cli.opened import Opened, run
-from vaguemestre.cli.output import Failed, Home, Json, show_one
+from vaguemestre.cli.output import Failed, Home, Json, read_stdin, show_one
 
 if TYPE_CHECKING:
     from mailserver.delivery.absence import Absence
@@ -50,7 +50,7 @@ def bal_absence(
     if (first is not None or sets) and not (last is not None and text_stdin):
         raise typer.BadParameter("an absence needs --until and --text-stdin")
     period = _period(first, last) if last is not None else None
-    text = sys.stdin.read(LARGEST_TEXT + 1) if text_stdin else ""
+    text = read_stdin(lambda: sys.stdin.read(LARGEST_TEXT + 1)) if text_stdin else ""
 
     async def work(opened: Opened) -> Absence | None:
         if period is not None:

@@ -12,7 +12,7 @@ import typer
 from mailserver.signin.policy import wrong_length
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 Home = Annotated[Path, typer.Option("--home", help="Folder of the operator or sandbox.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -25,7 +25,7 @@ class Failed(Exception):
 def read_password(from_stdin: bool) -> str:
     """The password from standard input (first line), or asked twice on the terminal."""
     if from_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
+        password = read_stdin(sys.stdin.readline).rstrip("\r\n")
     elif sys.stdin.isatty():
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
@@ -34,6 +34,14 @@ def read_password(from_stdin: bool) -> str:
     if weakness is not None:
         raise Failed(f"the password is refused: {weakness}")
     return password
+
+
+def read_stdin(read: Callable[[], str]) -> str:
+    """What `read` takes from standard input; raises Failed where it is no text."""
+    try:
+        return read()
+    except UnicodeDecodeError as error:
+        raise Failed(f"standard input is not {error.encoding.upper()}") from None
 
 
 def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
