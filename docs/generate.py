@@ -85,7 +85,10 @@ def conformity_rules() -> str:
     """Every rule of the conformity check."""
     return _table(
         ("Id", "Rule", "Where it is written", "A failure is"),
-        ((f"`{rule.id}`", rule.title, rule.source, _WEIGHTS[rule.weight]) for rule in RULES.values()),
+        (
+            (f"`{rule.id}`", rule.title.replace("<", "\\<"), rule.source, _WEIGHTS[rule.weight])
+            for rule in RULES.values()
+        ),
     )
 
 
