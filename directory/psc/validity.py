@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LEEWAY = 60_000
-"""Milliseconds that the provider's clock and ours may differ."""
+"""Milliseconds that the provider's clock may be ahead of ours."""
+END_LEEWAY = 5_000
+"""Milliseconds that a token holds past its end: it lives four minutes, and its holder renews it before."""
 _LATEST = 2**40
 _MILLIS = 1000
 
@@ -29,7 +31,7 @@ def validity_fault(claims: Mapping[str, Any], now: int) -> TokenFault | None:
     starts = [instant(claims, name) for name in ("nbf", "iat") if name in claims]
     if expires is None:
         return TokenFault.MALFORMED
-    if now >= expires + LEEWAY:
+    if now >= expires + END_LEEWAY:
         return TokenFault.EXPIRED
     for start in starts:
         if start is None:
