@@ -10,7 +10,7 @@ from dmp_bridge.check.message_rules import examine_message
 from dmp_bridge.check.pdf_rules import examine_pdf
 from dmp_bridge.check.report import ALONE, INTERNAL_RULES, Checked, Report
 from dmp_bridge.check.smtp_transcript import examine_smtp
-from dmp_bridge.check.transcript import Protocol, is_transcript, protocol_of, read_turns
+from dmp_bridge.check.transcript import MAX_LINES, Protocol, is_transcript, protocol_of, read_turns
 from dmp_bridge.check.xdm_rules import examine_archive
 from dmp_bridge.sniff import FileType, sniff
 from foundation.mime.scanner import headers
@@ -39,6 +39,7 @@ UNKNOWN: Final = "Ce fichier n'est ni un message, ni une archive ZIP, ni un docu
 NO_CONVERSATION: Final = (
     "Ce fichier ne montre ni un échange SMTP ni un échange IMAP (lignes « C: » et « S: »)."
 )
+TOO_LONG: Final = f"Cet échange est trop long : {MAX_LINES} lignes au plus."
 
 
 class Unrecognised(Exception):
@@ -68,6 +69,8 @@ def examine(name: str, data: bytes, question: Question, kit: Kit | None = None) 
 
 def examine_transcript(data: bytes) -> Report:
     """The report on a conversation of a client with its server. Raises Unrecognised."""
+    if data.count(b"\n") > MAX_LINES:
+        raise Unrecognised(TOO_LONG)
     turns = read_turns(data)
     protocol = protocol_of(turns)
     if protocol is None:

@@ -26,6 +26,8 @@ _RECIPIENTS: Final = MESSAGE_RULES["MES.DESTINATAIRES"]
 _DOMAIN: Final = MESSAGE_RULES["REF1.DOMAINE"]
 _FROM: Final = MESSAGE_RULES["RFC5322.3.6.2"]
 
+_MAX_TOLD: Final = 20
+"""Patients of one message that are told one by one; more than one is a fault anyway."""
 _PERSON: Final = "<Titre>_<Prénom>_<NOM>_<Entité>"
 _TITLES: Final = re.compile(r"(?:dr|pr|m|mr|mme|mlle|me|docteur|professeur)\.?", re.IGNORECASE)
 
@@ -153,7 +155,7 @@ def patient_addresses(letter: Letter) -> Iterator[Finding]:
         yield _PATIENT_ADDRESS.not_applicable("Aucun usager parmi les destinataires.")
         yield _KEY.not_applicable("Aucun usager parmi les destinataires.")
         return
-    for each in found.values():
+    for each in list(found.values())[:_MAX_TOLD]:
         ins = Ins.parse(each.local)
         if ins is None:
             yield _PATIENT_ADDRESS.fails(

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from dmp_bridge.check.message_rules_table import MESSAGE_RULES
-from dmp_bridge.check.report import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +67,7 @@ def is_transcript(data: bytes) -> bool:
 def read_turns(data: bytes) -> list[Turn]:
     """The turns of a transcript; what begins neither with `C:` nor with `S:` is its writer's remark."""
     turns = []
-    for number, line in enumerate(data.decode("utf-8", "replace").splitlines()[:MAX_LINES], 1):
+    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
         match = _TURN.fullmatch(line[:_MAX_LINE])
         if match is not None:
             turns.append(Turn(number, match[1] == "C", (match[2] or "").strip()))
@@ -203,14 +202,3 @@ def _is_well_formed(mechanism: str, response: str) -> bool:
     except (binascii.Error, ValueError):
         return False
     return (_XOAUTH2 if mechanism == "XOAUTH2" else _OAUTHBEARER).fullmatch(said) is not None
-
-
-def cut(turns: list[Turn]) -> Iterator[Finding]:
-    """Tells that a transcript was too long to be read whole."""
-    if turns and turns[-1].number >= MAX_LINES:
-        yield MESSAGE_RULES["ECO.1.0.1"].fails(
-            turns[-1].place,
-            "La suite de l'échange n'a pas été lue.",
-            "Donner un échange plus court.",
-            Weight.NOTE,
-        )

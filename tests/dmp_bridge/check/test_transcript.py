@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dmp_bridge.check.examine import NO_CONVERSATION, Unrecognised, examine_transcript
 from dmp_bridge.check.report import Checked, Verdict, Weight
-from dmp_bridge.check.transcript import is_transcript
+from dmp_bridge.check.transcript import MAX_LINES, is_transcript
 from tests.shared_data import shared
 
 
@@ -228,6 +228,8 @@ def test_text_that_is_no_conversation_is_refused() -> None:
     for text in ("", "bonjour", "C: bonjour\nS: au revoir\n"):
         with pytest.raises(Unrecognised, match=NO_CONVERSATION.partition("(")[0]):
             examine_transcript(text.encode())
+    with pytest.raises(Unrecognised, match="trop long"):
+        examine_transcript(OPENING.encode() + b"C: NOOP\n" * MAX_LINES)
     assert not is_transcript(b"From: a@b.fr\r\nSubject: C: D:\r\n\r\nbonjour")
 
 
