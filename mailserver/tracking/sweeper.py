@@ -104,8 +104,9 @@ class Sweeper:
                 uow.after_commit(self._counts.tracking_alert)
         return len(due)
 
+    # ref: ECO.4.1.2
     def _forget(self, uow: UnitOfWork) -> int:
-        """Removes what is older than `tracking.days`, oldest first (ECO.4.1.2)."""
+        """Removes what is older than `tracking.days`, oldest first."""
         before = self._clock.millis() - self._life
         old = [row.id for row in uow.run(_OLDEST, {}) if row.received_at < before]
         uow.run_each(_FORGET, [{"key": key} for key in old])
