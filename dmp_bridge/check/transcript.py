@@ -67,8 +67,8 @@ def is_transcript(data: bytes) -> bool:
 def read_turns(data: bytes) -> list[Turn]:
     """The turns of a transcript; what begins neither with `C:` nor with `S:` is its writer's remark."""
     turns = []
-    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
-        match = _TURN.fullmatch(line[:_MAX_LINE])
+    for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
+        match = _TURN.fullmatch(line[:_MAX_LINE].rstrip("\r"))
         if match is not None:
             turns.append(Turn(number, match[1] == "C", (match[2] or "").strip()))
     return turns

@@ -224,6 +224,11 @@ def test_the_given_transcripts_hold() -> None:
         assert [each for each in report.findings if each.verdict is Verdict.FAILS] == []
 
 
+def test_line_ends_of_any_system_are_read() -> None:
+    text = OPENING + auth("XOAUTH2", token(), REFUSED) + auth("PLAIN", "AGEAYg==")
+    assert told(text.replace("\n", "\r\n")) == told(text)
+
+
 def test_text_that_is_no_conversation_is_refused() -> None:
     for text in ("", "bonjour", "C: bonjour\nS: au revoir\n"):
         with pytest.raises(Unrecognised, match=NO_CONVERSATION.partition("(")[0]):
