@@ -22,12 +22,13 @@ from sqlalchemy import (
 
 from foundation.database import metadata
 from foundation.identifiers import Address
+from foundation.prepared import run
 from foundation.vault import vault_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from foundation.database import UnitOfWork
 
@@ -188,7 +189,7 @@ def add_bal(
 
 def find_bal(connection: Connection, address: str) -> Bal | None:
     """The box of an address in any case, whatever its state."""
-    row = connection.execute(_BY_ADDRESS, {"address": address.lower()}).first()
+    row = run(connection, _BY_ADDRESS, {"address": address.lower()}).first()
     return _bal(row) if row is not None else None
 
 
@@ -203,13 +204,13 @@ def find_bals(connection: Connection, addresses: Iterable[str]) -> dict[str, Bal
 
 def bal_of(connection: Connection, owner_id: int) -> Bal | None:
     """The box of an owner id."""
-    row = connection.execute(_BY_OWNER, {"owner": owner_id}).first()
+    row = run(connection, _BY_OWNER, {"owner": owner_id}).first()
     return _bal(row) if row is not None else None
 
 
 def bals_of(connection: Connection, idnat: str) -> list[Bal]:
     """The boxes of one bearer, by address."""
-    return [_bal(row) for row in connection.execute(_BY_IDNAT, {"idnat": idnat})]
+    return [_bal(row) for row in run(connection, _BY_IDNAT, {"idnat": idnat})]
 
 
 def list_bals(connection: Connection, *, after: str = "", limit: int = 1000) -> list[Bal]:
@@ -257,7 +258,7 @@ def _change(uow: UnitOfWork, current: Bal, **values: Any) -> Bal:
     return changed
 
 
-def _bal(row: Row[*tuple[Any, ...]]) -> Bal:
+def _bal(row: Iterable[Any]) -> Bal:
     owner_id, address, kind, name, idnat, state, password_hash, red_list, created_at, closed_at = row
     return Bal(
         owner_id,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import BigInteger, Column, Integer, String, Table, bindparam, delete, insert, select, update
 
 from foundation.database import metadata
+from foundation.prepared import run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -63,7 +64,7 @@ _DELAYS = (0.5, 1.0, 2.0, 4.0)
 """Seconds that each further failure of a pair waits for its answer."""
 
 _FAILURES = select(signin_failure.c.key, signin_failure.c.failures, signin_failure.c.last_at).where(
-    signin_failure.c.key.in_(bindparam("keys", expanding=True))
+    signin_failure.c.key.in_([bindparam(kind) for kind in ("pair", "account", "peer")])
 )
 _PLACE = select(signin_place.c.last_at).where(signin_place.c.key == bindparam("name"))
 _COUNT = (
@@ -174,7 +175,7 @@ class Brake:
     ) -> tuple[dict[_Kind, int], int | None]:
         now = self._clock.millis()
         counted = _failures(connection, keys, now)
-        seen = connection.execute(_PLACE, {"name": place}).first()
+        seen = run(connection, _PLACE, {"name": place}).first()
         known_at = seen.last_at if seen is not None and now - seen.last_at < KNOWN_MILLIS else None
         return {kind: counted.get(key, 0) for kind, key in keys.items()}, known_at
 
@@ -193,30 +194,30 @@ class Brake:
         """
         now = self._clock.millis()
         if attempt.failures:
-            uow.execute(_FORGET, {"name": attempt.keys[_Kind.PAIR]})
+            uow.run(_FORGET, {"name": attempt.keys[_Kind.PAIR]})
         if attempt.known_at is not None and now - attempt.known_at < _NOTE_AGAIN_MILLIS:
             return
-        if not uow.execute(_SEEN_AGAIN, {"name": attempt.place, "at": now}).rowcount:
-            uow.execute(_EXPIRE_PLACES, {"before": now - KNOWN_MILLIS})
-            uow.execute(_SEEN, {"key": attempt.place, "last_at": now})
+        if not uow.run(_SEEN_AGAIN, {"name": attempt.place, "at": now}).rowcount:
+            uow.run(_EXPIRE_PLACES, {"before": now - KNOWN_MILLIS})
+            uow.run(_SEEN, {"key": attempt.place, "last_at": now})
 
     def _count(self, uow: UnitOfWork, attempt: Attempt, trace: Callable[[UnitOfWork], None]) -> int:
         now = self._clock.millis()
-        uow.execute(_EXPIRE, {"before": now - LOCK_MILLIS})
+        uow.run(_EXPIRE, {"before": now - LOCK_MILLIS})
         known = _failures(uow.connection, attempt.keys, now)
         for kind, key in attempt.keys.items():
             if key in known:
-                uow.execute(_COUNT, {"name": key, "count": known[key] + 1, "at": now})
+                uow.run(_COUNT, {"name": key, "count": known[key] + 1, "at": now})
             else:
                 account = None if kind is _Kind.PEER else attempt.keys[_Kind.ACCOUNT]
-                uow.execute(_INSERT, {"key": key, "failures": 1, "last_at": now, "account": account})
+                uow.run(_INSERT, {"key": key, "failures": 1, "last_at": now, "account": account})
         trace(uow)
         return known.get(attempt.keys[_Kind.PAIR], 0) + 1
 
 
 def forget(uow: UnitOfWork, account: str) -> bool:
     """Lets every address try an account again: the operator has spoken to the bearer. Whether anything was counted."""
-    return uow.execute(_FORGET_ACCOUNT, {"name": _hashed(_Kind.ACCOUNT, account)}).rowcount > 0
+    return uow.run(_FORGET_ACCOUNT, {"name": _hashed(_Kind.ACCOUNT, account)}).rowcount > 0
 
 
 def _barring(failures: Mapping[_Kind, int], *, is_known: bool) -> _Kind | None:
@@ -260,5 +261,5 @@ def _hashed(*words: str) -> str:
 
 
 def _failures(connection: Connection, keys: Mapping[_Kind, str], now: int) -> dict[str, int]:
-    rows = connection.execute(_FAILURES, {"keys": tuple(keys.values())})
+    rows = run(connection, _FAILURES, {kind.value: key for kind, key in keys.items()})
     return {row.key: row.failures for row in rows if row.last_at >= now - LOCK_MILLIS}
