@@ -32,6 +32,7 @@ UNREADABLE: tuple[type[Exception], ...] = (
 _STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
+# ref: ECO.1.1.10
 @dataclass(frozen=True, slots=True)
 class Authorities:
     """Roots and intermediates, as `tls.ca_file` holds them. A chain may only lead through these.

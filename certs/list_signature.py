@@ -82,6 +82,7 @@ class SignaturePolicy:
     is_required: bool = True
 
 
+# ref: F02
 def read_signed(
     content: bytes, policy: SignaturePolicy, revocations: Revocations | None = None
 ) -> SignedList:

@@ -73,6 +73,7 @@ class Judge:
         self._white_list = white_list
         self._verdicts: dict[tuple[Role, bytes], _Verdict | PeerFault] = {}
 
+    # ref: F05, F06
     def judge(self, der: bytes | None, role: Role, now: datetime) -> Peer | PeerFault:
         """Who showed this certificate, or why it is refused."""
         if not der:

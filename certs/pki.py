@@ -163,6 +163,7 @@ class Pki:
         """The current revocation list of the organisations' authority, in PEM."""
         return self.directory / "organisations.crl.pem"
 
+    # ref: ECO.1.1.5
     def issue(
         self,
         name: DistinguishedName,
@@ -189,6 +190,7 @@ class Pki:
             self.revoke(certificate, now)
         return Issued(certificate, key, (issuer.certificate,))
 
+    # ref: ECO.1.1.6
     def revoke(self, certificate: x509.Certificate, now: datetime) -> bool:
         """Adds the certificate to the revocation list and writes it; False when it was on it already."""
         with self._locked():

@@ -141,6 +141,7 @@ class Revocations:
         """The list of an authority; by its key, because two authorities may have the same name."""
         return self._by_key.get(_key(issuer))
 
+    # ref: F07
     def revoked_since(self, certificate: x509.Certificate, issuer: x509.Certificate) -> datetime | None:
         """Since when a certificate is revoked, as far as the lists held say."""
         held = self.held_for(issuer)

@@ -86,6 +86,7 @@ def server_context(identity: Identity) -> ssl.SSLContext:
     return context
 
 
+# ref: F11
 def mutual_server_context(
     identity: Identity, trust: Trust, demand: ssl.VerifyMode = ssl.CERT_REQUIRED
 ) -> ssl.SSLContext:
@@ -98,6 +99,7 @@ def mutual_server_context(
     return context
 
 
+# ref: F11
 def client_context(trust: Trust, identity: Identity | None = None) -> ssl.SSLContext:
     """A client that checks the server's chain and host name, and shows `identity` when asked for one.
 
@@ -120,6 +122,7 @@ def peer_name(connection: ssl.SSLObject | ssl.SSLSocket) -> DistinguishedName | 
     return DistinguishedName.from_x509(x509.load_der_x509_certificate(der).subject)
 
 
+# ref: ECO.1.1.1, ECO.1.1.2, ECO.1.1.3
 def _restrict(context: ssl.SSLContext) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(":".join(SUITES))

@@ -122,6 +122,7 @@ class TrustSpace:
         """Whether the list in use is so old that somebody should look."""
         return self.age() > timedelta(hours=self._settings.trust.alarm_hours)
 
+    # ref: F03
     def alarms(self) -> tuple[str, ...]:
         """What an operator has to look after, a sentence each; none when all is well."""
         told: list[str] = []
@@ -166,6 +167,7 @@ class TrustSpace:
             if stamps != self._state.stamps:
                 self._state = await asyncio.to_thread(self._taken_up_safely, self._state, stamps)
 
+    # ref: F01
     async def fetch_list(self, force: Force = Force.NOTHING) -> Adopted | Unchanged:
         """Fetches the published list and takes it into use. Raises ListRefused, SourceUnreachable."""
         content = await self._store.fetch_list()

@@ -119,6 +119,7 @@ class TrustStore:
             return None
         return self.read(read_file(self.list_file, LARGEST), revocations, now)
 
+    # ref: F03
     def adopt(
         self,
         content: bytes,
@@ -200,6 +201,7 @@ class TrustStore:
             return Revocations.unchecked()
         return Revocations.of(lists, timedelta(days=self._settings.crl_grace_days))
 
+    # ref: ECO.1.1.7
     def adopt_crl(self, url: str, content: bytes, now: datetime, known: Crl | None = None) -> Crl:
         """Takes a revocation list into use when it follows the one held from the same URL. Raises CrlRefused.
 

@@ -86,6 +86,7 @@ class WhiteList:
     def __contains__(self, domain: object) -> bool:
         return isinstance(domain, str) and bool(self.names_of(domain))
 
+    # ref: F49
     def names_of(self, domain: str) -> frozenset[DistinguishedName]:
         """The certificate names allowed for a domain, in any case, in A-labels or in Unicode; empty for another."""
         found = self._names.get(domain)
@@ -93,6 +94,7 @@ class WhiteList:
             found = self._names.get(canonical_domain(domain) or "")
         return found if found is not None else frozenset()
 
+    # ref: F08
     def lists(self, domain: str, name: DistinguishedName) -> bool:
         """Whether a certificate of this name may speak for the domain."""
         return name in self.names_of(domain)
@@ -183,6 +185,7 @@ def parse_document(content: bytes) -> etree._Element:
     return root
 
 
+# ref: F01
 def read_entries(root: etree._Element) -> WhiteList:
     """The entries of a parsed list. Raises ListRefused where the grammar is not kept."""
     generated_at = instant(_text(_only(root, "DateDeGeneration", ListFault.NO_DATE)))

@@ -218,6 +218,7 @@ def list_bals(connection: Connection, *, after: str = "", limit: int = 1000) -> 
     return [_bal(row) for row in connection.execute(_AFTER, {"after": after.lower(), "limit": limit})]
 
 
+# ref: F39
 def set_state(uow: UnitOfWork, address: str, state: BalState, now: int) -> Bal:
     """Suspends, resumes or closes a box. Raises BalRefused when it does not exist or is closed for good."""
     current = _existing(uow, address)
@@ -232,6 +233,7 @@ def set_password(uow: UnitOfWork, address: str, password_hash: str | None) -> Ba
     return _change(uow, _existing(uow, address), password_hash=password_hash)
 
 
+# ref: F40
 def set_red_list(uow: UnitOfWork, address: str, *, red_list: bool) -> Bal:
     """Takes a box out of the directory or shows it there; it receives either way (liste rouge)."""
     return _change(uow, _existing(uow, address), red_list=red_list)

@@ -89,6 +89,7 @@ class Refused:
 Outcome = Switched | NotUsedYet | Refused
 
 
+# ref: F37
 class Importer:
     """Loads extracts into a database. Two imports at a time are safe: each switches a whole directory."""
 

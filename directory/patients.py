@@ -88,6 +88,7 @@ _REPRESENTATIVES = (
 _BIRTH_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
+# ref: F48
 class PatientState(StrEnum):
     """How far a person's Mon espace santé is open."""
 
@@ -101,6 +102,7 @@ class PatientState(StrEnum):
     """The person closed it: nothing arrives any more; what was there is kept for the time the law sets."""
 
 
+# ref: DMP-F21
 @dataclass(frozen=True, slots=True)
 class Openness:
     """What a state allows: documents into the record, mail into the box, sign-in to the pages."""
@@ -171,6 +173,7 @@ class Patient:
         shown = "-".join(word.capitalize() for word in first[0].split("-")) if first else ""
         return f"{shown} {(self.used_name or self.birth_name).upper()}".strip()
 
+    # ref: F33
     def is_minor(self, today: date) -> bool:
         """Under 18 on `today`; an unknown month or day counts as the latest possible one."""
         year, month, day = (int(part) for part in self.birth_date.split("-"))

@@ -74,6 +74,7 @@ class Entry:
         return self.service or self.structure or self.address
 
 
+# ref: F40
 def search(connection: Connection, words: str, *, limit: int = 50) -> list[Entry]:
     """The mailboxes in which every word occurs, by name; accents, case and order of the words do not matter.
 

@@ -107,6 +107,7 @@ _ENCRYPTED = 0x1
 _STRONGLY_ENCRYPTED = 0x40
 
 
+# ref: DMP-F2
 def unpack(data: bytes, limits: ArchiveLimits = DEFAULT) -> Archive:
     """Every file of the zip ``data``, inflated in memory; a zip within it stays closed.
 

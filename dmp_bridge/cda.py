@@ -138,6 +138,7 @@ class CdaDocument:
     display: Attached | None
 
 
+# ref: DMP-F6
 def read_cda(data: bytes) -> CdaDocument:
     """The document in ``data``; ``CdaRefused`` when it is none or cannot be filed by its own words.
 
@@ -215,6 +216,7 @@ def find_document(data: bytes) -> tuple[RootKind, etree._Element]:
     return kind, found[0]
 
 
+# ref: DMP-F39
 def _refuse_active_content(root: etree._Element) -> None:
     """The DMP forbids scripts in self-presentable documents (EX 50); nobody runs the style sheet here."""
     for element in root.iter():
@@ -364,6 +366,7 @@ def _person(name: etree._Element | None) -> str:
     return " ".join(part for part in (title, _text(_child(name, "given")), family) if part)
 
 
+# ref: SC.CDA/VISU.03
 def _body(element: etree._Element) -> tuple[Level, Attached | None]:
     component = _child(element, "component")
     wrapped = _path(component, "nonXMLBody", "text")

@@ -22,6 +22,7 @@ PROFESSIONAL_OID = "1.2.250.1.71.4.2.1"
 STRUCTURE_OID = "1.2.250.1.71.4.2.2"
 
 
+# ref: DMP-F35
 class ErrorCode(StrEnum):
     """Why a document is not integrated (ANS, integration of documents received by MSSanté)."""
 
@@ -72,6 +73,7 @@ def class_label(code: str) -> str:
     return cast("str", _record()["class"].get(code, code))
 
 
+# ref: DMP-F38
 def category(type_code: str | None, class_code: str | None) -> str:
     """The category of Mon espace santé for a type and class; AUTR_DOC when none fits."""
     tables = _record()
@@ -90,6 +92,7 @@ def patient_categories() -> dict[str, str]:
     return {code: tables["category"][code] for code in tables["type_of_patient_category"]}
 
 
+# ref: DMP-F30
 def patient_type(category_code: str) -> DocumentType | None:
     """The type (DOCPAT01-09, EXPPAT_2, EXPPAT_3) of a document filed by the patient under a category."""
     code = _record()["type_of_patient_category"].get(category_code)

@@ -117,6 +117,7 @@ class MetadataFault(Exception):
     """The bytes are no SubmitObjectsRequest."""
 
 
+# ref: DMP-F4
 def read_submission(data: bytes) -> Submission:
     """The submission in the bytes of a METADATA.XML; ``MetadataFault`` when it cannot be read."""
     try:

@@ -159,6 +159,7 @@ def _examine_zip(attachment: Attachment, limits: ArchiveLimits) -> list[tuple[Fi
     return [_examine_packaged(attachment, document, item) for item, document in enumerate(package.documents)]
 
 
+# ref: DMP-F5
 def _examine_packaged(attachment: Attachment, document: PackagedDocument, item: int) -> tuple[Finding, Marks]:
     data = document.data or b""
     found = sniff(data)
@@ -200,6 +201,7 @@ def _marks(document: CdaDocument | None, data: bytes, entry: DocumentEntry | Non
     return Marks(tuple(keys), frozenset(flags))
 
 
+# ref: DMP-F10
 def _examine_cda(
     finding: Finding, document: CdaDocument, data: bytes, entry: DocumentEntry | None, marks: Marks
 ) -> Finding:
@@ -288,6 +290,7 @@ def _one_patient(findings: list[Finding]) -> list[Finding]:
     ]
 
 
+# ref: SC.CDA/DD.15, DMP-F14
 def _pair_copies(
     findings: list[Finding], digests: dict[tuple[str, int], str], unseen: list[Clinical]
 ) -> tuple[Finding, ...]:

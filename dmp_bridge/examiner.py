@@ -31,6 +31,7 @@ _ALLOWED: dict[tuple[str, str], type] = {
 UNEXAMINED = "Les pièces jointes de ce message n'ont pas pu être examinées."
 
 
+# ref: DMP-F42
 class Examiner(Confined):
     """Examines one message at a time in a process of its own; a message that kills it is refused with 906."""
 

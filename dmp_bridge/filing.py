@@ -84,6 +84,7 @@ class Arrival:
     traits: Traits = Traits.REFUSE
 
 
+# ref: DMP-F10
 def judge(connection: Connection, arrival: Arrival, finding: Finding) -> Verdict:
     """The verdict on one finding as the record stands in this transaction."""
     if finding.kind is Kind.REFUSED:
@@ -115,6 +116,7 @@ def judge(connection: Connection, arrival: Arrival, finding: Finding) -> Verdict
     return verdict
 
 
+# ref: F45
 def admit(connection: Connection, arrival: Arrival, clinical: Clinical, digest: str) -> Verdict:
     """Whether a clinical document may stand in this open record at all: FILED, DUPLICATE or REFUSED.
 
@@ -150,6 +152,7 @@ def _refused(code: ErrorCode, sentence: str) -> Verdict:
     return Verdict(State.REFUSED, sentence, code)
 
 
+# ref: DMP-F11
 def _version(connection: Connection, arrival: Arrival, clinical: Clinical, digest: str) -> Verdict:
     """Duplicates and versions (CI-SIS Structuration minimale §3.5.5.10): id first, then set and version."""
     assert arrival.patient is not None
@@ -194,6 +197,7 @@ def _version(connection: Connection, arrival: Arrival, clinical: Clinical, diges
     return Verdict(State.FILED, _FILED, supersedes=current)
 
 
+# ref: DMP-F12
 def _may_follow(connection: Connection, arrival: Arrival, clinical: Clinical, other: Document) -> bool:
     """A document is replaced by its author or the author's structure (error 901), patients' own by nobody.
 
@@ -242,6 +246,7 @@ def words(name: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[A-Z0-9]+", plain.upper().replace("Œ", "OE").replace("Æ", "AE")))
 
 
+# ref: DMP-F8
 def document_values(finding: Finding, clinical: Clinical, verdict: Verdict) -> dict[str, Any]:
     """The columns of a clinical document that its own words give."""
     shown = finding.display.media_type if finding.display is not None else finding.media_type

@@ -17,6 +17,7 @@ _FIRST = int(datetime(_YEARS.start, 1, 1, tzinfo=UTC).timestamp()) * 1000
 _LAST = int(datetime(_YEARS.stop, 1, 1, tzinfo=UTC).timestamp()) * 1000
 
 
+# ref: DMP-F9
 def parse_cda_time(text: str | None) -> int | None:
     """Epoch milliseconds of an HL7 TS, from ``YYYY`` to ``YYYYMMDDHHMMSS.ffff±ZZzz``; None if it is none.
 

@@ -376,6 +376,7 @@ class Bridge:
             "at": self._clock.millis(),
         }
 
+    # ref: DMP-F27, DMP-F43
     def _trace(self, uow: UnitOfWork, mail: Mail, outcome: Outcome) -> None:
         # IHE ITI-32 asks for an audit of every import, refused ones too; ids only.
         trail.append(

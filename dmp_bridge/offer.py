@@ -77,6 +77,7 @@ class _Material:
     sealed: Sealed
 
 
+# ref: DMP-F29
 class OfferDesk:
     """Accepts offers. A second acceptance of the same offer gives the same document."""
 

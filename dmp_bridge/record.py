@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from foundation.database import UnitOfWork
 
 
+# ref: DMP-F17
 class Status(StrEnum):
     """availabilityStatus of a document: the current version, or one that a newer replaced."""
 
@@ -149,6 +150,7 @@ _OF_MAIL = (
 _IN_CHUNKS_OF = 500
 
 
+# ref: DMP-F18
 def list_documents(
     connection: Connection,
     owner_id: int,
@@ -173,6 +175,7 @@ def list_documents(
     )
 
 
+# ref: DMP-F20
 def document(
     connection: Connection, owner_id: int, document_id: int, *, reader: Reader = Reader.PATIENT
 ) -> Document | None:

@@ -39,6 +39,7 @@ _SILENT = frozenset({"renderMultiMedia", "col", "colgroup"})
 _SPANS = ("colspan", "rowspan")
 
 
+# ref: DMP-F39
 def render_narrative(data: bytes) -> str:
     """The sections of the CDA in ``data``, titles and narrative, as an HTML fragment.
 

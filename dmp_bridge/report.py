@@ -39,6 +39,7 @@ _DOCUMENTS = frozenset({Kind.XDM_DOCUMENT.value, Kind.CDA.value})
 _IN_RECORD = frozenset({State.FILED, State.DUPLICATE})
 
 
+# ref: F17
 @dataclass(frozen=True, slots=True)
 class Report:
     """A report to the sender of a refused document (ANS, PFI: "courriel standard")."""
@@ -84,6 +85,7 @@ def is_answered(filings: Sequence[Filing]) -> bool:
     return settles((each.kind, _as_judged(each)) for each in filings)
 
 
+# ref: DMP-F13
 def compose(
     message: bytes,
     filings: Sequence[Filing],
@@ -125,6 +127,7 @@ def compose(
     )
 
 
+# ref: F16
 def _notification(
     message: bytes, filings: Sequence[Filing], refused: Sequence[Filing], to: str, patient: str
 ) -> Notification:

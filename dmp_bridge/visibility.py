@@ -47,6 +47,7 @@ def identifier_key(unique_id: str) -> str:
     return f"id:{unique_id.strip().replace('^', '.').lower()}"
 
 
+# ref: DMP-F18
 def unite(marked: Sequence[tuple[Finding, Marks]]) -> list[Finding]:
     """Every finding under the flags of all that are the same document, by identifier or by content.
 

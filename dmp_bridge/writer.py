@@ -106,6 +106,7 @@ def write_n3(draft: Draft, sections: Sequence[Section], template: str = "1.2.250
     return Written(draft, data, codes.format_of_templates((template,)))
 
 
+# ref: DMP-F16
 def write_package(documents: Sequence[Written], *, submission_id: str, source_id: str, at: datetime) -> bytes:
     """An IHE_XDM.zip with one submission set (IHE ITI-32): INDEX.HTM, README.TXT, names of 8.3 characters."""
     names = [f"DOC{number:05}.XML" for number in range(1, len(documents) + 1)]

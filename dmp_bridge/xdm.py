@@ -93,6 +93,7 @@ class _Subset:
         return "/".join((*self.folder, self.prefix)) if self.prefix else "/".join(self.folder)
 
 
+# ref: DMP-F1
 def is_package(archive: Archive, filename: str) -> bool:
     """True when the zip means to be an IHE_XDM package: by its own name, its folder or its METADATA.XML."""
     if filename.lower().rpartition("/")[2].startswith("ihe_xdm"):
@@ -104,6 +105,7 @@ def is_package(archive: Archive, filename: str) -> bool:
     )
 
 
+# ref: DMP-F3
 def read_package(archive: Archive) -> Package:
     """Every document of the package with its checks made; ``PackageRefused`` when there is none to speak of."""
     files = [entry for entry in archive.entries if not _is_noise(entry)]
@@ -211,6 +213,7 @@ def _fold(segments: Iterable[str]) -> tuple[str, ...]:
     return tuple(segment.lower() for segment in segments)
 
 
+# ref: DMP-F5
 def _locate(
     entry: DocumentEntry, submission_set: SubmissionSet | None, subset: _Subset, tree: _Tree
 ) -> tuple[PackagedDocument, str]:

@@ -37,6 +37,7 @@ class Ins:
         value = text.strip().upper()
         return cls(value, oid) if _INS.fullmatch(value) else None
 
+    # ref: ECO.3.1.5
     @property
     def key_is_right(self) -> bool:
         """Whether the last two digits are 97 − (N mod 97), Corsica's 2A and 2B counting as 19 and 18."""
@@ -53,6 +54,7 @@ def ins_key(number: str) -> str:
     return f"{97 - int(number.replace('2A', '19').replace('2B', '18')) % 97:02d}"
 
 
+# ref: F28
 def patient_address_ins(address: str, patient_domain: str) -> str | None:
     """The 15 characters of `<INS>@patient.mssante.fr` in upper case; None when it is no patient's address."""
     local, _, domain = address.rpartition("@")

@@ -76,6 +76,7 @@ class Broken:
     reason: str
 
 
+# ref: ECO.4.1.1, F42
 def append(
     uow: UnitOfWork,
     action: str,

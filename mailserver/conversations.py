@@ -217,6 +217,7 @@ class Conversation:
     items: tuple[Item, ...] = ()
 
 
+# ref: ECO.3.1.3
 def shown_subject(subject: str) -> str:
     """A subject as a person reads it: without `XDM/1.0/DDM+` (ECO.3.1.3), wherever reply words left it."""
     prefixes, rest = _split_prefixes(subject)
@@ -248,6 +249,7 @@ def _title(subject: str) -> str:
     return (" ".join((kept + rest).split()) or _UNTITLED)[:998]
 
 
+# ref: F30
 def receive(uow: UnitOfWork, owner_id: int, received: Received) -> int:
     """Puts a delivered message into its conversation, in the delivery's transaction; returns the conversation."""
     names = {"owner": owner_id, "counterpart_": received.counterpart}

@@ -172,6 +172,7 @@ def _one_line(text: str) -> str:
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
+# ref: ECO.3.1.2
 def _headed(author: MailboxAddress, to: MailboxAddress, basis: Basis, message_id: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = author

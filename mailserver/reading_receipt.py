@@ -82,6 +82,7 @@ def receipt_address(message: bytes) -> str | None:
     return notified(message, return_path(message))
 
 
+# ref: F15
 class ReceiptDesk:
     """Where patients decide on receipts, and what sends them."""
 

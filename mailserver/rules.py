@@ -50,6 +50,7 @@ def owned_addresses(connection: Connection, principal: Principal) -> frozenset[s
     return own | posts_as(connection, principal.owner_id)
 
 
+# ref: F10
 class Rules:
     """The rules of one operator, over the accounts and the white list as they are now."""
 
@@ -125,6 +126,7 @@ class Rules:
         listed = reach(Origin.HOUSE, self._trust)
         return not isinstance(listed, Refusal) and address.domain in listed
 
+    # ref: F31
     def _from_patient(self, connection: Connection, ins: str, recipient: str) -> Refusal | None:
         address = Address.parse(recipient)
         if address is None:

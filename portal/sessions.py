@@ -190,6 +190,7 @@ def begin(
     return session
 
 
+# ref: IE.58
 def find(connection: Connection, token: str | None, now: int) -> Session | None:
     """The session of a cookie; None when unknown, 12 hours old, or 30 minutes unused."""
     if token is None or len(token) != _TOKEN_LENGTH:

@@ -59,6 +59,7 @@ class _Line:
     states: tuple[str, ...]
 
 
+# ref: SC.MSS/UX.37
 class TrackingPages:
     """`/messages/{id}/status` for software, `/pro/suivi` for people."""
 

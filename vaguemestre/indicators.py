@@ -84,6 +84,7 @@ class Indicators:
     messages: list[dict[str, Any]]
 
 
+# ref: F41
 def collect(connection: Connection, month: Month, patient_domain: str) -> Indicators:
     """The figures of one month, from the boxes, the trail and the counts."""
     boxes = list(connection.execute(select(bal).where(bal.c.created_at < month.end).order_by(bal.c.address)))

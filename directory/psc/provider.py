@@ -89,6 +89,7 @@ class PscProvider:
             raise Unreachable("The metadata of Pro Santé Connect cannot be had.")
         return self._metadata.value
 
+    # ref: F50
     async def verify(self, token: Jws) -> TokenFault | None:
         """Whether the provider signed this token and calls itself its issuer; its other claims are not looked at."""
         if token.alg not in ALGORITHMS:

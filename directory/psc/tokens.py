@@ -42,6 +42,7 @@ class Access:
     professional: Professional = field(repr=False)
 
 
+# ref: F50
 class TokenCheck:
     """Says whose access token this is, or what is wrong with it.
 

@@ -39,6 +39,7 @@ _MAX_LINE: Final = 998
 _CONVENTION: Final = "XDM/1.0/DDM+<libellé> <NOM> <prénom> <date de naissance JJ/MM/AAAA>"
 
 
+# ref: ECO.2.1.3
 def subject(letter: Letter) -> Iterator[Finding]:
     """ECO.2.1.3: the convention, and the person of the documents in it."""
     said = letter.subject
@@ -118,6 +119,7 @@ def end_of_exchange(letter: Letter) -> Iterator[Finding]:
         yield _FIN.holds("Subject", "Exactement [FIN].")
 
 
+# ref: ECO.2.2.1
 def message_id(letter: Letter) -> Iterator[Finding]:
     """ECO.2.2.1."""
     values = letter.raw("message-id")
@@ -135,6 +137,7 @@ def message_id(letter: Letter) -> Iterator[Finding]:
         yield _MESSAGE_ID.holds("Message-ID", "Présent et bien formé.")
 
 
+# ref: ECO.2.2.2
 def thread(letter: Letter) -> Iterator[Finding]:
     """ECO.2.2.2."""
     said = letter.subject
@@ -169,6 +172,7 @@ def _are_ids(value: bytes) -> bool:
     return bool(ids) and all(_MSG_ID.fullmatch(each) for each in ids)
 
 
+# ref: AMBU.MSS/va1.02
 def replacement(letter: Letter) -> Iterator[Finding]:
     """AMBU.MSS/va1.02: a replacement is tied to what it replaces by the threading fields alone."""
     if not letter.subject.replaces:
@@ -255,6 +259,7 @@ def _has_long_line(data: bytes) -> bool:
     return False
 
 
+# ref: ECO.2.3.1, ECO.3.1.6
 def receipts(letter: Letter) -> Iterator[Finding]:
     """ECO.2.3.1, ECO.3.1.6: what is asked for, and how (RFC 8098 §2.1)."""
     asked = letter.raw("disposition-notification-to")

@@ -360,6 +360,7 @@ def _check_act(ledger: Ledger, element: etree._Element) -> None:
         )
 
 
+# ref: SC.CDA/INT.18
 def _check_replaced(ledger: Ledger, element: etree._Element) -> None:
     related = _one(element, "relatedDocument")
     if related is None:

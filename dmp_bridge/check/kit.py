@@ -101,6 +101,7 @@ class Kit:
             parts.append("schématrons non exécutés, saxonche n'étant pas installé")
         return f"kit « {files.folder.name} » (empreinte {files.digest}) : {', '.join(parts)} ; et règles internes"
 
+    # ref: DMP-F7
     def check(self, ledger: Ledger, data: bytes, element: etree._Element) -> None:
         """Puts the ClinicalDocument ``element`` of the file ``data`` to the schema and to its schematrons."""
         templates = [

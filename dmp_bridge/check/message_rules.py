@@ -69,6 +69,7 @@ _RULES: Final = {
 }
 
 
+# ref: F25
 def examine_message(data: bytes, question: Question, kit: Kit | None = None) -> Report:
     """The report on an RFC 5322 message. Never raises on any bytes."""
     letter = read_letter(data, question)

@@ -313,6 +313,7 @@ def _identity(place: str, described: Described, attribute: Attribute) -> Identit
     )
 
 
+# ref: ECO.2.1.2
 def _check_patient_ids(ledger: Ledger, description: Description) -> None:
     """Each patientId of the French profile is a matricule INS under an OID of the INS."""
     for described, attribute in (
@@ -331,6 +332,7 @@ def _check_patient_ids(ledger: Ledger, description: Description) -> None:
             )
 
 
+# ref: DMP-F8
 def check_against_cda(ledger: Ledger, described: Described, element: etree._Element) -> None:
     """What METADATA.XML repeats from the header of the CDA ``element``."""
     ledger.open("META-CDA", "Les métadonnées reprennent l'entête du CDA.")

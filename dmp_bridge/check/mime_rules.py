@@ -38,6 +38,7 @@ _UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _MEGA: Final = 1024 * 1024
 
 
+# ref: MSS/va1.13
 def size(letter: Letter) -> Iterator[Finding]:
     """MSS/va1.13: 25 Mo for Mon espace santé, all included."""
     largest = letter.question.largest
@@ -52,6 +53,7 @@ def size(letter: Letter) -> Iterator[Finding]:
         yield _SIZE.holds("message", f"{said}, {largest // _MEGA} Mo au plus.")
 
 
+# ref: ECO.2.2.4
 def body(letter: Letter) -> Iterator[Finding]:
     """ECO.2.2.4."""
     part = letter.root
@@ -78,6 +80,7 @@ def body(letter: Letter) -> Iterator[Finding]:
         )
 
 
+# ref: ECO.2.2.3
 def charset(letter: Letter) -> Iterator[Finding]:
     """ECO.2.2.3: the texts and the header in UTF-8."""
     faults = texts = 0

@@ -84,6 +84,7 @@ def check_pdf(ledger: Ledger, data: bytes) -> None:
         ledger.fault("ECO.2.1.5", "XMP pdfaid:part", says, "Produire un PDF/A-1.")
 
 
+# ref: F26
 def read_name(name: str) -> list[PdfName]:
     """How a name can be read by ECO.2.1.6; more than one way where a part holds an underscore, none where it fails."""
     stem, dot, suffix = name.rpartition(".")

@@ -80,6 +80,7 @@ def domains(letter: Letter) -> Iterator[Finding]:
         )
 
 
+# ref: F27
 def label(letter: Letter) -> Iterator[Finding]:
     """ref: ECO.2.2.7."""
     if letter.sender is None or letter.is_from_patient:
@@ -175,6 +176,7 @@ def patient_addresses(letter: Letter) -> Iterator[Finding]:
             )
 
 
+# ref: F33
 def _owner(letter: Letter, ins: Ins) -> Iterator[Finding]:
     """The address is that of the person the documents are about, by a qualified INS."""
     if letter.mss.says_qualified is False:

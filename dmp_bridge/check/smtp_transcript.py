@@ -28,6 +28,7 @@ _RET: Final = re.compile(r"FULL|HDRS", re.IGNORECASE)
 _ORCPT: Final = re.compile(r"[A-Za-z0-9-]{1,40};[!-~]{1,500}")
 
 
+# ref: ECO.2.3.1
 def examine_smtp(turns: list[Turn]) -> list[Finding]:
     """The findings on a conversation by SMTP (RFC 5321)."""
     return list(_Session(turns).findings())

@@ -145,6 +145,7 @@ def _way(attempt: Attempt) -> Finding:
     )
 
 
+# ref: ECO.1.2.7
 def _after_refusal(attempts: list[Attempt]) -> Iterator[Finding]:
     refused = [attempt for attempt in attempts if attempt.mechanism in _TOKENS and attempt.accepted is False]
     if not refused:

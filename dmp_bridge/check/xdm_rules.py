@@ -65,6 +65,7 @@ _ADVICE_OF_FAULT = {
 }
 
 
+# ref: F25
 def examine_archive(
     name: str,
     data: bytes,

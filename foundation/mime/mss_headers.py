@@ -159,6 +159,7 @@ class Outcome(StrEnum):
     """Malformed, said twice, wrong, missing or out of place: « dégradé »."""
 
 
+# ref: F24
 def judge(headers: MssHeaders, documents: Sequence[AttachedCda]) -> dict[MssHeader, Outcome]:
     """Each field held against the CDA documents of its message."""
     archived = [document for document in documents if document.in_archive]
@@ -184,12 +185,14 @@ def _outcome(written: MssField | None, *, is_due: bool, is_true: bool) -> Outcom
     return Outcome.SET if written.is_sound and is_true else Outcome.DEGRADED
 
 
+# ref: ECO.2.4.1
 def _names(codes: Sequence[str], documents: Sequence[AttachedCda]) -> bool:
     """Whether there is one code for each document; one that could not be read may have any."""
     known = Counter(document.code for document in documents if document.code is not None)
     return bool(documents) and len(codes) == len(documents) and known <= Counter(codes)
 
 
+# ref: ECO.2.4.2
 def _agrees(headers: MssHeaders, documents: Sequence[AttachedCda]) -> bool:
     """Whether X-MSS-INS is true of every document that could be read."""
     found = [document.has_qualified_ins for document in documents]

@@ -91,6 +91,7 @@ def return_path(message: bytes) -> str:
     return str(address) if address is not None else ""
 
 
+# ref: F15
 def notified(message: bytes, sender: str) -> str | None:
     """The one address that a message asks to be notified at, when it is that of its envelope sender; else None.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _SUBJECT = "Réponse automatique à votre message de test"
 
 
+# ref: F43
 class Answering:
     """The handler of ANSWER_JOB."""
 

@@ -207,6 +207,7 @@ class LocalDelivery:
         listed = reach(Origin.HOUSE, self._trust)
         return not isinstance(listed, Refusal) and address.domain in listed
 
+    # ref: F14
     def _notices(self, delivery: Delivery, resolution: Resolution) -> tuple[Notice, ...]:
         """What the sender is told at once: who does not get the message, and who got it where that was asked."""
         envelope = delivery.envelope
@@ -297,6 +298,7 @@ class LocalDelivery:
         )
         conversations.receive(uow, target.owner_id, received)
 
+    # ref: F32
     def _counterpart(self, prepared: Prepared, resolution: Resolution) -> str | None:
         """The box an answer goes to: the Reply-To of an application's box where there is one (ECO.2.2.5)."""
         reply_to = prepared.reply_to

@@ -144,6 +144,7 @@ class Hosting:
             return reader.domain
         return self._first_domain or patients
 
+    # ref: MSS/va1.20
     def patient_refusal(self, state: PatientState) -> Refusal | None:
         """Why a patient in this state gets no mail; None when the box takes it."""
         return self._patient_refusals[state]
@@ -218,6 +219,7 @@ def canonical(address: str) -> str | None:
     return str(parsed) if parsed is not None else None
 
 
+# ref: F29
 def resolve(
     connection: Connection,
     hosting: Hosting,

@@ -82,6 +82,7 @@ class Report:
     retried_until: int | None = None
 
 
+# ref: F14
 def render_report(report: Report) -> bytes:
     """The whole message, ready to store; its reverse path is null, so no report can ever answer it."""
     boundary = f"rapport-{report.identifier.lower()}"
@@ -164,6 +165,7 @@ def _reference(header: bytes) -> str:
     return f"In-Reply-To: {found}\r\nReferences: {found}\r\n" if is_message_id(found) else ""
 
 
+# ref: F29
 def _text(report: Report, header: bytes) -> str:
     subject = _field(header, b"subject")[:_MAX_SUBJECT]
     lines = [

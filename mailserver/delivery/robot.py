@@ -34,6 +34,7 @@ _AUTO_REPLIED = re.compile(rb"^auto-submitted[ \t]*:\s*auto-replied\b", re.IGNOR
 _HOP = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 
+# ref: F43
 def take(uow: UnitOfWork, envelope: Envelope, prepared: Prepared, robot: Robot) -> bool:
     """Leaves the job that answers, in the delivery's transaction; whether there will be an answer."""
     if not deserves_answer(envelope.sender, prepared):

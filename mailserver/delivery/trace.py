@@ -114,11 +114,13 @@ class Header:
         """The addresses of Reply-To, lower-case (ECO.2.2.5)."""
         return _addresses(self.values.get(b"reply-to"))
 
+    # ref: ECO.2.2.8
     @property
     def forbids_reply(self) -> bool:
         """`X-MSS-MES: FIN`, the value being exactly three capitals (ECO.2.2.8)."""
         return self.values.get(b"x-mss-mes", b"").strip(b" \t") == b"FIN"
 
+    # ref: F30
     @property
     def ends_exchange(self) -> bool:
         """A subject that is exactly `[FIN]`, once decoded: no other letter, case or space."""
@@ -271,6 +273,7 @@ def is_safe_path(address: str) -> bool:
     return len(address) <= 320 and not _UNSAFE_IN_PATH.search(address)
 
 
+# ref: ECO.2.2.1
 def stamped(content: bytes, header: Header, stamp: Stamp) -> bytes:
     """The message to store: our trace fields, the fields that stay, what was missing, and the body untouched."""
     date = format_datetime(to_paris(stamp.at))

@@ -50,6 +50,7 @@ _SIGNED_IN = (
 )
 
 
+# ref: ECO.1.0.2, F22
 def capabilities(
     *, is_signed_in: bool, mechanisms: Sequence[str], may_start_tls: bool, message_bytes: int
 ) -> str:

@@ -321,6 +321,7 @@ class Connection(asyncio.Protocol):
         finally:
             self._is_in_literal = False
 
+    # ref: ECO.1.0.2
     async def start_tls(self) -> None:
         """Takes up TLS after the answer to STARTTLS has been written; raises Disconnected when the handshake fails.
 

@@ -211,6 +211,7 @@ class Conversation:
         return reply
 
 
+# ref: F12
 async def _secure(
     wire: Wire, server: str, hostname: str, context: ssl.SSLContext, patience: Patience
 ) -> Extensions:

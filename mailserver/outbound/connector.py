@@ -51,6 +51,7 @@ class Connector:
         """Why nobody at all may be given mail for `domain`."""
         return None if domain in self._trust.white_list else Failure(DOMAIN_NOT_REACHABLE)
 
+    # ref: F09
     def judge(self, domain: str, conversation: Conversation) -> Peer | Failure:
         """Who the server is, or why it may not be given mail for `domain`; by the lists and the date of now."""
         peer = self._trust.judge_server(conversation.certificate)

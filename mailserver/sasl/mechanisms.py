@@ -176,6 +176,7 @@ async def _oauthbearer(exchange: Exchange) -> Principal | Refused:
     return await _token(exchange, found, messages.oauthbearer_refusal(exchange.doors.token_configuration))
 
 
+# ref: F19
 async def _token(
     exchange: Exchange, found: messages.BearerToken | None, refusal: bytes
 ) -> Principal | Refused:

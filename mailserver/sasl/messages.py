@@ -22,6 +22,7 @@ class Credentials:
     """Whether the client wants to act as somebody else than `login` (RFC 4616 §2, authzid)."""
 
 
+# ref: ECO.1.2.5
 @dataclass(frozen=True, slots=True)
 class BearerToken:
     """An access token, and the mailbox it shall open: "" where the client names none."""

@@ -290,7 +290,7 @@ class SignIn:
 
     # With what no guess reaches
 
-    # ref: ECO.1.2.1
+    # ref: ECO.1.2.1, ECO.1.2.3, F18
     async def token(
         self, login: str, token: str, *, peer: str, certificate: bytes | None, scope: Scope
     ) -> Principal | Refused:
@@ -354,6 +354,7 @@ class SignIn:
 
         return await self._database.write(unit)
 
+    # ref: F20
     async def certificate(
         self, login: str, der: bytes | None, *, peer: str, scope: Scope
     ) -> Principal | Refused:
@@ -384,6 +385,7 @@ class SignIn:
 
     # Afterwards
 
+    # ref: ECO.1.2.6, F21
     def still_holds(self, principal: Principal) -> bool:
         """Whether what let somebody in still would: a long session asks now and then."""
         now = self._clock.millis()

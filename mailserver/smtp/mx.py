@@ -102,6 +102,7 @@ class MxGate:
         if fault is not None:
             await self._trail.refused(client, _FAULTS[fault])
 
+    # ref: F09
     async def sender(self, client: Client, sender: str) -> Refusal | None:
         """Whether the peer may write in the name of this domain; "" (null) is for every listed peer."""
         domain = sender.rpartition("@")[2]
@@ -130,6 +131,7 @@ class MxGate:
         """The 250 went out."""
         await self._router.acknowledged(accepted)
 
+    # ref: F04
     async def _judge(self, client: Client, sender: str, domain: str) -> Refusal | None:
         if not client.is_secured:
             return TLS_REQUIRED

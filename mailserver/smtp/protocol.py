@@ -261,6 +261,7 @@ class SmtpProtocol(ReceivingConversation):
 
     # Transaction ---------------------------------------------------------------------------------------------
 
+    # ref: MSS/va1.13, F13
     async def smtp_MAIL(self, argument: str) -> None:
         """RFC 5321 §4.1.1.2."""
         client = self._client

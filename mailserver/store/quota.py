@@ -68,6 +68,7 @@ class QuotaLimits:
 NO_LIMITS = QuotaLimits()
 
 
+# ref: F47
 @dataclass(frozen=True, slots=True)
 class Quota:
     """What a box holds, and what it may."""

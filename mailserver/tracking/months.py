@@ -46,6 +46,7 @@ _NILS = select(func.count(_M.nil.distinct()).label("found")).where(_M.month == b
 _KNOWN = select(_M.nil).where(_M.month == bindparam("of_month"), _M.nil == bindparam("of_nil")).limit(1)
 
 
+# ref: ECO.2.4.3
 def nil_of(headers: MssHeaders) -> str:
     """How a message's software is counted."""
     if headers.nil is None:
@@ -75,6 +76,7 @@ class Sent:
     outcomes: Mapping[MssHeader, Outcome] | None
 
 
+# ref: F24
 def count_sent(uow: UnitOfWork, sent: Sent) -> str:
     """Counts one message; gives the NIL it was counted under."""
     month, domain, type, nil = month_of(sent.at), sent.domain, sent.type, sent.nil

@@ -131,6 +131,7 @@ _TIMES: Final = (
 )
 
 
+# ref: SC.MSS/UX.37
 def find(connection: Connection, name: str, owner_id: int | None = None) -> list[Message]:
     """The messages of a box by queue id or Message-ID, newest first; of every box where `owner_id` is None.
 

@@ -24,6 +24,7 @@ def own_certificate(settings: Settings) -> x509.Certificate:
         raise TlsUnusable(f"The certificate {path} is not a PEM certificate.") from error
 
 
+# ref: ECO.1.1.4
 def authorities_above(settings: Settings, certificate: x509.Certificate) -> tuple[x509.Certificate, ...]:
     """The issuer first, the root last; none where `tls.ca_file` does not lead to a root. Raises TlsUnusable."""
     return Authorities.load(settings.path(settings.tls.ca_file)).chain_of(certificate) or ()

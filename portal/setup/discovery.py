@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _LONGEST_QUERY = 2048
 
 
+# ref: F23
 class DiscoveryPages:
     """Mozilla autoconfig and autodiscover."""
 

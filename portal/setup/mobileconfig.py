@@ -76,6 +76,7 @@ def _profile(access: Access, address: str, name: str, authorities: Iterable[x509
     return plistlib.dumps(profile)
 
 
+# ref: ECO.1.1.4
 def _trusted(authorities: Iterable[x509.Certificate]) -> Iterator[dict[str, Any]]:
     """Only the authorities above this server: a device is not to trust more than it needs (ECO.1.1.4)."""
     for authority in authorities:

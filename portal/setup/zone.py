@@ -37,6 +37,7 @@ class Record:
         return f"{self.name} {_TTL} IN {self.type} {self.data}"
 
 
+# ref: F23
 def records(settings: Settings, domain: str) -> list[Record]:
     """The lines of a domain hosted here. Patients read on their pages: their domain has no client's lines.
 

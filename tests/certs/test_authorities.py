@@ -33,6 +33,7 @@ def test_a_foreign_certificate_has_no_way(pki: Pki, now: datetime) -> None:
     assert Authorities.load(pki.ca_file).chain_of(foreign) is None
 
 
+# ref: ECO.1.1.10
 def test_an_authority_that_is_not_in_the_file_does_not_count_even_when_the_root_signed_it(
     pki: Pki, now: datetime
 ) -> None:

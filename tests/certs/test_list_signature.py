@@ -120,6 +120,7 @@ def test_xmlsec_verifies_what_we_sign(
     assert xmlsec("--verify", *trust, file).returncode == 1
 
 
+# ref: F02
 @BOTH
 @needs_xmlsec
 def test_we_read_what_xmlsec_signs(
@@ -388,6 +389,7 @@ BY_SOMEBODY: dict[str, Change] = {
 }  # fmt: skip
 
 
+# ref: F02
 @BOTH
 @pytest.mark.parametrize("change", BY_SOMEBODY)
 def test_what_somebody_changes_afterwards_is_refused_with_its_own_code(
@@ -491,6 +493,7 @@ def test_changed_signed_properties_break_their_digest(pki: Pki, signer: Issued, 
 # With and without -----------------------------------------------------------------------------------------------
 
 
+# ref: F02
 def test_an_unsigned_list_is_refused_unless_the_settings_let_it_pass(pki: Pki, now: datetime) -> None:
     content = white_list_xml(now)
     assert fault(lambda: read_signed(content, policy(pki))) is ListFault.UNSIGNED

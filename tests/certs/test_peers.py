@@ -71,6 +71,7 @@ def test_an_unlisted_peer_has_no_domains(judge: Judge, pki: Pki, now: datetime, 
     assert found.domains == frozenset()
 
 
+# ref: F05
 @BOTH
 def test_what_openssl_would_have_refused_is_refused_here_too(
     judge: Judge, pki: Pki, now: datetime, role: Role
@@ -84,6 +85,7 @@ def test_what_openssl_would_have_refused_is_refused_here_too(
     assert judge.judge(b"rubbish", role, now) is PeerFault.UNTRUSTED
 
 
+# ref: F06
 def test_a_certificate_ends_while_the_service_runs(judge: Judge, pki: Pki, now: datetime) -> None:
     certificate = certificate_of(pki.organisations, NAME, now)
     shown = der(certificate)
@@ -95,6 +97,7 @@ def test_a_certificate_ends_while_the_service_runs(judge: Judge, pki: Pki, now: 
 # Revocation -------------------------------------------------------------------------------------------------
 
 
+# ref: F07
 @BOTH
 def test_a_revoked_certificate_is_refused(pki: Pki, white_list: WhiteList, now: datetime, role: Role) -> None:
     gone = certificate_of(pki.organisations, NAME, now)

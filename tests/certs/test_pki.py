@@ -63,6 +63,7 @@ def test_openssl_refuses_a_certificate_for_another_purpose(
     assert "purpose" in openssl_verify(pki, certificate, "-purpose", openssl_name).stderr
 
 
+# ref: ECO.1.1.5
 @needs_openssl
 @pytest.mark.parametrize(
     ("case", "complaint"),
@@ -154,6 +155,7 @@ def test_opened_again_it_is_the_same_authority(pki: Pki, copy: Pki, now: datetim
     assert Pki.open_or_create(copy.directory, now).organisations.certificate == pki.organisations.certificate
 
 
+# ref: ECO.1.1.6
 def test_revocation_is_kept_and_its_number_rises(copy: Pki, now: datetime) -> None:
     before = x509.load_pem_x509_crl(copy.crl_file.read_bytes())
     first, second = copy.issue(NAME, now), copy.issue(NAME, now)

@@ -34,6 +34,7 @@ def real(content: bytes) -> WhiteList:
     return parse_white_list(content)
 
 
+# ref: F01
 def test_every_entry_of_the_real_list_is_read(real: WhiteList) -> None:
     assert real.generated_at == instant("2025-03-13T14:54:10Z")
     assert len(real.entries) == 6554

@@ -71,6 +71,7 @@ async def ask(port: int, context: ssl.SSLContext, host: str = "mx.demo.mssante.f
     return answer.decode().strip()
 
 
+# ref: ECO.1.1.3
 @pytest.mark.parametrize("suite", SUITES)
 async def test_each_suite_of_the_referentiel_connects(
     pki: Pki, now: datetime, tmp_path: Path, trust: Trust, suite: str
@@ -82,6 +83,7 @@ async def test_each_suite_of_the_referentiel_connects(
         assert await ask(port, client) == f"{suite} None"
 
 
+# ref: ECO.1.1.1
 async def test_tls_1_3_connects_and_python_s_strict_checks_hold(
     pki: Pki, now: datetime, tmp_path: Path, trust: Trust
 ) -> None:
@@ -94,6 +96,7 @@ async def test_tls_1_3_connects_and_python_s_strict_checks_hold(
             assert (await ask(port, client, host)).startswith("TLS_AES_256_GCM_SHA384")
 
 
+# ref: ECO.1.1.3
 @pytest.mark.parametrize(
     "suites", ["AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305", "ECDHE-RSA-AES256-SHA"]
 )
@@ -108,6 +111,7 @@ async def test_another_suite_is_refused(
             await ask(port, client)
 
 
+# ref: ECO.1.1.2
 async def test_tls_1_1_is_refused(pki: Pki, now: datetime, tmp_path: Path, trust: Trust) -> None:
     client = client_context(trust)
     client.set_ciphers("ALL:@SECLEVEL=0")
@@ -145,6 +149,7 @@ async def test_both_sides_show_their_certificates(
     assert DistinguishedName.parse(answer.partition(" ")[2]) == PEER
 
 
+# ref: F05
 @pytest.mark.parametrize("case", [Case.EXPIRED, Case.REVOKED, Case.FOREIGN_CA])
 async def test_a_server_refuses_a_client_with_a_broken_certificate(
     pki: Pki, now: datetime, tmp_path: Path, case: Case

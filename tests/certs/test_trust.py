@@ -59,6 +59,7 @@ async def test_a_space_opens_with_what_is_on_disk(place: Place, now: datetime) -
     assert space.judge_client(None) is PeerFault.NO_CERTIFICATE
 
 
+# ref: F03
 async def test_the_last_good_list_serves_after_a_restart_without_its_source(
     place: Place, now: datetime
 ) -> None:
@@ -106,6 +107,7 @@ async def test_what_cannot_serve_is_told_in_one_sentence(
 # Fetching ---------------------------------------------------------------------------------------------------
 
 
+# ref: F03
 async def test_a_newer_list_is_swapped_in_whole(place: Place, now: datetime) -> None:
     space = await place.open()
     before = space.white_list
@@ -182,6 +184,7 @@ async def test_revocation_lists_are_fetched_and_count_at_once(place: Place, now:
     assert space.judge_server(der) is PeerFault.REVOKED
 
 
+# ref: ECO.1.1.7
 async def test_a_revocation_list_that_fails_leaves_the_one_in_use(place: Place, now: datetime) -> None:
     space = await place.open()
     place.crl.write_bytes(b"rubbish")
@@ -399,6 +402,7 @@ async def kept(space: TrustSpace, work: Callable[[Pauses], Awaitable[None]]) -> 
     return pauses.taken
 
 
+# ref: F01
 async def test_lists_are_fetched_on_a_schedule_with_some_jitter(place: Place, now: datetime) -> None:
     space = await place.open(fetch_minutes=60, crl_minutes=60)
 
@@ -448,6 +452,7 @@ async def test_the_unexpected_does_not_end_the_schedule(
     assert sum(each.get("error") == "ZeroDivisionError" for each in logs) >= 2
 
 
+# ref: F03
 async def test_an_old_list_raises_an_alarm_and_goes_on_serving(place: Place, now: datetime) -> None:
     place.crl.write_bytes(crl_of(place.pki.organisations, CrlTimes(now - HOUR, now + 9 * DAY)))
     space = await place.open(alarm_hours=48)
@@ -469,6 +474,7 @@ async def test_an_old_list_raises_an_alarm_and_goes_on_serving(place: Place, now
 # TLS --------------------------------------------------------------------------------------------------------
 
 
+# ref: F11
 async def test_the_contexts_are_those_of_the_referentiel(place: Place) -> None:
     space = await place.open()
     server, client = space.server_context(), space.client_context()

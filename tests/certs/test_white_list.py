@@ -45,6 +45,7 @@ def test_a_list_is_read_with_its_date_and_entries() -> None:
     assert found.domains_of(DistinguishedName.of(cn="mx.nulle-part.test")) == frozenset()
 
 
+# ref: F49
 def test_a_domain_may_have_several_certificates_and_a_certificate_several_domains() -> None:
     found = read(entry("a.fr"), entry("a.fr", OTHER), entry("a.fr"), entry("b.fr"))
     assert found.names_of("a.fr") == {NAME, DistinguishedName.parse(OTHER)}
@@ -211,6 +212,7 @@ MUTATIONS: dict[str, tuple[bytes, ListFault]] = {
 }  # fmt: skip
 
 
+# ref: F01
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_each_wrong_list_is_refused_with_its_own_code(mutation: str) -> None:
     content, expected = MUTATIONS[mutation]

@@ -105,6 +105,7 @@ async def test_a_suspended_box_receives_and_comes_back(database: Database, vault
     assert resumed == made
 
 
+# ref: F39
 async def test_a_closed_box_neither_opens_again_nor_frees_its_address(
     database: Database, vault: Vault
 ) -> None:

@@ -81,6 +81,7 @@ def test_the_name_of_a_file_says_when_it_was_generated() -> None:
     assert generated_at("x_202602311013.txt") is None
 
 
+# ref: F37
 async def test_an_extract_becomes_the_directory(importer: Importer, database: Database, file: Path) -> None:
     write(
         file,
@@ -353,6 +354,7 @@ async def test_activities_come_and_go_by_their_whole_line(
     assert set(skills) == {None, "Neurologie"}
 
 
+# ref: F37
 async def test_the_shared_extracts_are_imported(importer: Importer, database: Database) -> None:
     for name, rows in (
         ("Extraction_Correspondance_MSSante_FICTIF.txt", 3),

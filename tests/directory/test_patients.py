@@ -69,6 +69,7 @@ async def test_the_name_shown_is_the_one_in_use(database: Database, vault: Vault
     assert (await add(database, vault, CHILD, used_name="Essai")).name == "Jeanne-Marie ESSAI"
 
 
+# ref: F33
 @pytest.mark.parametrize(
     ("birth_date", "today", "minor"),
     [
@@ -111,10 +112,12 @@ async def test_a_test_identity_may_have_a_wrong_key(database: Database, vault: V
     assert (await add(database, vault, CHILD[:-2] + "00")).ins_oid == OID_TEST
 
 
+# ref: DMP-F21
 def test_every_state_says_what_it_opens() -> None:
     assert set(OPENNESS) == set(PatientState)
 
 
+# ref: DMP-F21
 async def test_states_move_only_along_their_steps(database: Database, vault: Vault) -> None:
     async def move(state: PatientState, now: int = NOW) -> Patient:
         return await database.write(lambda uow: set_patient_state(uow, ADULT, state, now))

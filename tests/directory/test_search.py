@@ -88,6 +88,7 @@ async def test_an_entry_says_who_it_is(filled: Database) -> None:
     assert await filled.read(lambda c: find_entry(c, "nobody@demo.mssante.fr")) is None
 
 
+# ref: F40
 async def test_a_box_on_the_red_list_or_not_active_is_not_shown(filled: Database, vault: Vault) -> None:
     for address in (ANNE, LOIC):
         await filled.write(

@@ -41,6 +41,7 @@ def test_it_unpacks_files_and_leaves_folders_out() -> None:
     ]
 
 
+# ref: DMP-F2
 @pytest.mark.parametrize(
     ("name", "because"),
     [
@@ -84,6 +85,7 @@ def test_two_files_of_one_name_are_refused() -> None:
     assert refused(with_entries(("x/a", b"one"), ("x\\a", b"two"))) is ArchiveFault.CONTRADICTORY
 
 
+# ref: DMP-F2
 def test_a_bomb_is_refused_while_it_inflates() -> None:
     assert refused(zipped({"zeros": b"\x00" * 50_000_000})) is ArchiveFault.BOMB
 
@@ -123,6 +125,7 @@ def test_a_false_count_in_the_end_record_does_not_hide_entries() -> None:
     assert refused(bytes(data), ArchiveLimits(entries=29)) is ArchiveFault.TOO_MANY_ENTRIES
 
 
+# ref: DMP-F2
 def test_an_encrypted_entry_is_refused() -> None:
     data = bytearray(zipped({"a": b"secret"}))
     data[6] |= 1

@@ -55,6 +55,7 @@ def test_the_header_of_an_n1_is_read() -> None:
     assert (found.display.media_type, found.display.data) == ("application/pdf", PDF)
 
 
+# ref: SC.CDA/VISU.03, DMP-F14
 def test_an_n3_shows_its_pdf_copy_first() -> None:
     found = read_cda(cda(body=n3_body(pdf=PDF)))
     assert found.level is Level.N3
@@ -71,6 +72,7 @@ def test_a_text_that_is_not_in_base64_is_read_as_it_is() -> None:
     assert display.data == "Bonjour é".encode()
 
 
+# ref: DMP-F6
 @pytest.mark.parametrize(
     ("wrapper", "kind"),
     [
@@ -89,6 +91,7 @@ def test_a_wrapped_document_is_found(wrapper: str, kind: str) -> None:
     assert (found.root, found.unique_id) == (RootKind(kind), "1.2.250.1.999.1.1")
 
 
+# ref: DMP-F39
 def test_a_self_presentable_document_with_a_script_is_refused() -> None:
     data = f'<xsl:stylesheet version="1.0" {XSL}>%s<xsl:template match="/"><html><SCRIPT/></html></xsl:template></xsl:stylesheet>'
     assert refused(data.encode() % inner(cda())) is CdaFault.ACTIVE_CONTENT
@@ -100,6 +103,7 @@ def test_two_documents_in_one_wrapper_are_refused() -> None:
     assert refused(f'<xsl:stylesheet version="1.0" {XSL}/>'.encode()) is CdaFault.NOT_CDA
 
 
+# ref: DMP-F6
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
@@ -161,6 +165,7 @@ SHARED_TRUTH: dict[str, tuple[str, str, str, str, int, str, bool]] = {
 }  # fmt: skip
 
 
+# ref: DMP-F6
 @pytest.mark.parametrize("name", sorted(SHARED_TRUTH))
 def test_the_official_examples_are_read(name: str) -> None:
     found = read_cda(shared("cda", name).read_bytes())

@@ -30,6 +30,7 @@ def test_an_unknown_type_is_none() -> None:
     assert codes.document_type("outside") is None
 
 
+# ref: DMP-F38
 @pytest.mark.parametrize(
     ("type_code", "class_code", "expected"),
     [
@@ -52,6 +53,7 @@ def test_every_document_has_its_place_for_the_patient(
     assert expected in codes.categories()
 
 
+# ref: DMP-F30
 def test_a_patient_files_under_types_of_the_dmp() -> None:
     for category in codes.patient_categories():
         found = codes.patient_type(category)
@@ -66,6 +68,7 @@ def test_formats_follow_the_body_or_the_model() -> None:
     assert codes.format_of_templates(()) == codes.NO_PROFILE_FORMAT
 
 
+# ref: DMP-F35
 def test_the_error_codes_speak_french() -> None:
     assert codes.ErrorCode.UNKNOWN_PATIENT.label == "Identifiant de patient inconnu"
     assert all(code.label and code.advice.endswith(".") for code in codes.ErrorCode)

@@ -7,6 +7,7 @@ from tests.dmp_bridge.builders import INS, TEST_OID, entry, metadata
 from tests.shared_data import shared
 
 
+# ref: DMP-F4
 def test_it_reads_an_entry_in_the_words_of_xds() -> None:
     submission = read_submission(metadata(entry("DOC00001.XML", b"abc", flags=("INVISIBLE_PATIENT",))))
     (found,) = submission.entries
@@ -59,6 +60,7 @@ def test_what_is_no_submission_is_refused(data: bytes) -> None:
         read_submission(data)
 
 
+# ref: DMP-F4
 def test_it_reads_ebrim_2_1() -> None:
     import zipfile
 

@@ -44,6 +44,7 @@ def test_a_package_gives_a_finding_for_each_document() -> None:
     assert found[0].display.media_type == "application/pdf"
 
 
+# ref: DMP-F18
 def test_the_flags_of_the_metadata_are_kept() -> None:
     clinical = one("IHE_XDM.zip", xdm(cda(), flags=("MASQUE_PS", "INVISIBLE_PATIENT"))).clinical
     assert clinical is not None
@@ -68,6 +69,7 @@ def test_a_cda_may_come_alone() -> None:
     assert (found.kind, found.display) == (Kind.CDA, None)
 
 
+# ref: DMP-F1
 @pytest.mark.parametrize(
     ("name", "data", "kind", "media_type"),
     [
@@ -99,6 +101,7 @@ def test_other_files_are_offered_or_stay_in_the_message(
     assert bool(found.sentence) is (kind is Kind.KEPT)
 
 
+# ref: DMP-F29
 def test_the_limit_of_an_offer_is_exact() -> None:
     assert one("l.pdf", PDF.ljust(OFFER_BYTES, b"\x00")).kind is Kind.PLAIN
     assert one("l.pdf", PDF.ljust(OFFER_BYTES + 1, b"\x00")).kind is Kind.KEPT
@@ -134,6 +137,7 @@ def test_no_sentence_names_a_person() -> None:
     assert all(word not in found[0].sentence for word in (OTHER_INS, "PAT-TROIS"))
 
 
+# ref: ECO.2.1.1, DMP-F10
 def test_a_mail_about_two_patients_files_nothing_of_either() -> None:
     found = examine(
         ("IHE_XDM.zip", xdm(cda())), ("autre.xml", cda(ins=OTHER_INS, unique_id="1.2.9")), ("l.pdf", PNG)
@@ -147,12 +151,14 @@ def test_a_refused_document_of_another_patient_counts_too() -> None:
     assert [each.kind for each in found] == [Kind.REFUSED, Kind.REFUSED]
 
 
+# ref: SC.CDA/DD.15
 def test_the_pdf_beside_its_document_is_a_copy() -> None:
     found = examine(("IHE_XDM.zip", xdm(cda())), ("n'importe.pdf", PDF), ("autre.pdf", PDF + b"%"))
     assert [each.kind for each in found] == [Kind.XDM_DOCUMENT, Kind.COPY, Kind.PLAIN]
     assert found[1].copy_of == "1.2.250.1.999.1.1"
 
 
+# ref: DMP-F14
 def test_a_pdf_with_the_official_name_of_the_document_is_a_copy() -> None:
     name = "20260312_CR d'examens biologiques_PAT-TROIS_DOMINIQUE.pdf"
     found = examine(

@@ -45,6 +45,7 @@ async def test_a_message_without_attachments_has_no_findings(examiner: Examiner)
     assert await examiner.examine_message(b"") == ()
 
 
+# ref: DMP-F42
 async def test_a_worker_killed_from_outside_is_replaced(examiner: Examiner) -> None:
     message = mail(("l.pdf", "application/pdf", PDF))
     await examiner.examine_message(message)
@@ -53,6 +54,7 @@ async def test_a_worker_killed_from_outside_is_replaced(examiner: Examiner) -> N
     assert [each.kind for each in await examiner.examine_message(message)] == [Kind.PLAIN]
 
 
+# ref: DMP-F42
 async def test_what_needs_more_memory_than_the_worker_has_is_refused_and_the_next_is_read() -> None:
     examiner = Examiner(BridgeSettings(memory_bytes=256 * 1024**2))
     blank = bytes(7000)

@@ -18,6 +18,7 @@ def at(*parts: int) -> int:
     return int(datetime(*parts, tzinfo=UTC).timestamp()) * 1000  # type: ignore[misc,arg-type]
 
 
+# ref: DMP-F9
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -46,6 +47,7 @@ def test_a_cda_time_becomes_utc(text: str | None, expected: int | None) -> None:
     assert parse_cda_time(text) == expected
 
 
+# ref: DMP-F9
 def test_metadata_times_are_utc_already() -> None:
     assert parse_dtm("20210401124745") == at(2021, 4, 1, 12, 47, 45)
 

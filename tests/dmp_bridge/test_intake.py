@@ -35,6 +35,7 @@ def told(filings: list[Filing]) -> list[tuple[State, str | None]]:
     return [(each.state, each.code) for each in filings]
 
 
+# ref: DMP-F8
 async def test_a_document_is_filed_with_its_metadata_and_both_its_files(desk: Desk) -> None:
     data = document()
     (row,) = await desk.deliver(packed(data))
@@ -79,6 +80,7 @@ async def test_a_structured_document_is_filed_without_a_copy_to_show(desk: Desk)
     assert (filed.media_type, filed.display_blob_id) == ("text/xml", None)
 
 
+# ref: DMP-F14
 async def test_the_copy_beside_a_document_points_to_it(desk: Desk) -> None:
     message = mail(
         ("copie.pdf", "application/pdf", PDF),
@@ -103,6 +105,7 @@ async def test_other_files_are_offered_or_kept(desk: Desk) -> None:
     assert await desk.documents(None) == []
 
 
+# ref: DMP-F10
 @pytest.mark.parametrize(
     ("options", "code"),
     [
@@ -129,6 +132,7 @@ async def test_spellings_of_one_name_are_the_same(desk: Desk, family: str) -> No
     assert told(await desk.deliver(packed(document(family=family)))) == [(State.FILED, None)]
 
 
+# ref: DMP-F10
 @pytest.mark.parametrize("state", [PatientState.OPPOSED, PatientState.CLOSED])
 async def test_a_record_that_is_not_open_takes_nothing(make_desk: MakeDesk, state: PatientState) -> None:
     desk = await make_desk(state=state)
@@ -136,11 +140,13 @@ async def test_a_record_that_is_not_open_takes_nothing(make_desk: MakeDesk, stat
     assert told(rows) == [(State.REFUSED, "902"), (State.KEPT, None)]
 
 
+# ref: DMP-F21
 async def test_a_record_never_activated_is_fed_all_the_same(make_desk: MakeDesk) -> None:
     desk = await make_desk(state=PatientState.NOT_ACTIVATED)
     assert told(await desk.deliver(packed(document()))) == [(State.FILED, None)]
 
 
+# ref: DMP-F11
 async def test_the_same_document_again_is_a_duplicate(desk: Desk) -> None:
     first = await desk.deliver(packed(document()), mail_id=1)
     again = await desk.deliver(packed(document()), mail_id=2)
@@ -155,6 +161,7 @@ async def test_another_content_under_the_same_identifier_is_refused(desk: Desk) 
     assert told(rows) == [(State.REFUSED, "900")]
 
 
+# ref: DMP-F11
 async def test_a_job_done_twice_changes_nothing(desk: Desk) -> None:
     job = await desk.store(packed(document()))
     await desk.handle(job)
@@ -175,6 +182,7 @@ async def test_a_job_prepared_twice_files_once(desk: Desk) -> None:
     assert len(await desk.documents(None)) == 1
 
 
+# ref: DMP-F11, DMP-F17
 async def test_a_newer_version_takes_the_place_of_the_older(desk: Desk) -> None:
     await desk.deliver(packed(document()), mail_id=1)
     await desk.deliver(
@@ -185,6 +193,7 @@ async def test_a_newer_version_takes_the_place_of_the_older(desk: Desk) -> None:
     assert [each.version_number for each in await desk.documents()] == [2]
 
 
+# ref: DMP-F11
 async def test_an_older_version_that_arrives_late_never_takes_its_place(desk: Desk) -> None:
     await desk.deliver(packed(document(unique_id="1.2.9", version=3)), mail_id=1)
     rows = await desk.deliver(packed(document(version=2)), mail_id=2)
@@ -203,6 +212,7 @@ async def test_two_versions_in_one_package_are_filed_in_any_order(desk: Desk) ->
     }
 
 
+# ref: DMP-F12
 async def test_the_same_version_with_another_identifier_is_refused(desk: Desk) -> None:
     await desk.deliver(packed(document()), mail_id=1)
     rows = await desk.deliver(packed(document(unique_id="1.2.9", version=1)), mail_id=2)
@@ -216,6 +226,7 @@ async def test_a_document_without_a_set_replaces_the_one_it_names(desk: Desk) ->
     assert [each.unique_id for each in await desk.documents()] == ["1.2.9"]
 
 
+# ref: DMP-F12
 async def test_a_stranger_replaces_nothing(desk: Desk) -> None:
     await desk.deliver(packed(document()), mail_id=1)
     strange = {"unique_id": "1.2.9", "version": 2, "author_id": "899999999999", "institution_id": "3999"}
@@ -238,6 +249,7 @@ async def hold(desk: Desk, idnat: str) -> None:
     await desk.database.write(unit)
 
 
+# ref: DMP-F12
 @pytest.mark.parametrize("idnat", ["801234534765", "1120459876"])
 async def test_the_author_or_a_colleague_of_the_structure_may_replace_from_a_box_of_their_own(
     desk: Desk, idnat: str
@@ -291,6 +303,7 @@ async def test_an_operator_may_have_every_document_offered(make_desk: MakeDesk) 
 UNSEEN = ("INVISIBLE_PATIENT",)
 
 
+# ref: F45
 async def test_a_document_not_visible_to_the_patient_is_not_taken_from_a_mail_to_him(desk: Desk) -> None:
     (row,) = await desk.deliver(packed(document(), flags=UNSEEN))
     assert told([row]) == [(State.REFUSED, "906")]
@@ -339,6 +352,7 @@ async def test_an_operator_files_a_document_to_be_announced_first_unseen(desk: D
     assert await desk.database.read(lambda c: record.document(c, desk.owner_id, hidden.id)) is None
 
 
+# ref: DMP-F18
 async def test_a_document_filed_unseen_is_not_given_by_a_mail_that_forgot_the_flag(desk: Desk) -> None:
     await deposit(desk, document(), flags=UNSEEN)
     (row,) = await desk.deliver(packed(document()))
@@ -351,6 +365,7 @@ async def test_an_unseen_version_takes_nothing_from_the_patient(desk: Desk) -> N
     assert [each.version_number for each in await desk.documents()] == [1]
 
 
+# ref: DMP-F20
 async def test_a_representative_does_not_see_a_minors_secret(desk: Desk) -> None:
     (row,) = await desk.deliver(packed(document(), flags=("INVISIBLE_REPRESENTANTS_LEGAUX",)))
     assert len(await desk.documents()) == 1
@@ -387,6 +402,7 @@ async def test_a_mail_deleted_before_its_turn_is_nothing(desk: Desk) -> None:
     assert await desk.filings() == []
 
 
+# ref: DMP-F27, DMP-F43
 async def test_every_outcome_leaves_a_trace_without_words(desk: Desk) -> None:
     await desk.deliver(packed(document()), mail_id=1)
     await desk.deliver(mail(("d.xml", "text/xml", document(ins=None))), mail_id=2)

@@ -21,6 +21,7 @@ async def offer(desk: Desk, *attachments: tuple[str, str, bytes]) -> Filing:
     return (await desk.deliver(mail(*(attachments or (("photo.png", "image/png", PNG),)))))[0]
 
 
+# ref: DMP-F29
 async def test_a_patient_files_an_offered_file_under_his_own_words(desk: Desk) -> None:
     row = await offer(desk)
     accepted = await desk.bridge.accept_offer(desk.owner_id, row.id, **WISH)

@@ -39,6 +39,7 @@ def test_a_table_keeps_only_its_spans() -> None:
     ) == ('<h2>Titre</h2>\n<div><table><tr><td colspan="2">a</td></tr></table></div>\n')
 
 
+# ref: DMP-F39
 @pytest.mark.parametrize(
     "hostile",
     [

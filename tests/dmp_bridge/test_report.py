@@ -67,6 +67,7 @@ def machine(data: bytes) -> Message:
 GOOD = ("IHE_XDM.zip", "application/zip", xdm(cda(ins=PATIENT_INS), ins=PATIENT_INS))
 
 
+# ref: F17
 async def test_the_sender_is_told_the_code_and_the_file(desk: Desk) -> None:
     report = await report_on(desk, mail(("IHE_XDM.zip", "application/zip", xdm(cda(ins=None), ins=None))))
     assert report is not None
@@ -146,6 +147,7 @@ async def test_a_subject_cannot_add_a_field(desk: Desk) -> None:
     assert message_from_bytes(data)["Bcc"] is None
 
 
+# ref: DMP-F13
 async def test_a_filed_document_is_told_by_the_mdn_that_was_asked_for(desk: Desk) -> None:
     message = asking(mail(GOOD))
     told = await notification_on(desk, message)
@@ -183,6 +185,7 @@ async def test_an_mdn_tells_nothing_of_either_patient(desk: Desk) -> None:
         assert word not in told.text + told.subject + (told.error or "")
 
 
+# ref: F16, DMP-F35
 @pytest.mark.parametrize("code", list(ErrorCode))
 def test_every_code_fits_into_the_fields_of_a_notification(code: ErrorCode) -> None:
     told = Notification(
@@ -194,12 +197,14 @@ def test_every_code_fits_into_the_fields_of_a_notification(code: ErrorCode) -> N
     assert f"; processed/Error: {code.value}^" in disposition
 
 
+# ref: F17
 async def test_without_a_request_all_is_as_it_was(desk: Desk) -> None:
     assert await told_by(desk, mail(GOOD)) is None
     assert await desk.waiting() == 0
     assert isinstance(await told_by(desk, mail(FOREIGN)), Report)
 
 
+# ref: DMP-F13
 @pytest.mark.parametrize(
     "to",
     [
@@ -229,6 +234,7 @@ async def test_a_program_gets_no_mdn(desk: Desk, message: tuple[str, str, bytes]
     assert await told_by(desk, field + asking(mail(message))) is None
 
 
+# ref: DMP-F13
 async def test_a_report_is_not_bridged_at_all(desk: Desk) -> None:
     first = await notification_on(desk, asking(mail(FOREIGN)))
     assert await desk.deliver(rendered(first), mail_id=7) == []
@@ -327,6 +333,7 @@ def compare(ours: bytes, golden: bytes) -> None:
     assert [name for name in machine(ours) if name != "Error"] == list(machine(golden))
 
 
+# ref: F16
 async def test_a_refusal_is_built_as_the_national_sample_is(desk: Desk) -> None:
     golden = sample("mdn-ko-902.eml")
     # The sample's document and METADATA.XML name two patients: a 904 by the rules that come before the 902.

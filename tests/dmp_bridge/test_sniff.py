@@ -33,6 +33,7 @@ def test_the_type_is_told_by_the_bytes(data: bytes, expected: FileType) -> None:
     assert sniff(data) is expected
 
 
+# ref: DMP-F29
 @pytest.mark.parametrize(
     ("name", "found", "lies"),
     [

@@ -60,6 +60,7 @@ def test_a_written_n3_is_shown() -> None:
     assert html == "<h2>Motif &amp; suite</h2>\n<div><p>Tout va &lt;bien&gt;.</p></div>\n"
 
 
+# ref: DMP-F16
 def test_a_written_package_passes_every_check() -> None:
     n1 = write_n1(DRAFT, PDF)
     data = write_package([n1], submission_id="1.2.3", source_id="1.2", at=AT)
@@ -68,6 +69,7 @@ def test_a_written_package_passes_every_check() -> None:
     assert found.data == n1.data
 
 
+# ref: DMP-F16
 def test_the_names_of_a_package_are_those_of_the_medium() -> None:
     with zipfile.ZipFile(io.BytesIO(package())) as opened:
         names = opened.namelist()

@@ -29,6 +29,7 @@ def test_a_tidy_package_gives_its_documents() -> None:
     assert found[0].data == CDA
 
 
+# ref: DMP-F3
 @pytest.mark.parametrize(
     ("files", "name"),
     [
@@ -78,6 +79,7 @@ def test_untidy_packages_are_read(files: dict[str, bytes], name: str) -> None:
     assert one(files) == (name, None)
 
 
+# ref: DMP-F5
 def test_an_upper_case_hash_is_accepted() -> None:
     import hashlib
 
@@ -88,6 +90,7 @@ def test_an_upper_case_hash_is_accepted() -> None:
     )
 
 
+# ref: DMP-F5
 def test_one_changed_byte_is_seen() -> None:
     files = {ROOT + "METADATA.XML": metadata(entry("D.XML", CDA)), ROOT + "D.XML": CDA[:-1] + b" "}
     assert one(files)[1] is PackageFault.WRONG_HASH
@@ -151,6 +154,7 @@ def test_a_package_without_readable_metadata_is_refused(files: dict[str, bytes],
     assert caught.value.fault is fault
 
 
+# ref: DMP-F1
 def test_a_package_is_known_by_its_content_or_its_name() -> None:
     assert is_package(unpack(xdm(CDA)), "documents.zip")
     assert is_package(unpack(zipped({"a.txt": b"a"})), "IHE_XDM.ZIP")
@@ -173,6 +177,7 @@ SHARED_TRUTH: dict[str, list[tuple[str, str]]] = {
 }
 
 
+# ref: DMP-F3
 @pytest.mark.parametrize("name", sorted(SHARED_TRUTH))
 def test_the_packages_of_other_programs_are_read(name: str) -> None:
     archive = unpack(shared("xdm", *name.split("/")).read_bytes())

@@ -23,6 +23,7 @@ def test_the_key_of_an_ins_is_computed_with_corsican_departments(value: str) -> 
     assert ins_key(value[:13]) == value[13:]
 
 
+# ref: F28
 def test_a_wrong_key_is_told_and_not_refused() -> None:
     ins = Ins.parse("253097812634581")
     assert ins is not None

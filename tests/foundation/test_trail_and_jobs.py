@@ -47,6 +47,7 @@ async def test_a_unit_that_fails_leaves_no_hole_in_the_chain(database: Database)
     assert isinstance(await database.read(trail.verify), trail.Verified)
 
 
+# ref: F42
 @pytest.mark.parametrize(
     "tamper",
     [

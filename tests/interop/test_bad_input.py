@@ -66,6 +66,7 @@ class TestAtTheDoor:
         assert b"5.1.1 MSS-110" in refused[unknown][1]
         assert len(received(service, recipient, message_id)) == 1
 
+    # ref: MSS/va1.13
     def test_26_megabytes_are_refused_before_they_are_sent(self, service: Service) -> None:
         sender = service.bal(0)
         with service.submission(sender) as smtp:
@@ -73,6 +74,7 @@ class TestAtTheDoor:
         assert code == 552
         assert b"5.3.4 MSS-130" in said
 
+    # ref: F13
     def test_26_megabytes_that_were_not_announced_are_refused_after(self, service: Service) -> None:
         recipient, message_id = service.bal(1), new_id()
         big = letter("a@expediteur.mssante.fr", recipient.address, message_id=message_id) + (
@@ -248,6 +250,7 @@ def test_a_zip_bomb_is_not_opened_and_stays_in_the_message(service: Service) -> 
     eventually(lambda: len(sent.reports()) == 1, "the sender is told")
 
 
+# ref: DMP-F2
 def test_a_zip_with_a_path_that_climbs_writes_nothing_outside(service: Service) -> None:
     title, escape = f"Bilan {uuid.uuid4().hex[:8]}", f"evasion-{uuid.uuid4().hex}.txt"
     patient = service.patients()[0]

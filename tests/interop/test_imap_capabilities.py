@@ -24,6 +24,7 @@ BY_PREFIX = ("APPENDLIMIT=", "LITERAL", "QUOTA=RES-", "RIGHTS=")
 DANGEROUS = ("COMPRESS=DEFLATE", "URLAUTH", "CATENATE", "QUOTASET")
 
 
+# ref: F22
 @pytest.mark.parametrize("name", PROMISED)
 def test_what_was_promised_is_offered(service: Service, name: str) -> None:
     bal = service.bal(7)

@@ -47,6 +47,7 @@ class TestImaplib:
             assert find(client, message_id) == []
             assert len(find(client, message_id, "Archive")) == 1
 
+    # ref: ECO.1.0.2
     def test_it_signs_in_after_starttls_and_not_before(self, service: Service) -> None:
         bal = service.bal(BOX)
         client = imaplib.IMAP4(service.host, service.port("imap"), timeout=30)
@@ -113,6 +114,7 @@ class TestImapclient:
             client.fetch([uid], ["BODY.PEEK[2.MIME]"])[uid][b"BODY[2.MIME]"].lower().count(b"image/png") == 1
         )
 
+    # ref: F22
     def test_it_makes_folders_moves_and_searches(self, service: Service, client: IMAPClient) -> None:
         message_id, _ = deliver(service)
         folder = f"Suivi été {message_id[1:9]}"

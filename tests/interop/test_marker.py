@@ -128,6 +128,7 @@ def test_the_search_would_find_a_marker(service: Service) -> None:
         planted.unlink()
 
 
+# ref: F42
 def test_the_log_names_nobody_and_quotes_nothing(service: Service) -> None:
     sender, patient = service.bal(0), service.patients()[0]
     token = uuid.uuid4().hex

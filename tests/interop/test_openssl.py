@@ -59,6 +59,7 @@ def is_refused(said: subprocess.CompletedProcess[str]) -> None:
     assert re.search(r"alert|no protocols available|handshake", text), text
 
 
+# ref: F11
 @pytest.mark.parametrize("suite", SUITES)
 def test_each_mandatory_suite_is_spoken(service: Service, suite: str) -> None:
     said = s_client(service, "-tls1_2", "-cipher", suite)
@@ -71,17 +72,20 @@ def test_the_server_chooses_the_strongest_suite_of_tls_1_2(service: Service) -> 
     assert spoken(said) == ("TLSv1.2", SUITES[0])
 
 
+# ref: ECO.1.1.1
 def test_tls_1_3_is_spoken(service: Service) -> None:
     assert spoken(s_client(service, "-tls1_3"))[0] == "TLSv1.3"
     assert spoken(s_client(service))[0] == "TLSv1.3"
 
 
+# ref: ECO.1.1.2
 @pytest.mark.parametrize("version", ["-tls1", "-tls1_1"])
 @pytest.mark.parametrize("way", ["mx", "submission"])
 def test_older_versions_are_not_spoken(service: Service, version: str, way: str) -> None:
     is_refused(s_client(service, version, "-cipher", EVERYTHING, way=way))
 
 
+# ref: ECO.1.1.3
 @pytest.mark.parametrize(
     "suite",
     [
@@ -119,6 +123,7 @@ def test_without_a_certificate_the_handshake_holds_and_mail_is_refused(
     assert not re.search(r"(?m)^250 2\.1\.0 ", said.stdout)
 
 
+# ref: F05
 @pytest.mark.parametrize(
     ("case", "alert"), [("expired", "certificate expired"), ("foreign-ca", "unknown ca")]
 )

@@ -55,6 +55,7 @@ def imap(service: Service) -> IMAPClient:
     return IMAPClient("127.0.0.1", service.port("imaps"), ssl=True, ssl_context=service.tls())
 
 
+# ref: ECO.1.2.1
 def test_imapclient_reads_with_a_token_by_oauthbearer_and_xoauth2(service: Service) -> None:
     who = user(service)
     fresh = token(service, who["username"])
@@ -64,6 +65,7 @@ def test_imapclient_reads_with_a_token_by_oauthbearer_and_xoauth2(service: Servi
             assert client.select_folder("INBOX")[b"UIDNEXT"] >= 1
 
 
+# ref: ECO.1.2.7
 def test_a_token_of_somebody_else_opens_nothing_and_leaves_the_connection_usable(service: Service) -> None:
     who, other = user(service), user(service, 1)
     fresh = token(service, who["username"])
@@ -123,6 +125,7 @@ def test_curl_reads_an_application_box_by_its_certificate(service: Service) -> N
     assert "STATUS INBOX" in done.stdout
 
 
+# ref: F20
 def test_an_application_box_sends_by_its_certificate_and_opens_no_other(service: Service) -> None:
     box = application_box(service)
     tls = service.tls()
@@ -199,6 +202,7 @@ def test_ten_thousand_guesses_get_nowhere_and_the_bearer_signs_in_from_elsewhere
         assert smtp.login(bal.address, bal.password)[0] == 235
 
 
+# ref: F50
 def test_keys_that_change_in_the_middle_of_a_load_of_sign_ins_lose_none(service: Service) -> None:
     who = user(service, 2)
     rotated = threading.Event()
@@ -228,6 +232,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
             yield line[0], re.sub(r"\s+\(.*\)$", "", line[2:].strip())
 
 
+# ref: F18, F19
 def test_the_submission_dialogue_goes_as_written(service: Service) -> None:
     path = shared("transcripts", "smtp-xoauth2.txt")
     who = user(service)

@@ -156,6 +156,7 @@ def test_another_domain_has_no_file_here(newcomer: Newcomer) -> None:
     assert refused == "nothing"
 
 
+# ref: F23
 def test_address_and_password_lead_to_a_working_account(
     service: Service, newcomer: Newcomer, bal: Bal
 ) -> None:

@@ -132,6 +132,7 @@ async def test_two_patients_of_one_message_have_a_conversation_each(
     assert len(place.conversations(patient.owner_id)) == len(place.conversations(other.owner_id)) == 1
 
 
+# ref: F32
 async def test_the_answer_goes_to_reply_to_and_the_application_is_no_contact(
     place: Place, patient: Patient
 ) -> None:
@@ -157,6 +158,7 @@ async def test_a_reply_to_that_is_no_box_is_ignored(
     assert found.counterpart.address == marie.address
 
 
+# ref: ECO.2.2.8, F30
 async def test_a_message_with_fin_cannot_be_answered(place: Place, marie: Bal, patient: Patient) -> None:
     await write(place, marie, patient, headers=("X-MSS-MES: FIN",))
     [found] = place.conversations(patient.owner_id)
@@ -173,6 +175,7 @@ async def test_fin_in_lower_case_is_not_honoured(place: Place, marie: Bal, patie
     assert replying(place, patient, found.id) is None
 
 
+# ref: F30
 async def test_the_subject_fin_ends_every_exchange_with_that_professional(
     place: Place, marie: Bal, patient: Patient
 ) -> None:
@@ -190,6 +193,7 @@ async def test_the_subject_fin_ends_every_exchange_with_that_professional(
     assert writing(place, patient, marie.address) is EXCHANGE_ENDED
 
 
+# ref: F30
 @pytest.mark.parametrize("subject", ["[fin]", " [fin]", "Re: [FIN]", "[FIN] merci"])
 async def test_a_subject_that_is_not_exactly_fin_ends_nothing(
     place: Place, marie: Bal, patient: Patient, subject: str
@@ -325,6 +329,7 @@ async def test_the_samples_of_the_rules_do_what_the_rules_say(place: Place, pati
     assert found.subject == "CR d'imagerie médicale PAT-TROIS DOMINIQUE 28/03/1979"
 
 
+# ref: F32
 async def test_the_sample_of_an_application_is_answered_at_its_secretariat(
     place: Place, patient: Patient
 ) -> None:
@@ -336,6 +341,7 @@ async def test_the_sample_of_an_application_is_answered_at_its_secretariat(
     assert found.counterpart.address == "secretariat@imagerie-b.mssante.fr"
 
 
+# ref: ECO.3.1.3
 @pytest.mark.parametrize(
     ("subject", "shown"),
     [

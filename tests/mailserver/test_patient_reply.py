@@ -76,6 +76,7 @@ def refusal_of(answer: Accepted | Refused) -> Refusal:
     return answer.refusal
 
 
+# ref: ECO.3.1.2
 async def test_an_answer_reaches_the_professional_as_a_correct_message(
     place: Place, desk: PatientDesk, marie: Bal, patient: Patient
 ) -> None:

@@ -82,6 +82,7 @@ def parts(message: Message) -> list[Message]:
     return children  # type: ignore[return-value]
 
 
+# ref: F15
 async def test_the_receipt_reaches_the_professional_who_asked(
     place: Place, desk: ReceiptDesk, worker: Worker, marie: Bal, patient: Patient
 ) -> None:
@@ -291,6 +292,7 @@ def sample(name: str) -> bytes:
     return shared("mdn", name).read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
+# ref: F15
 @pytest.mark.parametrize("name", ["", "mdn-ko-902.eml", "mdn-lecture-humaine.eml", "mdn-ok-processed.eml"])
 async def test_a_notification_from_elsewhere_passes_untouched(
     place: Place, marie: Bal, patient: Patient, name: str
@@ -305,6 +307,7 @@ async def test_a_notification_from_elsewhere_passes_untouched(
     assert place.conversations(patient.owner_id) == []
 
 
+# ref: ECO.3.1.6
 async def test_a_notification_of_a_hosted_box_passes_untouched(
     place: Place, marie: Bal, patient: Patient
 ) -> None:

@@ -73,12 +73,14 @@ async def test_the_null_path_is_for_everybody(place: Place) -> None:
     assert place.rules.sender(None, "") is None
 
 
+# ref: F10
 def test_a_hosted_sender_who_has_not_signed_in_is_refused(place: Place) -> None:
     assert place.rules.sender(None, f"marie@{DOMAIN}") is FOREIGN_SENDER_EXPECTED
     assert place.rules.sender(None, f"279035121518989@{PATIENTS}") is FOREIGN_SENDER_EXPECTED
     assert place.rules.sender(None, OUTSIDE) is None
 
 
+# ref: F39
 async def test_a_box_takes_mail_by_its_state_as_it_is_now(place: Place) -> None:
     marie, paul = principal_of(await place.add("marie")), await place.add("paul")
     assert await place.rules.recipient(marie, marie.address, paul.address.upper()) is None
@@ -88,6 +90,7 @@ async def test_a_box_takes_mail_by_its_state_as_it_is_now(place: Place) -> None:
     assert await place.rules.recipient(marie, marie.address, paul.address) is MAILBOX_CLOSED
 
 
+# ref: F10
 @pytest.mark.parametrize(
     ("to", "refusal"),
     [
@@ -110,10 +113,12 @@ async def test_an_address_that_leads_nowhere_is_refused_at_once(
     assert await place.rules.recipient(marie, marie.address, to) is refusal
 
 
+# ref: F10
 async def test_a_stranger_cannot_relay(place: Place) -> None:
     assert await place.rules.recipient(None, OUTSIDE, "b@example.org") is RELAY_DENIED
 
 
+# ref: ECO.3.1.5, F28
 async def test_the_key_of_the_ins_is_never_the_reason(place: Place) -> None:
     # N08: 279035121518980 has a wrong key; all that may be said is that nobody is known by it.
     marie = principal_of(await place.add("marie"))
@@ -121,6 +126,7 @@ async def test_the_key_of_the_ins_is_never_the_reason(place: Place) -> None:
     assert await place.rules.recipient(marie, marie.address, wrong) is UNKNOWN_PATIENT
 
 
+# ref: MSS/va1.20, F48
 @pytest.mark.parametrize(
     ("state", "refusal"),
     [
@@ -167,6 +173,7 @@ async def test_where_reports_are_set_whom_none_can_reach_is_refused_at_once(
     assert await place.rules.recipient(marie, "", to) is UNKNOWN_PATIENT
 
 
+# ref: F31
 async def test_a_patient_does_not_write_to_a_doctor_first(place: Place) -> None:
     # N10
     marie, patient = await place.add("marie"), await place.add_patient()
@@ -174,6 +181,7 @@ async def test_a_patient_does_not_write_to_a_doctor_first(place: Place) -> None:
     assert refusal is PATIENT_MAY_NOT_BEGIN
 
 
+# ref: F31
 async def test_a_patient_does_not_write_to_a_patient(place: Place) -> None:
     # N11
     one, other = await place.add_patient(), await place.add_patient("1850578006084")
@@ -181,6 +189,7 @@ async def test_a_patient_does_not_write_to_a_patient(place: Place) -> None:
     assert refusal is PATIENT_TO_PATIENT
 
 
+# ref: F31
 async def test_a_patient_writes_to_who_wrote_until_the_exchange_ends(place: Place) -> None:
     marie, patient = await place.add("marie"), await place.add_patient()
     me = patient_address(patient)

@@ -50,6 +50,7 @@ async def filed(house: House, data: bytes, name: str = "IHE_XDM.zip") -> tuple[P
     return patient, await house.signed_in(patient)
 
 
+# ref: DMP-F38
 async def test_a_structured_document_is_shown_as_filed_and_listed_by_category(house: House) -> None:
     patient, browser = await filed(house, xdm(cda()))
     (document,) = documents_of(house, patient)
@@ -119,6 +120,7 @@ async def test_a_preview_fits_the_kind_of_document(
     assert preview.status_code == (200 if media_type == "image/png" else 404)
 
 
+# ref: DMP-F18
 async def test_a_document_invisible_to_the_patient_never_shows(house: House) -> None:
     patient, browser = await filed(house, xdm(cda(), flags=("INVISIBLE_PATIENT",)))
     assert documents_of(house, patient) == []
@@ -382,6 +384,7 @@ async def test_a_document_names_its_version_and_leads_to_the_others(house: House
     assert "Autres versions" not in (await browser.get(f"/patient/documents/{new.id}")).text
 
 
+# ref: DMP-F30
 async def test_a_document_of_the_patient_names_no_author(house: House) -> None:
     patient = await house.patient()
     await send(house, await house.doctor(), patient, ("Ordonnance.pdf", "application/pdf", PDF))

@@ -264,6 +264,7 @@ async def test_the_token_of_another_session_opens_no_form(house: House) -> None:
     assert answer.status_code == 403
 
 
+# ref: IE.58
 async def test_a_session_ends_after_half_an_hour_unused(house: House) -> None:
     browser = await house.signed_in(await house.patient())
     for _ in range(4):

@@ -46,6 +46,7 @@ async def paul(house: House) -> Bal:
     return await box(house, "paul", idnat="810000000002")
 
 
+# ref: SC.MSS/UX.37
 @pytest.mark.parametrize("message_id", ["<m1@example.fr>", "<a/b+c%d?e@example.fr>"])
 async def test_software_reads_the_history_by_either_name(
     house: House, marie: Bal, paul: Bal, message_id: str

@@ -154,6 +154,7 @@ async def test_a_crash_between_delivery_and_job_makes_no_second_mdn(
     assert place.count(job) == 0
 
 
+# ref: DMP-F13
 async def test_an_mdn_to_a_patient_is_neither_bridged_nor_answered(
     place: Place, worker: Worker, marie: Bal, patient: Patient
 ) -> None:

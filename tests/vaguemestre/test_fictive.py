@@ -86,6 +86,7 @@ def test_the_columns_are_the_official_ones() -> None:
             assert file.readline() == "|".join(columns) + ending
 
 
+# ref: F37
 async def test_the_extracts_go_through_the_importer_without_a_bad_line(
     database: Database, clock: FixedClock, tmp_path: Path
 ) -> None:

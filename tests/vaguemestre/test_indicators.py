@@ -77,6 +77,7 @@ def test_what_is_no_month_is_none(text: str) -> None:
     assert Month.parse(text) is None
 
 
+# ref: F41
 async def test_each_box_has_a_line_with_its_life(place: Place) -> None:
     marie = await place.add("marie")
     shut = await place.add("ferme", type="ORG", red_list=True)
@@ -113,6 +114,7 @@ async def test_each_box_has_a_line_with_its_life(place: Place) -> None:
     ]
 
 
+# ref: F41
 async def test_the_last_sign_in_is_a_date_or_told_to_be_unknown(place: Place) -> None:
     marie, paul = await place.add("marie"), await place.add("paul")
     for _ in range(2):

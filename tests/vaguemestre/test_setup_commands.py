@@ -29,6 +29,7 @@ def home_with_a_box(empty_home: Path, vaguemestre: Command) -> str:
     return home
 
 
+# ref: ECO.1.1.9
 def test_dns_prints_the_lines_of_each_domain(home: str, vaguemestre: Command) -> None:
     said = vaguemestre("dns", "--home", home)
     assert said.code == 0

@@ -122,7 +122,7 @@ async def test_the_sender_sees_what_became_of_the_documents(
 
 
 # ref: ECO.2.4.1
-# ref: ECO.2.4.2
+# ref: ECO.2.4.2, F24
 @pytest.mark.parametrize(
     ("attachment", "fields", "expected"),
     [

@@ -125,6 +125,7 @@ async def test_the_published_metadata_of_pro_sante_connect_are_read(
     assert "client_secret_basic" in metadata.introspection.methods
 
 
+# ref: F50
 async def test_a_rotation_amid_two_hundred_checks_loses_none(tokens: TokenCheck, fake: FakeProvider) -> None:
     old = [fake.access_token(key=RSA_1) for _ in range(100)]
     assert isinstance(await tokens.check(old[0]), Access)

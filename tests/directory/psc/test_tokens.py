@@ -88,6 +88,7 @@ async def test_a_token_begins_a_minute_before_its_beginning(tokens: TokenCheck, 
     assert isinstance(await tokens.check(fake.access_token(nbf=later - 2, iat=later - 2)), Access)
 
 
+# ref: F50
 @pytest.mark.parametrize(
     ("claims", "fault"),
     [

@@ -114,6 +114,7 @@ def test_an_element_too_many_is_told() -> None:
     assert faults(examine(data)) == [("CDA-VERSION", "DOC.XML /ClinicalDocument/versionNumber")]
 
 
+# ref: SC.CDA/INT.18
 @pytest.mark.parametrize(
     ("typed", "parent", "expected"),
     [
@@ -132,6 +133,7 @@ def test_a_link_to_another_document_is_complete(typed: str, parent: str, expecte
     assert [place for _, place in faults(examine(data))] == [f"DOC.XML {each}" for each in expected]
 
 
+# ref: SC.CDA/INT.18
 def test_a_replacement_that_is_still_version_one_is_worth_mending() -> None:
     found = examine(n1(replace(DRAFT, replaces="1.2.3")).data)
     (finding,) = [each for each in found if each.verdict is Verdict.FAILS]

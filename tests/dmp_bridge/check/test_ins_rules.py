@@ -75,6 +75,7 @@ def test_a_package_that_names_one_patient_everywhere_agrees() -> None:
     assert [each.verdict for each in accord(examine(files(), around))] == [Verdict.HOLDS]
 
 
+# ref: ECO.2.1.2
 def test_a_cda_of_another_patient_is_one_finding_with_both_places() -> None:
     content = files()
     metadata = content[METADATA].replace(INS.encode(), OTHER_INS.encode()).replace(b"PAT-TROIS^", b"MARTIN^")

@@ -48,6 +48,7 @@ def from_kit(findings: list[Finding]) -> list[Finding]:
     return [each for each in findings if each.rule.startswith("KIT")]
 
 
+# ref: DMP-F7
 def test_a_document_that_keeps_the_kit_holds(kit: Kit) -> None:
     assert told(kit, LETTER) == [("KIT-XSD", "holds", ""), ("KIT-SCHEMATRON", "holds", "")]
 
@@ -57,6 +58,7 @@ def test_the_schema_is_read_with_what_it_includes(kit: Kit) -> None:
     assert found[0][:2] == ("KIT-XSD", "fails")
 
 
+# ref: DMP-F7
 def test_a_failed_assertion_is_told_with_its_file_and_xpath(kit: Kit) -> None:
     found = told(kit, swap('administrativeGenderCode code="F"', 'administrativeGenderCode code="Z"')(LETTER))
     path = "/ClinicalDocument/recordTarget/patientRole/patient/administrativeGenderCode"

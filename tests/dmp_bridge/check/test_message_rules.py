@@ -39,6 +39,7 @@ def test_every_rule_on_letters_is_told_of_every_letter() -> None:
         assert on_letters <= told
 
 
+# ref: ECO.2.1.3
 @pytest.mark.parametrize(
     ("subject", "rule"),
     [
@@ -55,6 +56,7 @@ def test_a_subject_against_the_convention_fails(subject: str, rule: str) -> None
     assert failing(letter(Subject=subject)) == {rule}
 
 
+# ref: ECO.2.1.3
 @pytest.mark.parametrize(
     "subject",
     [
@@ -79,6 +81,7 @@ def test_a_subject_that_announces_a_document_without_one_fails_save_in_an_answer
     )
 
 
+# ref: ECO.2.1.1
 def test_the_archive_has_its_name_and_comes_once() -> None:
     package = xdm(cda())
     assert failing(letter([("documents.zip", ZIP, package), COPY])) == {"ECO.2.1.1"}
@@ -103,11 +106,13 @@ def test_a_cda_outside_the_archive_fails() -> None:
     assert FAILS in verdicts(loose, "ECO.2.1.1")
 
 
+# ref: ECO.2.1.1
 def test_a_message_to_two_patients_fails() -> None:
     two = letter(To=f"{INS}@patient.mssante.fr, 160012345678902@patient.mssante.fr")
     assert FAILS in verdicts(two, "ECO.2.1.1")
 
 
+# ref: ECO.2.2.6, F33, F48
 def test_an_address_of_another_patient_than_the_documents_fails() -> None:
     other = letter(To=f"{OTHER_INS}@patient.mssante.fr")
     assert FAILS in verdicts(other, "ECO.2.2.6")
@@ -120,6 +125,7 @@ def test_a_patient_and_professionals_in_one_message_is_advised_against() -> None
     assert verdicts(mixed, "MES.DESTINATAIRES") == [ADVISED]
 
 
+# ref: ECO.2.2.7, F27
 @pytest.mark.parametrize(
     ("sender", "box", "fails"),
     [
@@ -139,6 +145,7 @@ def test_the_label_of_the_sender(sender: str, box: str, fails: bool) -> None:
     assert (found == [FAILS]) is fails
 
 
+# ref: ECO.2.2.5
 def test_reply_to_is_demanded_of_an_application_alone() -> None:
     app = Question(box_type="APP")
     assert verdicts(letter(), "ECO.2.2.5", app) == [FAILS]
@@ -151,11 +158,13 @@ def test_reply_to_is_demanded_of_an_application_alone() -> None:
         assert verdicts(letter(), "ECO.2.2.5", Question(box_type=box))[0][0] is Verdict.NOT_APPLICABLE
 
 
+# ref: ECO.2.2.1
 @pytest.mark.parametrize("value", [None, "m1@medecin.mssante.fr", "<m1>", "<a@b> <c@d>"])
 def test_a_message_id_is_there_and_well_formed(value: str | None) -> None:
     assert failing(note(Message_ID=value)) == {"ECO.2.2.1"}
 
 
+# ref: ECO.2.2.2
 def test_an_answer_names_what_it_answers() -> None:
     assert verdicts(note(Subject="Re: question"), "ECO.2.2.2") == [FAILS]
     assert verdicts(note(Subject="Re: question", In_Reply_To="<a@b.fr>"), "ECO.2.2.2") == [ADVISED]
@@ -167,6 +176,7 @@ def test_an_answer_names_what_it_answers() -> None:
     )
 
 
+# ref: AMBU.MSS/va1.02
 def test_a_replacement_names_what_it_replaces() -> None:
     loose = letter(Subject=f"[Annule et remplace] {SUBJECT}")
     assert failing(loose) == {"ECO.2.2.2", "AMBU.MSS/va1.02"}
@@ -174,6 +184,7 @@ def test_a_replacement_names_what_it_replaces() -> None:
     assert failing(letter(Subject=f"[Annule et remplace] {SUBJECT}", **ids)) == set()
 
 
+# ref: ECO.2.2.4
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
@@ -199,6 +210,7 @@ def test_one_fault_in_a_header_is_one_rule(changes: dict[str, str | None], rule:
     assert FAILS in verdicts(data, rule)
 
 
+# ref: ECO.2.2.3
 def test_text_that_is_not_what_it_says_fails() -> None:
     assert failing(note("Reçu.", Content_Type="text/plain")) == {"ECO.2.2.3"}
     latin = note().replace(b"Bonjour.", "Reçu.".encode("latin-1"))
@@ -217,6 +229,7 @@ def test_lines_of_998_octets_are_taken_and_longer_ones_are_not() -> None:
     assert failing(note("ab\r\n" * 300 + "x" * 999 + "\r\n")) == {"RFC5322.2"}
 
 
+# ref: ECO.2.2.4
 def test_alternatives_hold_a_plain_text() -> None:
     parts = "--A\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>a</p>\r\n--A--\r\n"
     assert verdicts(note(parts, Content_Type="multipart/alternative; boundary=A"), "ECO.2.2.4") == [ADVISED]
@@ -237,6 +250,7 @@ def test_damaged_base64_is_told_with_its_part() -> None:
     assert [each.place for each in faults] == ["partie 2 (IHE_XDM.zip)"]
 
 
+# ref: ECO.2.4.1
 def test_codes_are_compared_as_a_list_with_those_of_the_archive() -> None:
     assert failing(letter(X_MSS_CODECDA=None)) == {"ECO.2.4.1"}
     assert failing(letter(X_MSS_CODECDA="11502-2,11502-2")) == {"ECO.2.4.1"}
@@ -244,6 +258,7 @@ def test_codes_are_compared_as_a_list_with_those_of_the_archive() -> None:
     assert failing(letter(X_MSS_CODECDA="11502-2;")) == {"ECO.2.4.1"}
 
 
+# ref: ECO.2.4.2
 def test_o_means_that_every_document_has_a_whole_identity() -> None:
     nobody = [("IHE_XDM.zip", ZIP, xdm(cda(ins=None), ins=None)), COPY]
     assert failing(letter(nobody, To="marie.martin@medecin.mssante.fr")) == {"ECO.2.4.2"}
@@ -291,6 +306,7 @@ def test_a_message_with_too_many_files_is_told_so() -> None:
     assert ADVISED in verdicts(many, "PJ.TYPE")
 
 
+# ref: ECO.3.1.6
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

@@ -99,6 +99,7 @@ def test_one_change_of_a_value_is_told_at_its_place(old: str, new: str, rule: st
         assert found == [(rule, f"{METADATA} {place}")]
 
 
+# ref: DMP-F8
 def test_a_type_of_another_document_is_told_against_the_cda() -> None:
     content = files()
     content[METADATA] = swap('nodeRepresentation="11502-2"', 'nodeRepresentation="11488-4"')(
@@ -130,6 +131,7 @@ def test_an_ampersand_escaped_twice_is_told_where_it_stands() -> None:
     ]
 
 
+# ref: ECO.2.1.2
 def test_a_patient_under_another_authority_than_the_ins_is_told() -> None:
     content = files()
     content[METADATA] = content[METADATA].replace(b"1.2.250.1.213.1.4.10", b"1.2.250.1.213.1.4.2")

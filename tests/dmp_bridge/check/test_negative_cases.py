@@ -31,6 +31,7 @@ def test_a_good_letter_and_a_good_note_have_no_fault() -> None:
     assert failing(note()) == set()
 
 
+# ref: ECO.2.2.8
 def test_n01_fin_in_lower_case() -> None:
     data = letter(X_MSS_MES="fin")
     assert failing(data) == {"ECO.2.2.8"}
@@ -54,6 +55,7 @@ def test_n03_a_subject_that_is_almost_fin(subject: str) -> None:
     assert failing(note(Subject=subject, **extra)) == set()
 
 
+# ref: F25
 def test_n04_two_patients_in_the_archive() -> None:
     first, second = cda(), cda(unique_id="1.2.250.1.999.1.2", ins=OTHER_INS)
     package = xdm(first, second)
@@ -80,6 +82,7 @@ def test_n07_one_code_for_each_document_duplicates_kept() -> None:
     assert failing(letter(attached, X_MSS_CODECDA="11502-2")) == {"ECO.2.4.1"}
 
 
+# ref: ECO.3.1.5
 def test_n08_a_wrong_key_is_an_alert() -> None:
     data = letter(To=WRONG_KEY)
     assert failing(data) == {"ECO.3.1.5"}
@@ -87,6 +90,7 @@ def test_n08_a_wrong_key_is_an_alert() -> None:
     assert failing(letter(To="27903512151898@patient.mssante.fr")) == {"ECO.2.2.6"}
 
 
+# ref: MSS/va1.13
 def test_n09_more_than_25_megabytes() -> None:
     line = b"x" * 76 + b"\r\n"
     data = note(To=f"{INS}@patient.mssante.fr") + line * (26 * 1024 * 1024 // len(line))

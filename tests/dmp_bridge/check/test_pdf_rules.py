@@ -37,6 +37,7 @@ def test_a_pdf_that_keeps_the_rules_has_no_fault(name: str) -> None:
     assert faults(examine(name)) == []
 
 
+# ref: ECO.2.1.6, F26
 def test_the_label_of_a_long_type_is_cut_at_forty_characters_with_or_without_accents() -> None:
     letter = n1(replace(DRAFT, type_code="11490-0")).data
     for kind in ("Lettre de liaison a la sortie d'un etabl", "Lettre de liaison à la sortie d'un établ"):
@@ -44,6 +45,7 @@ def test_the_label_of_a_long_type_is_cut_at_forty_characters_with_or_without_acc
         assert faults(examine(f"20260313_{kind}_PAT-TROIS_DOMINIQUE.pdf", PDF, letter)) == []
 
 
+# ref: ECO.2.1.6
 @pytest.mark.parametrize(
     ("name", "rule", "part"),
     [
@@ -61,6 +63,7 @@ def test_one_fault_in_the_name_is_told(name: str, rule: str, part: str) -> None:
     assert faults(examine(name)) == [(rule, f"{name}{part}")]
 
 
+# ref: F26
 def test_a_type_of_more_than_forty_characters_is_told() -> None:
     name = f"20260313_{'a' * 41}_PAT-TROIS_DOMINIQUE.pdf"
     assert {part for _, part in faults(examine(name))} == {f"{name} type"}
@@ -79,6 +82,7 @@ def test_without_a_document_only_the_form_of_the_name_is_seen() -> None:
     assert "ECO.2.1.6" in {each.rule for each in findings if each.verdict is Verdict.NOT_APPLICABLE}
 
 
+# ref: ECO.2.1.5
 @pytest.mark.parametrize(
     ("data", "rule", "part", "weight"),
     [
@@ -99,6 +103,7 @@ def test_the_marker_is_seen_as_an_element_too() -> None:
     assert faults(examine(GOOD, data)) == []
 
 
+# ref: ECO.2.1.5
 def test_another_file_than_the_one_in_the_document_is_a_note() -> None:
     found = [each for each in examine(GOOD, PDF + b"%%EOF") if each.verdict is Verdict.FAILS]
     assert [(each.rule, each.weight) for each in found] == [("PDF-COPIE", Weight.NOTE)]

@@ -64,6 +64,7 @@ def test_a_submission_with_a_token_over_starttls_holds() -> None:
     assert set(told(text)) == {"ECO.1.0.1", "ECO.1.2.1", "RFC1870", "ECO.2.3.1"}
 
 
+# ref: ECO.1.0.1
 def test_sign_in_before_tls_fails_where_starttls_is_offered() -> None:
     text = OPENING.partition("C: STARTTLS")[0] + auth("XOAUTH2", token())
     assert faults(text) == {"ECO.1.0.1", "ECO.1.2.1"}
@@ -111,12 +112,14 @@ def test_a_mechanism_that_is_not_offered_fails() -> None:
 REFUSED = f"S: 334 {CHALLENGE}\nC:\nS: 535 5.7.8 no\n"
 
 
+# ref: ECO.1.2.7
 def test_one_retry_with_a_fresh_token_holds() -> None:
     text = OPENING + auth("XOAUTH2", token("vieux"), REFUSED) + auth("XOAUTH2", token("neuf"))
     assert faults(text) == set()
     assert told(text)["ECO.1.2.7"] == [(Verdict.HOLDS, Weight.MANDATORY)]
 
 
+# ref: ECO.1.2.7
 def test_a_password_after_a_refused_token_fails() -> None:
     text = OPENING + auth("XOAUTH2", token(), REFUSED) + auth("PLAIN", "AGEAYg==")
     assert faults(text) == {"ECO.1.2.1", "ECO.1.2.7"}
@@ -141,6 +144,7 @@ def test_a_server_that_hangs_up_behind_the_challenge_has_refused() -> None:
     assert faults(text) == {"ECO.1.2.1", "ECO.1.2.7"}
 
 
+# ref: ECO.2.3.1
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
@@ -156,6 +160,7 @@ def test_the_parameters_of_an_envelope(line: str, rule: str) -> None:
     assert faults(f"{OPENING}{auth('XOAUTH2', token())}{line}\nS: 250 ok\n") == {rule}
 
 
+# ref: ECO.2.3.1
 def test_delivery_reports_are_asked_for_where_they_are_offered() -> None:
     text = OPENING.replace("S: 250-DSN\n", "") + "C: RCPT TO:<a@b.fr> NOTIFY=FAILURE\nS: 250 ok\n"
     assert faults(text) == {"ECO.2.3.1"}
@@ -205,6 +210,7 @@ def test_a_command_during_idle_fails() -> None:
     assert faults(IMAP + "C: a3 IDLE\nS: + idling\nC: a4 NOOP\nS: a4 BAD\n") == {"RFC2177"}
 
 
+# ref: ECO.1.2.5
 def test_no_secret_is_in_what_is_told() -> None:
     plain = base64.b64encode(b"\0marie\0cheval agrafe pile").decode()
     text = OPENING + auth("XOAUTH2", token("jeton-secret"), REFUSED) + auth("PLAIN", plain)

@@ -73,6 +73,7 @@ def remove(name: str) -> Callable[[Content], Content]:
     return lambda content: {each: data for each, data in content.items() if each != name}
 
 
+# ref: F25
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

@@ -60,6 +60,7 @@ def test_the_sender_that_asks_is_notified(value: str) -> None:
     assert notified(asking(value), MARIE) == MARIE
 
 
+# ref: F15
 @pytest.mark.parametrize(
     "value",
     [

@@ -38,6 +38,7 @@ def status_of(content: bytes) -> Any:
     return message_from_bytes(content, policy=policy.default).get_payload()[1]
 
 
+# ref: F14
 async def test_success_is_told_in_the_transaction_of_the_delivery_once_for_all(place: Place) -> None:
     marie, paul, lea = [await place.add(name) for name in ("marie", "paul", "lea")]
     request = asked(paul="SUCCESS,FAILURE", lea="SUCCESS")

@@ -29,6 +29,7 @@ async def refusal(place: Place, sender: Bal, to: Bal) -> object:
     return await place.rules.recipient(principal_of(sender), sender.address, to.address)
 
 
+# ref: F47
 async def test_a_box_takes_mail_until_it_holds_what_it_may(place: Place) -> None:
     marie, paul = await place.add("marie"), await place.add("paul")
     for number in range(2):
@@ -55,6 +56,7 @@ async def test_a_limit_of_its_own_goes_before_that_of_the_settings(place: Place)
         assert isinstance(await place.send(marie, paul.address, message_id=f"<{number}@x.fr>"), Accepted)
 
 
+# ref: F47
 async def test_others_get_the_message_and_its_sender_is_told(place: Place) -> None:
     marie, paul, lea = await place.add("marie"), await place.add("paul"), await place.add("lea")
     await place.database.write(lambda uow: quota.set_limits(uow, paul.owner_id, 1, 0))

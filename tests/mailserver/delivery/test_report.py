@@ -71,6 +71,7 @@ def text_of(content: bytes) -> str:
     return decode_text(content, scan(content).children[0], 65_536)
 
 
+# ref: F14
 def test_a_report_has_the_three_parts_of_rfc_3464() -> None:
     content = report(Reported(f"279035121518989@{PATIENTS}", UNKNOWN_PATIENT))
     root = scan(content)
@@ -375,6 +376,7 @@ def test_addresses_beyond_ascii_are_written_as_rfc_6533_says() -> None:
     assert scan(headers).children[2].content_type == "message/global-headers"
 
 
+# ref: F29
 @pytest.mark.parametrize(
     ("state", "cause"),
     [
@@ -400,6 +402,7 @@ async def test_a_patient_who_cannot_be_reached_is_told_in_the_senders_inbox(
     assert place.count(mail) == 1
 
 
+# ref: F29
 async def test_an_invalid_patient_address_is_told_by_a_report(place: Place) -> None:
     marie = await place.add("marie")
     assert isinstance(await place.send(marie, f"oops@{PATIENTS}"), Accepted)
@@ -447,6 +450,7 @@ async def test_a_report_is_not_doubled_by_a_retransmission(place: Place) -> None
     assert len(await place.kept(marie.owner_id)) == 1
 
 
+# ref: F29
 async def test_more_than_25_mb_never_reach_a_patient_even_where_the_operator_takes_more(
     database: Database, vault: Vault, clock: FixedClock, tmp_path: Path
 ) -> None:

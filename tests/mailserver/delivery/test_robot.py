@@ -53,6 +53,7 @@ def header_of(content: bytes) -> Any:
     return message_from_bytes(content, policy=policy.default)
 
 
+# ref: F43
 @pytest.mark.parametrize("robot", [ROBOT, PATIENT_ROBOT, ROBOT.upper(), f"Reponse.Automatique-Test@{DOMAIN}"])
 async def test_a_professional_here_is_answered(place: Place, worker: Worker, robot: str) -> None:
     marie = await place.add("marie")
@@ -155,6 +156,7 @@ async def test_what_only_looks_like_a_program_is_answered(place: Place, headers:
     assert place.count(job) == 1
 
 
+# ref: F43
 @pytest.mark.parametrize(
     ("sender", "author"),
     [

@@ -125,6 +125,7 @@ async def test_a_failed_delivery_leaves_no_file_behind(
     assert list((tmp_path / "vault").glob("*/*")) == []
 
 
+# ref: ECO.4.1.1
 async def test_each_delivery_leaves_a_trace_without_addresses(place: Place) -> None:
     marie, paul = await place.add("marie"), await place.add("paul")
     accepted(await place.send(marie, paul.address))

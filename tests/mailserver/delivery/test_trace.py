@@ -112,6 +112,7 @@ def test_what_a_client_calls_itself_cannot_write_into_the_header() -> None:
     assert b"X-Forged" not in kept
 
 
+# ref: ECO.2.2.1
 def test_a_missing_message_id_and_date_are_added() -> None:
     kept = stored(b"From: a@example.fr\r\n\r\ncorps")
     assert b"\r\nMessage-ID: <q1@mail.example.fr>\r\n" in kept
@@ -243,6 +244,7 @@ def test_mail_of_another_operator_needs_one_readable_author_only() -> None:
     assert check_author(header("From: ,"), None) is NO_FROM
 
 
+# ref: ECO.2.2.8
 def test_fin_is_three_capitals_and_nothing_else() -> None:
     # N01
     assert header("From: a@b.fr", "X-MSS-MES: FIN").forbids_reply

@@ -21,6 +21,7 @@ BOTH_LOOPS = True
 LOGIN = f'LOGIN marie@test.mssante.fr "{PASSWORD}"'
 
 
+# ref: ECO.1.0.2
 async def test_starttls_opens_what_was_closed(
     start: Callable[..., Awaitable[Imap]], server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:

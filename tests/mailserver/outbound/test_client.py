@@ -490,6 +490,7 @@ async def test_a_server_that_reads_by_the_octet_is_left(house: House) -> None:
 # Before TLS
 
 
+# ref: F12
 async def test_a_server_without_starttls_gets_nothing(house: House) -> None:
     async with refused(house, EHLO="250-mail.example\r\n250 SIZE") as (failure, peer):
         assert failure.refusal is PEER_WITHOUT_TLS

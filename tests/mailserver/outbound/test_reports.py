@@ -76,6 +76,7 @@ async def test_a_refusal_is_returned_with_what_the_server_said(house: House, ann
     assert found["Return-Path"] == "<>"
 
 
+# ref: F12
 async def test_a_server_without_tls_is_named_as_the_cause(house: House, anne: tuple[Place, Bal]) -> None:
     async with house.peer(EHLO="250 mail.example"), house.dispatching():
         await house.queue(BOB, sender=anne[1].address)

@@ -61,6 +61,7 @@ async def test_the_listed_server_is_given_the_mail_and_sees_our_certificate(hous
     assert all(heard.is_tls for heard in peer.heard if heard.line.startswith(("MAIL", "RCPT", "DATA")))
 
 
+# ref: F12
 @pytest.mark.parametrize(
     ("case", "refusal"),
     [
@@ -81,17 +82,20 @@ async def test_a_certificate_of_a_client_alone_opens_nothing(house: House) -> No
     assert failure.refusal is CERTIFICATE_USAGE
 
 
+# ref: F08
 async def test_an_equal_host_name_under_another_dn_opens_nothing(house: House) -> None:
     failure = await verdict_on(house, house.papers_of(COUSIN))
     assert failure.refusal is CERTIFICATE_NOT_LISTED
 
 
+# ref: F09
 async def test_a_listed_operator_is_not_given_the_mail_of_another(house: House) -> None:
     house.enlist("autre.mssante.fr", OTHER)
     failure = await verdict_on(house, house.papers_of(OTHER))
     assert failure.refusal is DOMAIN_NOT_OF_PEER
 
 
+# ref: F49
 async def test_an_operator_with_several_certificates_may_use_each(house: House) -> None:
     house.enlist(PEER, COUSIN)
     async with house.peer(context=house.papers_of(COUSIN)):

@@ -37,6 +37,7 @@ def test_a_malformed_plain_is_nothing(message: bytes) -> None:
     assert messages.parse_plain(message) is None
 
 
+# ref: ECO.1.2.1
 def test_xoauth2_names_a_box_and_a_token() -> None:
     message = f"user={ADDRESS}\x01auth=Bearer abc.def\x01\x01".encode()
     assert messages.parse_xoauth2(message) == BearerToken(ADDRESS, "abc.def")
@@ -105,6 +106,7 @@ def test_external_names_nobody_or_a_box() -> None:
     assert messages.authorization(b"\xff") is None
 
 
+# ref: ECO.1.2.5
 def test_secrets_do_not_show() -> None:
     assert "secret" not in repr(Credentials("marie", "secret"))
     assert "secret" not in repr(BearerToken("marie", "secret"))

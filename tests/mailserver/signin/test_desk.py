@@ -258,6 +258,7 @@ async def test_guessing_a_code_is_braked_and_a_code_is_taken_once(desk: Desk, ma
 # Tokens
 
 
+# ref: ECO.1.2.1
 async def test_a_token_opens_the_personal_box_of_its_bearer(desk: Desk, marie: Bal) -> None:
     sign_in, token = desk.open(), desk.token("t1")
     opened = await sign_in.token(marie.address.upper(), token, peer=PEER, certificate=None, scope=Scope.IMAP)
@@ -265,6 +266,7 @@ async def test_a_token_opens_the_personal_box_of_its_bearer(desk: Desk, marie: B
     assert (opened.owner_id, opened.means, opened.person_id) == (marie.owner_id, Means.TOKEN, None)
 
 
+# ref: F18
 async def test_a_false_token_a_strangers_box_and_no_box_at_all_sound_the_same(desk: Desk, marie: Bal) -> None:
     sign_in = desk.open()
     token, foreign = desk.token("t1"), desk.token("t2", "899900000110")
@@ -287,6 +289,7 @@ async def test_false_tokens_lock_nobody_out(desk: Desk, marie: Bal) -> None:
     assert isinstance(await sign_in.password(marie.address, PASSWORD, peer=PEER, scope=Scope.IMAP), Principal)
 
 
+# ref: ECO.1.2.3
 async def test_a_provider_that_does_not_answer_is_a_temporary_refusal(desk: Desk, marie: Bal) -> None:
     desk.tokens.known["t1"] = TokenFault.UNAVAILABLE
     answer = await desk.open().token(marie.address, "t1", peer=PEER, certificate=None, scope=Scope.IMAP)
@@ -332,6 +335,7 @@ async def test_the_identifier_of_a_structure_opens_none_of_its_boxes(desk: Desk,
     assert answer == Refused(TOKEN_REFUSED)
 
 
+# ref: ECO.1.2.6, F21
 @pytest.mark.parametrize(("mail_session", "holds"), [("keep", True), ("cut", False)])
 async def test_a_session_outlives_its_token_where_the_settings_say_so(
     desk: Desk, marie: Bal, mail_session: str, holds: bool
@@ -387,6 +391,7 @@ async def bind(desk: Desk, bal: Bal, name: DistinguishedName = NAME) -> None:
     )
 
 
+# ref: F20
 async def test_a_certificate_opens_the_box_it_was_bound_to_and_no_other(desk: Desk, marie: Bal) -> None:
     robot = await desk.place.add("robot", type="APP")
     desk.trust.known[b"der"] = Peer(NAME, "dpi.hopital", frozenset())

@@ -240,6 +240,7 @@ async def test_a_changed_password_closes_the_old_one_at_once(
     )
 
 
+# ref: ECO.4.1.1
 async def test_every_sign_in_leaves_a_trace_without_login_or_password(
     sign_in: SignIn, place: Place, marie: Bal
 ) -> None:

@@ -279,6 +279,7 @@ async def test_three_thousand_recipients_are_a_thousand(visit: Visit, gate: Reco
 # Content ----------------------------------------------------------------------------------------------------
 
 
+# ref: F13
 async def test_a_message_of_25_mb_is_taken_and_one_more_octet_is_not(
     visit: Visit, gate: RecordingGate
 ) -> None:

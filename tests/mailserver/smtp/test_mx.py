@@ -66,12 +66,14 @@ async def test_what_is_offered_before_and_under_tls(operator: Operator) -> None:
     assert {line[4:].split(" ")[0] for line in before[1:]} == words | {"STARTTLS"}
 
 
+# ref: F04
 async def test_without_tls_there_is_no_mail(operator: Operator) -> None:
     for sender in (FROM_PEER, ""):
         assert (await operator.answer_to(None, sender)).startswith("530 5.7.0 MSS-105 ")
     assert operator.refusals("MSS-105") == 2
 
 
+# ref: F04
 @pytest.mark.parametrize("sender", [FROM_PEER, "", f"dr@{STRANGER}"])
 async def test_without_a_certificate_there_is_no_mail(operator: Operator, sender: str) -> None:
     reply = await operator.answer_to(operator.papers.client(None), sender)
@@ -79,6 +81,7 @@ async def test_without_a_certificate_there_is_no_mail(operator: Operator, sender
     assert operator.refusals("MSS-150") == 1
 
 
+# ref: F07
 async def test_a_revoked_certificate_is_told_so(operator: Operator) -> None:
     reply = await operator.answer_to(operator.papers.client(case=Case.REVOKED), FROM_PEER)
     # The list on disk is older than the revocation, which the session's authority added.
@@ -109,6 +112,7 @@ async def test_old_revocation_lists_put_everybody_off(operator: Operator) -> Non
     assert reply.startswith("454 4.7.5 MSS-154 ")
 
 
+# ref: F06
 async def test_a_certificate_that_expires_on_an_open_connection_is_told_so(operator: Operator) -> None:
     async with operator.visited(operator.papers.client()) as talk:
         operator.clock.advance(timedelta(days=4 * 365))
@@ -203,12 +207,14 @@ async def test_a_name_nowhere_in_the_list_may_not_write(operator: Operator) -> N
     assert operator.refusals("MSS-156") == 3
 
 
+# ref: F08
 async def test_the_common_name_alone_opens_nothing(operator: Operator) -> None:
     same_cn = name(f"mail.{PEER}", "UNE AUTRE ORGANISATION")
     reply = await operator.answer_to(operator.papers.client(same_cn), FROM_PEER)
     assert reply.startswith("554 5.7.1 MSS-156 ")
 
 
+# ref: F09
 async def test_a_peer_writes_in_the_name_of_its_own_domains_alone(operator: Operator) -> None:
     for sender, code in (
         (f"dr@{OTHER}", "MSS-157"),
@@ -222,6 +228,7 @@ async def test_a_peer_writes_in_the_name_of_its_own_domains_alone(operator: Oper
         assert operator.refusals(code) >= 1
 
 
+# ref: F49
 async def test_a_hosted_domain_may_have_a_second_operator(operator: Operator) -> None:
     operator.list(DOMAIN, PEER_NAME)
     assert await operator.answer_to(operator.papers.client(), MARIE) == "250 2.1.0 Ok"

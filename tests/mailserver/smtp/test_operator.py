@@ -161,6 +161,7 @@ async def test_a_guesser_is_cut_off_and_then_locked_out(operator: Operator) -> N
         assert reply.startswith("454 4.7.0 MSS-103 ")
 
 
+# ref: ECO.1.1.1
 async def test_tls_is_1_2_or_newer_with_the_suites_of_the_rules(operator: Operator) -> None:
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         context = operator.papers.client()

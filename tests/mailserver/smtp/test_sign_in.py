@@ -154,6 +154,7 @@ async def test_no_password_is_taken_before_tls(harbour: Harbour, gate: Recording
     assert gate.logins == []
 
 
+# ref: ECO.1.0.1
 async def test_smtplib_submits_with_starttls(
     harbour: Harbour, gate: RecordingGate, client_context: ssl.SSLContext
 ) -> None:

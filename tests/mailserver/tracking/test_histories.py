@@ -70,6 +70,7 @@ async def told(place: Place, sender: str, to: Bal, content: bytes, **values: Any
     assert isinstance(answer, Accepted), answer
 
 
+# ref: SC.MSS/UX.37
 async def test_a_message_is_delivered_here_and_queued_for_others(place: Place, marie: Bal, paul: Bal) -> None:
     patient = await place.add_patient()
     found = await sent(place, marie, paul.address, LEA, patient_address(patient), subject="Résultats")

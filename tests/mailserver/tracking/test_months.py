@@ -44,6 +44,7 @@ def test_a_month_begins_at_midnight_in_paris() -> None:
     assert month_of(1_740_783_600_000) == 202503
 
 
+# ref: ECO.2.4.3, F24
 async def test_messages_are_counted_by_type_and_software(place: Place) -> None:
     marie = await place.add("marie")
     ward = await place.add("cardiologie", type="ORG")

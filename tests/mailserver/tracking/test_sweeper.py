@@ -139,6 +139,7 @@ async def test_a_mail_is_not_sent_when_the_answer_was_quicker(
     assert [each.subject for each in await place.kept(marie.owner_id)] == ["rapport"]
 
 
+# ref: ECO.4.1.2
 async def test_histories_end_after_their_days_and_months_do_not(place: Place) -> None:
     marie = await place.add("marie")
     await sent(place, marie, LEA, message_id="<old@x>")

@@ -151,6 +151,7 @@ async def test_who_serves_no_imap_has_no_file(client: Asking) -> None:
 # Autodiscover
 
 
+# ref: F23
 @pytest.mark.parametrize("asking", [outlook, thunderbird, without_schema])
 async def test_autodiscover_tells_the_best_way_to_read_and_to_send(
     asking: Callable[[str], bytes], client: Asking

@@ -71,6 +71,7 @@ def test_health_data_stays_out_of_other_accounts_and_of_icloud(identity: dict[st
     )
 
 
+# ref: ECO.1.1.4
 def test_it_brings_the_authorities_above_the_server_and_no_other(identity: dict[str, Path]) -> None:
     made = mobileconfig(settings(identity), ADDRESS, NAME)
     root, organisations = x509.load_pem_x509_certificates(identity["ca_file"].read_bytes())

@@ -72,6 +72,7 @@ async def test_the_profile_is_for_the_own_box_alone(house: House) -> None:
         assert (await browser.get(f"{SHEET}/{address}.mobileconfig")).status_code == 404
 
 
+# ref: ECO.1.1.4
 async def test_the_authorities_are_there_to_import(house: House, identity: dict[str, Path]) -> None:
     answer = await (await enter(house, await box(house))).get(f"{SHEET}/autorites.pem")
     assert answer.headers["content-type"] == "application/x-pem-file"

@@ -34,6 +34,7 @@ def zone(chosen: Settings, domain: str = DOMAIN) -> dict[str, list[str]]:
     }
 
 
+# ref: ECO.1.1.9
 def test_implicit_tls_is_preferred_to_starttls() -> None:
     read = zone(settings())
     assert read["_imaps._tcp SRV"] == ["0 1 993 imap.ch-a.mssante.fr."]
@@ -42,6 +43,7 @@ def test_implicit_tls_is_preferred_to_starttls() -> None:
     assert read["_submission._tcp SRV"] == ["10 1 587 smtp.ch-a.mssante.fr."]
 
 
+# ref: F23
 def test_mail_comes_to_the_host_and_clients_find_its_pages() -> None:
     read = zone(settings())
     assert read[f"{DOMAIN}. MX"] == ["10 mail.ch-a.mssante.fr."]

@@ -244,6 +244,7 @@ async def test_a_refresh_token_that_is_used_twice_ends_the_session(provider: Pro
     assert not await provider.is_active(second["access_token"])
 
 
+# ref: ECO.1.2.6
 async def test_a_refresh_token_lives_half_an_hour_and_a_session_four(
     provider: Provider, clock: FixedClock
 ) -> None:
