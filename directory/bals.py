@@ -12,10 +12,12 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     String,
     Table,
     bindparam,
     insert,
+    or_,
     select,
     update,
 )
@@ -45,9 +47,18 @@ bal = Table(
     Column("red_list", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("closed_at", BigInteger),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("changed_at", BigInteger, nullable=False, server_default="0"),  # when `state` last changed
+    Column("reason", String(200)),  # why it is suspended or closed
+    Column("last_sign_in_at", BigInteger),
+    Column("kept_at", BigInteger),  # when somebody last opposed the suspension for inactivity
+    Column("warned_at", BigInteger),  # when the bearer was told of that suspension
     Index("bal_by_idnat", "idnat"),
 )
-"""A closed box keeps its row: its address is never given to somebody else."""
+"""A closed box keeps its row: its address is never given to somebody else.
+
+`version` grows with each change by an operator, so that two who change a box at once notice each other.
+"""
 
 _COLUMNS = (
     bal.c.owner_id,
@@ -60,6 +71,12 @@ _COLUMNS = (
     bal.c.red_list,
     bal.c.created_at,
     bal.c.closed_at,
+    bal.c.version,
+    bal.c.changed_at,
+    bal.c.reason,
+    bal.c.last_sign_in_at,
+    bal.c.kept_at,
+    bal.c.warned_at,
 )
 _BY_ADDRESS = select(*_COLUMNS).where(bal.c.address == bindparam("address"))
 _BY_OWNER = select(*_COLUMNS).where(bal.c.owner_id == bindparam("owner"))
@@ -72,7 +89,17 @@ _AFTER = (
     .limit(bindparam("limit"))
 )
 _INSERT = insert(bal)
+_SIGNED_IN = (
+    update(bal)
+    .where(
+        bal.c.owner_id == bindparam("owner"),
+        or_(bal.c.last_sign_in_at.is_(None), bal.c.last_sign_in_at <= bindparam("before")),
+    )
+    .values(last_sign_in_at=bindparam("at"), warned_at=None)
+)
 
+DAY_MILLIS = 24 * 3600 * 1000
+LONGEST_REASON = 200
 CHUNK = 500
 """Values in one IN list: below every engine's bound on parameters."""
 
@@ -108,6 +135,10 @@ class BalRefused(Exception):
     """A box cannot be made or changed; the text is one sentence for the operator."""
 
 
+class BalChanged(BalRefused):
+    """Somebody else has changed the box since it was read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bal:
     """A hosted mailbox. `idnat` is the bearer's national identifier (8 + RPPS, 1 + FINESS, 3 + SIRET);
@@ -124,6 +155,12 @@ class Bal:
     red_list: bool
     created_at: int
     closed_at: int | None = None
+    version: int = field(default=1, compare=False)
+    changed_at: int = 0
+    reason: str | None = field(default=None, repr=False)
+    last_sign_in_at: int | None = None
+    kept_at: int | None = None
+    warned_at: int | None = None
 
     @property
     def may_sign_in(self) -> bool:
@@ -152,8 +189,7 @@ def add_bal(
     canonical = str(parsed)
     if type not in set(BalType):
         raise BalRefused(f"{type} is not a type of mailbox: PER, ORG, APP or CAB.")
-    if not name.strip() or len(name) > 255:
-        raise BalRefused("The name of a mailbox has 1 to 255 characters.")
+    name = _named(name)
     existing = find_bal(uow.connection, canonical)
     if existing is not None:
         state = "existed and was closed" if existing.state is BalState.CLOSED else "exists already"
@@ -162,12 +198,13 @@ def add_bal(
         owner_id=vault.create_owner(uow),
         address=canonical,
         type=BalType(type),
-        name=name.strip(),
+        name=name,
         idnat=idnat or None,
         state=BalState.ACTIVE,
         password_hash=password_hash,
         red_list=red_list,
         created_at=now,
+        changed_at=now,
     )
     uow.execute(
         _INSERT,
@@ -182,6 +219,8 @@ def add_bal(
             "red_list": made.red_list,
             "created_at": made.created_at,
             "closed_at": None,
+            "version": made.version,
+            "changed_at": made.changed_at,
         },
     )
     return made
@@ -219,13 +258,29 @@ def list_bals(connection: Connection, *, after: str = "", limit: int = 1000) -> 
 
 
 # ref: F39
-def set_state(uow: UnitOfWork, address: str, state: BalState, now: int) -> Bal:
-    """Suspends, resumes or closes a box. Raises BalRefused when it does not exist or is closed for good."""
-    current = _existing(uow, address)
+def set_state(
+    uow: UnitOfWork, address: str, state: BalState, now: int, *, reason: str = "", version: int | None = None
+) -> Bal:
+    """Suspends, resumes or closes a box, with the `reason` where one is given.
+
+    Raises BalRefused when it does not exist or is closed for good, BalChanged when it has another `version` by now.
+    """
+    current = _existing(uow, address, version)
     if current.state is BalState.CLOSED and state is not BalState.CLOSED:
         raise BalRefused(f"The mailbox {current.address} is closed: it does not open again.")
-    closed_at = now if state is BalState.CLOSED and current.closed_at is None else current.closed_at
-    return _change(uow, current, state=state.value, closed_at=closed_at)
+    if len(reason) > LONGEST_REASON:
+        raise BalRefused(f"A reason has at most {LONGEST_REASON} characters.")
+    if state is current.state:
+        return current
+    return _change(
+        uow,
+        current,
+        state=state.value,
+        changed_at=now,
+        closed_at=now if state is BalState.CLOSED else None,
+        reason=reason.strip() or None,
+        warned_at=None,
+    )
 
 
 def set_password(uow: UnitOfWork, address: str, password_hash: str | None) -> Bal:
@@ -234,9 +289,37 @@ def set_password(uow: UnitOfWork, address: str, password_hash: str | None) -> Ba
 
 
 # ref: F40
-def set_red_list(uow: UnitOfWork, address: str, *, red_list: bool) -> Bal:
-    """Takes a box out of the directory or shows it there; it receives either way (liste rouge)."""
-    return _change(uow, _existing(uow, address), red_list=red_list)
+def set_red_list(uow: UnitOfWork, address: str, *, red_list: bool, version: int | None = None) -> Bal:
+    """Takes a box out of the directory or shows it there; it receives either way (liste rouge).
+
+    Raises BalRefused when there is no such box, BalChanged when it has another `version` by now.
+    """
+    return _change(uow, _existing(uow, address, version), red_list=red_list)
+
+
+def set_name(
+    uow: UnitOfWork, address: str, name: str, idnat: str | None, *, version: int | None = None
+) -> Bal:
+    """Gives a box another name, and its bearer's identifier. Raises BalRefused, BalChanged."""
+    return _change(uow, _existing(uow, address, version), name=_named(name), idnat=idnat or None)
+
+
+def note_sign_in(uow: UnitOfWork, owner_id: int, now: int) -> None:
+    """Remembers that a box was signed in to, once a day; it opposes a suspension for inactivity."""
+    uow.run(_SIGNED_IN, {"owner": owner_id, "at": now, "before": now - DAY_MILLIS})
+
+
+def keep(uow: UnitOfWork, address: str, now: int) -> Bal:
+    """Opposes the suspension of a box for inactivity: a year begins anew. Raises BalRefused."""
+    current = _existing(uow, address)
+    if current.state is not BalState.ACTIVE:
+        raise BalRefused(f"The mailbox {current.address} is {current.state.value}.")
+    return _change(uow, current, kept_at=now, warned_at=None)
+
+
+def note_warning(uow: UnitOfWork, current: Bal, now: int) -> None:
+    """Remembers that the bearer is told of a suspension for inactivity."""
+    _change(uow, current, warned_at=now)
 
 
 def in_chunks(values: Iterable[str]) -> Iterator[list[str]]:
@@ -246,14 +329,23 @@ def in_chunks(values: Iterable[str]) -> Iterator[list[str]]:
         yield ordered[start : start + CHUNK]
 
 
-def _existing(uow: UnitOfWork, address: str) -> Bal:
+def _existing(uow: UnitOfWork, address: str, version: int | None = None) -> Bal:
     found = find_bal(uow.connection, address)
     if found is None:
         raise BalRefused(f"There is no mailbox {address}.")
+    if version is not None and version != found.version:
+        raise BalChanged(f"The mailbox {found.address} was changed by somebody else meanwhile.")
     return found
 
 
+def _named(name: str) -> str:
+    if not name.strip() or len(name) > 255:
+        raise BalRefused("The name of a mailbox has 1 to 255 characters.")
+    return name.strip()
+
+
 def _change(uow: UnitOfWork, current: Bal, **values: Any) -> Bal:
+    values["version"] = current.version + 1
     uow.execute(update(bal).where(bal.c.owner_id == current.owner_id).values(**values))
     changed = bal_of(uow.connection, current.owner_id)
     assert changed is not None
@@ -261,16 +353,7 @@ def _change(uow: UnitOfWork, current: Bal, **values: Any) -> Bal:
 
 
 def _bal(row: Iterable[Any]) -> Bal:
-    owner_id, address, kind, name, idnat, state, password_hash, red_list, created_at, closed_at = row
+    owner_id, address, kind, name, idnat, state, password_hash, red_list, *rest = row
     return Bal(
-        owner_id,
-        address,
-        BalType(kind),
-        name,
-        idnat,
-        BalState(state),
-        password_hash,
-        bool(red_list),
-        created_at,
-        closed_at,
+        owner_id, address, BalType(kind), name, idnat, BalState(state), password_hash, bool(red_list), *rest
     )

@@ -18,6 +18,7 @@ FILE_NAME = "vaguemestre.toml"
 Listener = Annotated[str, Field(pattern=r"^((\[[0-9A-Fa-f:]+\]|[^:\s]+):[0-9]{1,5})?$")]
 """host:port, or empty for a listener that is not wanted."""
 HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*)?$")]
+HttpsUrl = Annotated[str, Field(pattern=r"^(https://[^\s@#?]+)?$")]
 PublicPort = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -186,6 +187,9 @@ class AccountSettings(_Section):
         "challenge",
         description="after a refused token: the JSON challenge, then 535 or NO (RFC 7628), or the connection ends behind the challenge",
     )
+    operator_second_factor: Literal["required", "optional"] = Field(
+        "required", description="whether who signs in to the operator pages must have a second factor"
+    )
 
 
 class PscSettings(_Section):
@@ -292,6 +296,40 @@ class TrackingSettings(_Section):
     )
 
 
+class LifecycleSettings(_Section):
+    inactive_days: int = Field(
+        365,
+        ge=0,
+        le=3650,
+        description="days without sign-in after which the bearer of a mailbox is warned (CNIL AU-037); 0: never",
+    )
+    notice_days: int = Field(
+        30, ge=1, le=365, description="days between that warning and the suspension; signing in opposes it"
+    )
+    close_days: int = Field(
+        0,
+        ge=0,
+        le=3650,
+        description="days after which a mailbox suspended for inactivity is closed for good; 0: the operator closes it",
+    )
+
+
+class DirectorySettings(_Section):
+    publish_url: HttpsUrl = Field(
+        "",
+        description="FHIR base of the national directory to which the mailboxes are published (https://…); empty: only in the directory served here",
+    )
+    publish_key_file: Path = Field(
+        Path("keys/directory.key"), description="file of the API key for it (ESANTE-API-KEY), mode 600"
+    )
+    publish_ca_file: Path = Field(
+        Path(), description="certificates of the authorities of its server, PEM; empty: those of the system"
+    )
+    page: Literal["everybody", "signed-in"] = Field(
+        "signed-in", description="who may use the search page /annuaire"
+    )
+
+
 class Settings(BaseSettings):
     """All settings of one operator, as one immutable value."""
 
@@ -339,6 +377,8 @@ class Settings(BaseSettings):
     patients: PatientSettings = PatientSettings()
     bridge: BridgeSettings = BridgeSettings()
     tracking: TrackingSettings = TrackingSettings()
+    lifecycle: LifecycleSettings = LifecycleSettings()
+    directory: DirectorySettings = DirectorySettings()
 
     @field_validator("domains")
     @classmethod
