@@ -10,6 +10,7 @@ _MODULES_WITH_TABLES = (
     "foundation.jobs",
     "foundation.trail",
     "foundation.vault",
+    "directory.annuaire.published",
     "directory.bals",
     "directory.patients",
     "directory.tables",
