@@ -50,7 +50,13 @@ _SMALLEST_BYTES = 64 * 1024
 _LARGEST_BYTES = 200 * 1024 * 1024
 _PHONE = frozenset("0123456789 +().-")
 _WIDTHS = {"service": 255, "description": 255, "responsible": 255, "phone": 40}
-_ONLY_STRUCTURES = ("service", "responsible")
+_NOT_SAID = {
+    BalType.PER: ("service", "description", "responsible"),
+    BalType.CAB: ("service",),
+    BalType.ORG: (),
+    BalType.APP: (),
+}
+"""What openapi-balmss.yaml knows nothing of in each type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +102,9 @@ def put_listing(uow: UnitOfWork, bal: Bal, listing: Listing) -> Listing:
         )
     if structure is not None and bal.type is not BalType.PER:
         raise BalRefused(f"The structure of a mailbox {bal.type.value} is its own identifier (idnat).")
-    if bal.type in (BalType.PER, BalType.CAB) and any(texts[name] for name in _ONLY_STRUCTURES):
-        raise BalRefused(f"A mailbox {bal.type.value} has no service and no responsible person.")
-    if bal.type is BalType.PER and texts["description"]:
-        raise BalRefused("A mailbox PER has no description.")
+    for name in _NOT_SAID[bal.type]:
+        if texts[name]:
+            raise BalRefused(f"A mailbox {bal.type.value} has no {name}.")
     if texts["phone"] and not set(texts["phone"]) <= _PHONE:
         raise BalRefused("A telephone number has digits, spaces, + . - and parentheses.")
     if listing.rank is not None and not 1 <= listing.rank <= _LARGEST_RANK:

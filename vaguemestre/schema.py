@@ -12,7 +12,9 @@ _MODULES_WITH_TABLES = (
     "foundation.vault",
     "directory.annuaire.published",
     "directory.bals",
+    "directory.listing",
     "directory.patients",
+    "directory.publication",
     "directory.tables",
     "mailserver.store.tables",
     "mailserver.store.mail_keys",
@@ -22,6 +24,7 @@ _MODULES_WITH_TABLES = (
     "mailserver.store.annotations",
     "mailserver.store.quota",
     "mailserver.store.seen",
+    "mailserver.address_book",
     "mailserver.answers",
     "mailserver.conversations",
     "mailserver.delivery.absence",
@@ -35,6 +38,7 @@ _MODULES_WITH_TABLES = (
     "mailserver.signin.second_factor",
     "mailserver.tracking.tables",
     "dmp_bridge.tables",
+    "portal.operators.accounts",
     "portal.tables",
 )
 

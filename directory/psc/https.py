@@ -26,11 +26,18 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A GET, or with a form a POST of it (application/x-www-form-urlencoded)."""
+    """A GET, with a form a POST of it (application/x-www-form-urlencoded), with a `patch` a PATCH of these bytes."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
+    patch: bytes | None = field(default=None, repr=False)
+
+    @property
+    def method(self) -> str:
+        if self.patch is not None:
+            return "PATCH"
+        return "GET" if self.form is None else "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +116,13 @@ class Https:
     async def _send(self, request: Request) -> Response:
         import httpx2
 
-        method = "GET" if request.form is None else "POST"
         try:
             async with self._client().stream(
-                method, request.url, headers=dict(request.headers), data=request.form
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                data=request.form,
+                content=request.patch,
             ) as response:
                 if response.headers.get("content-encoding", "identity") != "identity":
                     raise Unreachable(f"{request.url} answers in an encoding that was not asked for.")
