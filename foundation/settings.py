@@ -314,6 +314,14 @@ class LifecycleSettings(_Section):
     )
 
 
+class ApiKey(_Section):
+    """Who may use the FHIR interface of the directory: `[[directory.api_keys]]`."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    domains: list[HostName] = Field(default_factory=list)
+
+
 class DirectorySettings(_Section):
     publish_url: HttpsUrl = Field(
         "",
@@ -327,6 +335,14 @@ class DirectorySettings(_Section):
     )
     page: Literal["everybody", "signed-in"] = Field(
         "signed-in", description="who may use the search page /annuaire"
+    )
+    fhir_access: Literal["keys", "reading", "everything"] = Field(
+        "keys",
+        description="what the FHIR interface does without an API key: nothing, reading, or (sandbox only) publishing boxes hosted here too",
+    )
+    api_keys: list[ApiKey] = Field(
+        default_factory=list,
+        description="keys of the FHIR interface (ESANTE-API-KEY): name, sha256 of the key in hexadecimal, and the domains whose boxes it may publish",
     )
 
 
@@ -389,6 +405,12 @@ class Settings(BaseSettings):
     def _create_where_hosted(self) -> Self:
         if self.psc.create_domain and self.psc.create_domain.lower() not in self.domains:
             raise ValueError("psc.create_domain is not one of the domains hosted here")
+        return self
+
+    @model_validator(mode="after")
+    def _open_in_a_sandbox_only(self) -> Self:
+        if self.directory.fhir_access == "everything" and not self.sandbox:
+            raise ValueError("directory.fhir_access is 'everything' in a sandbox only")
         return self
 
     @classmethod
