@@ -158,9 +158,9 @@ class Bal:
     version: int = field(default=1, compare=False)
     changed_at: int = 0
     reason: str | None = field(default=None, repr=False)
-    last_sign_in_at: int | None = None
-    kept_at: int | None = None
-    warned_at: int | None = None
+    last_sign_in_at: int | None = field(default=None, compare=False)
+    kept_at: int | None = field(default=None, compare=False)
+    warned_at: int | None = field(default=None, compare=False)
 
     @property
     def may_sign_in(self) -> bool:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from directory.bals import BalRefused, BalState, BalType, add_bal, find_bal, set_state
+from directory.bals import BalRefused, BalState, BalType
 from directory.patients import PatientState, add_patient, set_patient_password, set_patient_state
 from foundation import trail
 from mailserver.delivery import absence
-from mailserver.signin import choosing, scram
+from mailserver.signin import choosing
 from mailserver.store import acl, quota, seen
 from mailserver.store.access import can_be_a_level
 from mailserver.store.append import create_folders
 from mailserver.store.rights import rights_text
+from portal.operators.acts import box_of
 from portal.sessions import end_all
 
 if TYPE_CHECKING:
@@ -24,47 +25,6 @@ if TYPE_CHECKING:
     from mailserver.delivery.absence import Period
     from mailserver.signin.choosing import Chosen
     from mailserver.store.rights import Right
-
-
-def open_bal(
-    uow: UnitOfWork,
-    vault: Vault,
-    clock: Clock,
-    *,
-    address: str,
-    type: BalType,
-    name: str,
-    idnat: str | None,
-    password: Chosen | None,
-) -> Bal:
-    """A new box with its folders. Raises BalRefused."""
-    bal = add_bal(
-        uow,
-        vault,
-        address=address,
-        type=type,
-        name=name,
-        idnat=idnat,
-        password_hash=password.password_hash if password is not None else None,
-        now=clock.millis(),
-    )
-    scram.store(uow, bal.owner_id, password.verifier if password is not None else None)
-    create_folders(uow, bal.owner_id, clock.millis())
-    trail.append(
-        uow, "bal.opened", actor="operator", subject=f"bal:{bal.owner_id}", outcome="ok", clock=clock
-    )
-    return bal
-
-
-def change_bal(uow: UnitOfWork, clock: Clock, address: str, state: BalState) -> Bal:
-    """Suspends, resumes or closes a box. Raises BalRefused."""
-    bal = set_state(uow, address, state, clock.millis())
-    if not bal.may_sign_in:
-        end_all(uow, bal.owner_id)
-    trail.append(
-        uow, "bal.state", actor="operator", subject=f"bal:{bal.owner_id}", outcome=state.value, clock=clock
-    )
-    return bal
 
 
 def change_bal_password(uow: UnitOfWork, clock: Clock, address: str, password: Chosen) -> Bal:
@@ -187,14 +147,6 @@ def _limit_in_words(limit: int | None) -> str:
     if limit is None:
         return "as in the settings"
     return str(limit) if limit else "none"
-
-
-def box_of(uow: UnitOfWork, address: str) -> Bal:
-    """The box of an address, whatever its state. Raises BalRefused where there is none."""
-    found = find_bal(uow.connection, address)
-    if found is None:
-        raise BalRefused(f"There is no mailbox {address}.")
-    return found
 
 
 def _structure_box(uow: UnitOfWork, address: str) -> Bal:

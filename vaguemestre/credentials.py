@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from directory.bals import BalRefused, BalState
 from foundation import trail
 from mailserver.signin import application, certificates, second_factor
-from mailserver.signin.brake import forget
+from portal.operators.acts import box_of
 from portal.sessions import end_all
-from vaguemestre.accounts import box_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -114,16 +113,6 @@ def end_sessions(uow: UnitOfWork, clock: Clock, address: str) -> None:
     box = box_of(uow, address)
     end_all(uow, box.owner_id)
     _trace(uow, clock, "session.ended", box, "all")
-
-
-def unlock(uow: UnitOfWork, clock: Clock, address: str) -> bool:
-    """Forgets the failures counted against a box; False where there were none. Raises BalRefused."""
-    box = box_of(uow, address)
-    had_failed = [forget(uow, account) for account in (box.address, f"second factor of {box.owner_id}")]
-    if not any(had_failed):
-        return False
-    _trace(uow, clock, "signin.unlocked", box, "unlocked")
-    return True
 
 
 def _open_box(uow: UnitOfWork, address: str) -> Bal:

@@ -12,10 +12,14 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from directory.bals import BalType, set_red_list
+from directory import own
+from directory.bals import BalType
+from directory.listing import Listing
 from directory.patients import PatientState, add_representative
+from directory.publication import entry_of, note_published
 from foundation.identifiers import OID_TEST
-from vaguemestre.accounts import open_bal, open_patient
+from portal.operators.acts import make_bal
+from vaguemestre.accounts import open_patient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +101,18 @@ class FictiveBal:
     @property
     def idnat(self) -> str:
         return self.professional.idnat if self.professional else self.structure.idnat
+
+    @property
+    def listing(self) -> Listing:
+        """What it shows of itself in the directory."""
+        if self.type is BalType.PER:
+            return Listing(structure=self.structure.idnat)
+        return Listing(service=self.service or None)
+
+    @property
+    def is_in_extract(self) -> bool:
+        """Whether the fictive extract has it; the real file of 2026 holds no other types."""
+        return self.type in (BalType.PER, BalType.ORG) and not self.red_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,7 +444,7 @@ async def create_people(
 
 
 def _make_bal(uow: UnitOfWork, vault: Vault, clock: Clock, bal: FictiveBal, password: Chosen) -> int:
-    made = open_bal(
+    made = make_bal(
         uow,
         vault,
         clock,
@@ -437,9 +453,14 @@ def _make_bal(uow: UnitOfWork, vault: Vault, clock: Clock, bal: FictiveBal, pass
         name=bal.name,
         idnat=bal.idnat,
         password=password,
+        listing=bal.listing,
+        red_list=bal.red_list,
     )
-    if bal.red_list:
-        set_red_list(uow, bal.address, red_list=True)
+    entry = entry_of(made, bal.listing)
+    if bal.is_in_extract and entry is not None:
+        note_published(uow, made.owner_id, entry, clock.millis())
+    else:
+        own.changed(uow, made, clock.millis())
     return made.owner_id
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from directory.bals import BalType
 from directory.extracts import ExtractKind
 from foundation.files import PUBLIC, write_atomically
 from vaguemestre.fictive import PROFESSIONALS
@@ -106,7 +105,6 @@ ACTIVITY_COLUMNS = (
     "Code genre d'activité",
     "Libellé genre d'activité",
 )
-_PUBLISHED = frozenset({BalType.PER, BalType.ORG})  # the real file of 2026 holds no other type
 _CIVILITIES: Mapping[str, str] = {"M": "Monsieur", "MME": "Madame", "DR": "Docteur"}
 
 
@@ -115,7 +113,7 @@ def write_extracts(folder: Path, bals: Iterable[FictiveBal]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     mailboxes = folder / f"{ExtractKind.MAILBOXES}_FICTIF.txt"
     activities = folder / f"{ExtractKind.ACTIVITIES}_FICTIF.txt"
-    published = [bal for bal in bals if bal.type in _PUBLISHED and not bal.red_list]
+    published = [bal for bal in bals if bal.is_in_extract]
     write_atomically(mailboxes, _text(MAILBOX_COLUMNS, map(_mailbox, published), ending="\n"), PUBLIC)
     # the PS files end each line with one more bar
     write_atomically(activities, _text(ACTIVITY_COLUMNS, map(_activity, PROFESSIONALS), ending="|\n"), PUBLIC)

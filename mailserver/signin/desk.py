@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING, Protocol
 
 from certs.peers import Peer
-from directory.bals import BalState, bal_of, bals_of
+from directory.bals import BalState, bal_of, bals_of, note_sign_in
 from directory.psc.faults import TokenFault
 from foundation import trail
 from foundation.passwords import PasswordMemory
@@ -418,6 +418,10 @@ class SignIn:
         return Refused(refusal)
 
     def _accepted(self, uow: UnitOfWork, owner_id: int, means: Means, person_id: int | None = None) -> None:
+        now = self._clock.millis()
+        note_sign_in(uow, owner_id, now)
+        if person_id is not None:
+            note_sign_in(uow, person_id, now)
         trail.append(
             uow,
             "signin.accepted",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, select
 
+from directory import own
 from directory.bals import BalType, add_bal, find_bal
 from directory.correspondents import person_name
 from directory.tables import directory_activity
@@ -62,6 +63,7 @@ def make_first_box(
     create_folders(uow, made.owner_id, clock.millis())
     subject = f"bal:{made.owner_id}"
     trail.append(uow, "bal.opened", actor=subject, subject=subject, outcome="first sign-in", clock=clock)
+    own.changed(uow, made, clock.millis())
     return made
 
 

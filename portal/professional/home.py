@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from directory.bals import BalType
+from directory.bals import BalType, note_sign_in
 from foundation import trail
 from mailserver.signin import second_factor
 from mailserver.store import acl
@@ -98,6 +98,7 @@ class HomePages:
             person_id = wanted.person.owner_id if wanted.person is not None else None
             turned = sessions.renew(uow, visit.session, owner_id=wanted.bal.owner_id, person_id=person_id)
             if turned is not None:
+                note_sign_in(uow, turned.owner_id, self._context.clock.millis())
                 trail.append(
                     uow,
                     "session.turned",

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from directory.bals import bal_of
+from directory.bals import bal_of, note_sign_in
 from foundation import trail
 from mailserver.envelope import Refused
 from mailserver.refusals import ACCOUNT_SUSPENDED, LOCKED_OUT, NO_BOX_OF_YOURS
@@ -137,6 +137,7 @@ class SigningIn:
             if awaited is not None:
                 half_open.end(uow, awaited)
             if strength is not Strength.PSC:  # the desk has written that row
+                note_sign_in(uow, bal.owner_id, self._context.clock.millis())
                 self._accepted(uow, f"bal:{bal.owner_id}", strength)
             return sessions.begin(
                 uow,

@@ -13,6 +13,7 @@ from foundation.passwords import hash_password
 from mailserver.signin.choosing import Choosing, Chosen
 from mailserver.signin.policy import Weakness
 from mailserver.store.quota import QuotaLimits
+from portal.operators.acts import change_bal, open_bal
 from vaguemestre import accounts
 from vaguemestre.cli.opened import Opened, run
 from vaguemestre.cli.output import Failed, Home, Json, read_password, show, show_one
@@ -74,7 +75,7 @@ def bal_add(
             )
         chosen = await _chosen(opened, password, str(parsed), name)
         return await opened.database.write(
-            lambda uow: accounts.open_bal(
+            lambda uow: open_bal(
                 uow,
                 opened.vault,
                 opened.clock,
@@ -139,7 +140,7 @@ def bal_close(address: AddressArgument, home: Home, as_json: Json = False) -> No
 
 def _change_bal(address: str, home: Home, state: BalState, *, as_json: bool) -> None:
     async def work(opened: Opened) -> Bal:
-        return await opened.database.write(lambda uow: accounts.change_bal(uow, opened.clock, address, state))
+        return await opened.database.write(lambda uow: change_bal(uow, opened.clock, address, state))
 
     show_one(_bal_row(run(home, work)), as_json=as_json)
 

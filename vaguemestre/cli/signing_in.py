@@ -15,6 +15,7 @@ from mailserver.signin import application, certificates, second_factor
 from mailserver.signin.application import Scope
 from mailserver.signin.second_factor import SecondFactors
 from portal import sessions
+from portal.operators.acts import unlock_bal
 from vaguemestre import credentials
 from vaguemestre.cli.opened import Opened, run
 from vaguemestre.cli.output import Failed, Home, Json, show, show_one
@@ -341,7 +342,7 @@ def bal_unlock(address: AddressArgument, home: Home, as_json: Json = False) -> N
     """Forgets the wrong passwords and codes counted against a mailbox, so that its bearer can try again."""
 
     async def work(opened: Opened) -> bool:
-        return await opened.database.write(lambda uow: credentials.unlock(uow, opened.clock, address))
+        return await opened.database.write(lambda uow: unlock_bal(uow, opened.clock, address))
 
     show_one({"address": address.lower(), "had_failures": run(home, work)}, as_json=as_json)
 
