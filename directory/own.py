@@ -8,6 +8,7 @@ from directory import publication
 from directory.annuaire.model import Mailbox
 from directory.annuaire.published import Standing, publish, published, set_standing
 from directory.bals import BalState, BalType
+from directory.listing import listing_of
 
 if TYPE_CHECKING:
     from directory.annuaire.view import View
@@ -16,15 +17,22 @@ if TYPE_CHECKING:
     from foundation.database import UnitOfWork
 
 
-def changed(uow: UnitOfWork, bal: Bal, now: int) -> None:
-    """Follows a change of a box: hides it here at once where it is to be hidden, and has the directory told.
-
-    To be called in the transaction of the change.
-    """
-    standing = standing_of(bal)
-    if standing is not Standing.SHOWN:
-        _stand(uow, bal, standing, now)
+def added(uow: UnitOfWork, bal: Bal) -> None:
+    """Has the directory told of a new box, in the transaction that made it."""
     publication.ask(uow, bal.owner_id)
+
+
+def changed(uow: UnitOfWork, bal: Bal, now: int) -> None:
+    """Has the directory told of a change of a box, in its transaction; what is to be hidden is hidden here at once."""
+    row, standing = publication.find(uow.connection, bal.owner_id), standing_of(bal)
+    # What the directory was never told of is not in it: a row here would take the address of the one to come.
+    is_known = row is None or row.published is not None or bool(row.unsure)
+    if standing is not Standing.SHOWN and (is_known or published(uow.connection, bal.address) is not None):
+        _stand(uow, bal, standing, now)
+    if row is None:
+        publication.ask_anew(uow, bal, listing_of(uow.connection, bal.owner_id))
+    else:
+        publication.ask(uow, bal.owner_id)
 
 
 # ref: F40

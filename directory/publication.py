@@ -86,7 +86,7 @@ _IDNAT_STRUCT = "urn:oid:1.2.250.1.71.4.2.2"
 _RPPS = "https://rpps.esante.gouv.fr"
 _FINESS = "http://finess.sante.gouv.fr"
 _SIRENE = "http://sirene.fr"
-_TEXTS = ("description", "service", "responsible")
+_TEXTS = ("description", "service", "responsible", "phone")
 
 
 class State(StrEnum):
@@ -118,6 +118,7 @@ class Entry:
     description: str | None = None
     service: str | None = None
     responsible: str | None = field(default=None, repr=False)
+    phone: str | None = field(default=None, repr=False)
 
     @property
     def place(self) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -210,6 +211,7 @@ def entry_of(bal: Bal, listing: Listing) -> Entry | None:
         listing.description,
         listing.service,
         listing.responsible,
+        listing.phone if bal.type is not BalType.PER else None,
     )
 
 
@@ -306,12 +308,16 @@ def ask(uow: UnitOfWork, owner_id: int) -> None:
     put(uow, asked)
 
 
-def ask_anew(uow: UnitOfWork, owner_id: int, entry: Entry | None) -> None:
-    """As `ask`, where it is not sure what the directory has: `entry` may be there, whole or in part."""
-    ask(uow, owner_id)
-    found = find(uow.connection, owner_id)
-    if entry is not None and found is not None and entry not in found.unsure:
-        put(uow, replace(found, unsure=(*found.unsure, entry)))
+def ask_anew(uow: UnitOfWork, bal: Bal, listing: Listing) -> None:
+    """As `ask`, where nobody knows what the directory has of the box: it may be there, whole or in part."""
+    ask(uow, bal.owner_id)
+    found = find(uow.connection, bal.owner_id)
+    try:
+        maybe = entry_of(replace(bal, state=BalState.ACTIVE), listing)
+    except Incomplete:
+        return
+    if maybe is not None and found is not None and maybe not in found.unsure:
+        put(uow, replace(found, unsure=(*found.unsure, maybe)))
 
 
 def note_published(uow: UnitOfWork, owner_id: int, entry: Entry, now: int) -> None:

@@ -460,7 +460,7 @@ def _make_bal(uow: UnitOfWork, vault: Vault, clock: Clock, bal: FictiveBal, pass
     if bal.is_in_extract and entry is not None:
         note_published(uow, made.owner_id, entry, clock.millis())
     else:
-        own.changed(uow, made, clock.millis())
+        own.added(uow, made)
     return made.owner_id
 
 

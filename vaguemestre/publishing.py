@@ -142,7 +142,7 @@ class Publisher:
     ) -> tuple[_Outcome, str | None]:
         """One request. What is taken away from where it is not is taken away."""
         query = urlencode(patch.query, quote_via=quote)
-        headers = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON, API_KEY: self._key()}
+        headers = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON, **self._key()}
         try:
             answer = await exchange(
                 Request(f"{self._url}/{patch.resource}?{query}", headers, patch=patch.body)
@@ -156,13 +156,14 @@ class Publisher:
         later = answer.status in _TEMPORARY or not 400 <= answer.status < 500
         return _Outcome.LATER if later else _Outcome.REFUSED, reason_of(answer)
 
-    def _key(self) -> str:
-        """The API key, read each time: it may be put there while the service runs."""
+    def _key(self) -> dict[str, str]:
+        """The header of the API key, read each time: the file may be put there while the service runs."""
         file = self._settings.path(self._settings.directory.publish_key_file)
         try:
-            return file.read_text(encoding="ascii").strip()
+            key = file.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):
-            return ""
+            return {}
+        return {API_KEY: key} if key.isprintable() and key else {}
 
     def _settle(self, uow: UnitOfWork, job: Job, seen: int, state: State, error: str | None) -> bool:
         """Writes how it ended; False where the box has changed since it was `seen`, and another job is to look."""

@@ -63,7 +63,7 @@ def make_first_box(
     create_folders(uow, made.owner_id, clock.millis())
     subject = f"bal:{made.owner_id}"
     trail.append(uow, "bal.opened", actor=subject, subject=subject, outcome="first sign-in", clock=clock)
-    own.changed(uow, made, clock.millis())
+    own.added(uow, made)
     return made
 
 

@@ -114,7 +114,7 @@ def open_bal(
         red_list=red_list,
         actor=actor,
     )
-    own.changed(uow, bal, clock.millis())
+    own.added(uow, bal)
     return bal
 
 
