@@ -15,7 +15,9 @@ class Field(StrEnum):
     """
 
     ADDRESS = "address"
-    """Of the mailbox; of a person, role or structure: of any of its mailboxes."""
+    """Of the mailbox. Of what bears it: of a person the boxes it has in no structure, of a role those of its person
+    in its structure, of a structure those that are nobody's own (ORG, APP). So for DOMAIN and TYPE.
+    """
     DOMAIN = "domain"
     TYPE = "type"
     """TRE_R257-TypeBAL: PER, ORG, APP, CAB."""

@@ -113,7 +113,7 @@ class MemoryView:
         return None
 
     def _person_meets(self, condition: Condition, person: Person) -> bool:
-        boxes = self.mailboxes_of_person(person.idnat)
+        boxes = [box for box in self.mailboxes_of_person(person.idnat) if box.structure_id is None]
         own: dict[Field, tuple[str | None, ...]] = {
             Field.CN: (
                 f"{person.first_name} {person.last_name}",
