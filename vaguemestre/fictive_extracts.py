@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from directory.extract_export import COLUMNS as MAILBOX_COLUMNS
 from directory.extracts import ExtractKind
 from foundation.files import PUBLIC, write_atomically
 from vaguemestre.fictive import PROFESSIONALS
@@ -14,39 +15,6 @@ if TYPE_CHECKING:
 
     from vaguemestre.fictive import FictiveBal, Professional
 
-MAILBOX_COLUMNS = (
-    "Type de BAL",
-    "Adresse BAL",
-    "Type Identifiant PP",
-    "Identifiant PP",
-    "Identification nationale PP",
-    "Type identifiant structure",
-    "Identification Structure",
-    "Service de rattachement",
-    "Civilité d'exercice",
-    "Nom d'exercice",
-    "Prénom d'exercice",
-    "Catégorie profession",
-    "Libellé de catégorie profession",
-    "Code Profession",
-    "Libellé Profession",
-    "Code savoir-faire",
-    "Libellé savoir-faire",
-    "Dématérialisation",
-    "Raison Sociale structure BAL",
-    "Enseigne commerciale structure BAL",
-    "L2COMPLEMENTLOCALISATION structure BAL",
-    "L3COMPLEMENTDISTRIBUTION structure BAL",
-    "L4NUMEROVOIE structure BAL",
-    "L4COMPLEMENTNUMEROVOIE structure BAL",
-    "NL4TYPEVOIE structure BAL",
-    "L4LIBELLEVOIE structure BAL",
-    "L5LIEUDITMENTION structure BAL",
-    "L6LIGNEACHEMINEMENT structure BAL",
-    "Code postal structure BAL",
-    "Département structure BAL",
-    "Pays structure BAL",
-)
 ACTIVITY_COLUMNS = (
     "Type d'identifiant PP",
     "Identifiant PP",
@@ -114,7 +82,7 @@ def write_extracts(folder: Path, bals: Iterable[FictiveBal]) -> list[Path]:
     mailboxes = folder / f"{ExtractKind.MAILBOXES}_FICTIF.txt"
     activities = folder / f"{ExtractKind.ACTIVITIES}_FICTIF.txt"
     published = [bal for bal in bals if bal.is_in_extract]
-    write_atomically(mailboxes, _text(MAILBOX_COLUMNS, map(_mailbox, published), ending="\n"), PUBLIC)
+    write_atomically(mailboxes, _text(tuple(MAILBOX_COLUMNS), map(_mailbox, published), ending="\n"), PUBLIC)
     # the PS files end each line with one more bar
     write_atomically(activities, _text(ACTIVITY_COLUMNS, map(_activity, PROFESSIONALS), ending="|\n"), PUBLIC)
     return [mailboxes, activities]

@@ -31,6 +31,7 @@ from mailserver.delivery.absence import AbsenceRefused
 from mailserver.signin.application import ApplicationRefused
 from mailserver.signin.certificates import CertificateRefused
 from mailserver.signin.policy import RefusedPasswordsUnreadable
+from portal.operators.accounts import OperatorRefused
 from vaguemestre.cli import (
     absence,
     audit,
@@ -39,9 +40,13 @@ from vaguemestre.cli import (
     check_peers,
     database,
     directory,
+    export,
+    life,
     operating,
+    operators,
     people,
     psc,
+    publish,
     queue,
     routes,
     setup,
@@ -85,9 +90,13 @@ psc.register(app)
 sharing.register(people.bal)
 signing_in.register(people.bal)
 absence.register(people.bal)
+life.register(people.bal)
+publish.register(directory.app)
+export.register(directory.app)
 setup.register(app, people.bal)
 app.add_typer(people.bal, name="bal")
 app.add_typer(people.patient, name="patient")
+app.add_typer(operators.app, name="operator")
 app.add_typer(database.app, name="database")
 app.add_typer(directory.app, name="directory")
 app.add_typer(trust.certs, name="certs")
@@ -110,6 +119,7 @@ _EXPECTED = (
     ListRefused,
     ListingRefused,
     NameMalformed,
+    OperatorRefused,
     PatientRefused,
     PkiUnusable,
     RefusedPasswordsUnreadable,

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 Home = Annotated[Path, typer.Option("--home", help="Folder of the operator or sandbox.", show_default=False)]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

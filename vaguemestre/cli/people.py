@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from directory.bals import Bal, BalState, BalType, find_bal, list_bals
+from directory.listing import Listing
 from directory.patients import Patient, PatientState, find_patient, list_patients
-from foundation.identifiers import OID_NIR, OID_TEST, Address, Ins, is_idnat, patient_address_ins
+from directory.publication import Incomplete, entry_of
+from foundation.identifiers import OID_NIR, OID_TEST, Ins, patient_address_ins
 from foundation.passwords import hash_password
 from mailserver.signin.choosing import Choosing, Chosen
 from mailserver.signin.policy import Weakness
 from mailserver.store.quota import QuotaLimits
-from portal.operators.acts import change_bal, open_bal
+from portal.operators.acts import change_bal, hosted_address, open_bal
 from vaguemestre import accounts
+from vaguemestre.cli.life import (
+    Description,
+    Largest,
+    PatientMayAnswer,
+    Phone,
+    Rank,
+    Responsible,
+    Service,
+    Structure,
+    Xdm,
+    bal_row,
+    life_details,
+    listing_from,
+)
 from vaguemestre.cli.opened import Opened, run
-from vaguemestre.cli.output import Failed, Home, Json, read_password, show, show_one
+from vaguemestre.cli.output import Failed, Home, Json, PasswordStdin, read_password, show, show_one
 from vaguemestre.cli.sharing import details
 
 bal = typer.Typer(no_args_is_help=True, help="Mailboxes of professionals, services and software.")
@@ -26,22 +43,11 @@ AddressArgument = Annotated[str, typer.Argument(help="Address of the mailbox.", 
 InsArgument = Annotated[
     str, typer.Argument(help="INS (15 characters) or patient address.", show_default=False)
 ]
-PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-]
+
+Reason = Annotated[str, typer.Option(help="Why, for the operators to read; nothing about patients.")]
 
 _BAL_COLUMNS = ("address", "type", "name", "idnat", "state")
 _PATIENT_COLUMNS = ("ins", "name", "birth_date", "sex", "state")
-
-
-def _bal_row(found: Bal) -> dict[str, Any]:
-    return {
-        "address": found.address,
-        "type": found.type.value,
-        "name": found.name,
-        "idnat": found.idnat,
-        "state": found.state.value,
-    }
 
 
 @bal.command(
@@ -57,23 +63,39 @@ def bal_add(
         str | None,
         typer.Option(help="National identifier of the bearer: 8 and RPPS, 1 and FINESS, 3 and SIRET."),
     ] = None,
+    structure: Structure = None,
+    service: Service = None,
+    description: Description = None,
+    responsible: Responsible = None,
+    phone: Phone = None,
+    rank: Rank = None,
+    xdm: Xdm = None,
+    largest: Largest = None,
+    patient_may_answer: PatientMayAnswer = None,
+    red_list: Annotated[
+        bool, typer.Option("--red-list", help="Keep it out of the directory (liste rouge).")
+    ] = False,
     password_stdin: PasswordStdin = False,
     as_json: Json = False,
 ) -> None:
-    """Opens a mailbox; it can sign in at once, also while the service runs."""
+    """Opens a mailbox and publishes it; it can sign in at once, also while the service runs."""
     password = read_password(password_stdin)
+    listing = listing_from(
+        Listing(),
+        structure=structure,
+        service=service,
+        description=description,
+        responsible=responsible,
+        phone=phone,
+        rank=rank,
+        xdm=xdm,
+        largest=largest,
+        patient_may_answer=patient_may_answer,
+    )
 
     async def work(opened: Opened) -> Bal:
-        parsed = Address.parse(address)
-        if parsed is None or parsed.domain not in opened.settings.domains:
-            raise Failed(
-                f"{address} is not an address of a domain hosted here ({', '.join(opened.settings.domains)})"
-            )
-        if idnat is not None and not is_idnat(idnat):
-            raise Failed(
-                f"{idnat} is no national identifier: 8 and an RPPS, 1 and a FINESS, 3 and a SIRET number"
-            )
-        chosen = await _chosen(opened, password, str(parsed), name)
+        wanted = hosted_address(address, opened.settings.domains)
+        chosen = await _chosen(opened, password, wanted, name)
         return await opened.database.write(
             lambda uow: open_bal(
                 uow,
@@ -84,10 +106,17 @@ def bal_add(
                 name=name,
                 idnat=idnat,
                 password=chosen,
+                listing=listing,
+                red_list=red_list,
             )
         )
 
-    show_one(_bal_row(run(home, work)), as_json=as_json)
+    made = run(home, work)
+    show_one(bal_row(made), as_json=as_json)
+    try:
+        entry_of(made, listing)
+    except Incomplete as lack:
+        print(f"vaguemestre: not published yet: {lack}", file=sys.stderr)
 
 
 @bal.command("list", epilog="Example: vaguemestre bal list --home sandbox --json")
@@ -97,7 +126,7 @@ def bal_list(home: Home, as_json: Json = False) -> None:
     async def work(opened: Opened) -> list[Bal]:
         return await opened.database.read(lambda connection: list_bals(connection, limit=1_000_000))
 
-    show([_bal_row(found) for found in run(home, work)], _BAL_COLUMNS, as_json=as_json)
+    show([bal_row(found) for found in run(home, work)], _BAL_COLUMNS, as_json=as_json)
 
 
 @bal.command(
@@ -111,8 +140,14 @@ def bal_show(address: AddressArgument, home: Home, as_json: Json = False) -> Non
         if found is None:
             raise Failed(f"there is no mailbox {address}")
         limits = QuotaLimits.of(opened.settings.quota)
-        more = await opened.database.read(lambda connection: details(connection, found.owner_id, limits))
-        return _bal_row(found) | more
+        rules = opened.settings.lifecycle
+        return await opened.database.read(
+            lambda connection: (
+                bal_row(found)
+                | life_details(connection, found, rules)
+                | details(connection, found.owner_id, limits)
+            )
+        )
 
     row = run(home, work)
     if not as_json:
@@ -121,28 +156,30 @@ def bal_show(address: AddressArgument, home: Home, as_json: Json = False) -> Non
 
 
 @bal.command("suspend", epilog="Example: vaguemestre bal suspend a.b@liberal-demo.mssante.fr --home sandbox")
-def bal_suspend(address: AddressArgument, home: Home, as_json: Json = False) -> None:
-    """Stops sign-in and delivery until `resume`."""
-    _change_bal(address, home, BalState.SUSPENDED, as_json=as_json)
+def bal_suspend(address: AddressArgument, home: Home, reason: Reason = "", as_json: Json = False) -> None:
+    """Stops sign-in and delivery and takes the mailbox out of the directory, until `resume`."""
+    _change_bal(address, home, BalState.SUSPENDED, reason, as_json=as_json)
 
 
 @bal.command("resume", epilog="Example: vaguemestre bal resume a.b@liberal-demo.mssante.fr --home sandbox")
 def bal_resume(address: AddressArgument, home: Home, as_json: Json = False) -> None:
     """Ends a suspension."""
-    _change_bal(address, home, BalState.ACTIVE, as_json=as_json)
+    _change_bal(address, home, BalState.ACTIVE, "", as_json=as_json)
 
 
 @bal.command("close", epilog="Example: vaguemestre bal close a.b@liberal-demo.mssante.fr --home sandbox")
-def bal_close(address: AddressArgument, home: Home, as_json: Json = False) -> None:
+def bal_close(address: AddressArgument, home: Home, reason: Reason = "", as_json: Json = False) -> None:
     """Closes a mailbox for good; its address is never given again."""
-    _change_bal(address, home, BalState.CLOSED, as_json=as_json)
+    _change_bal(address, home, BalState.CLOSED, reason, as_json=as_json)
 
 
-def _change_bal(address: str, home: Home, state: BalState, *, as_json: bool) -> None:
+def _change_bal(address: str, home: Home, state: BalState, reason: str, *, as_json: bool) -> None:
     async def work(opened: Opened) -> Bal:
-        return await opened.database.write(lambda uow: change_bal(uow, opened.clock, address, state))
+        return await opened.database.write(
+            lambda uow: change_bal(uow, opened.clock, address, state, reason=reason)
+        )
 
-    show_one(_bal_row(run(home, work)), as_json=as_json)
+    show_one(bal_row(run(home, work)), as_json=as_json)
 
 
 @bal.command(

@@ -1,0 +1,63 @@
+"""`vaguemestre directory export`: the directory as a file that other programs load."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from directory.annuaire.annuaire import Annuaire
+from directory.extract_export import extract_lines, of_domains
+from foundation.files import PUBLIC, write_atomically
+from vaguemestre.cli.opened import Opened, run
+from vaguemestre.cli.output import Failed, Home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to `vaguemestre directory`."""
+    app.command(
+        "export",
+        epilog="Example: vaguemestre directory export --extract --home sandbox --out Extraction_Correspondance_MSSante.txt",
+    )(export)
+
+
+def export(
+    home: Home,
+    extract: Annotated[
+        bool, typer.Option("--extract", help="As Extraction_Correspondance_MSSante, for `directory import`.")
+    ] = False,
+    own: Annotated[
+        bool, typer.Option("--own", help="Only the mailboxes of the domains hosted here.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="File to write; standard output without it.")] = None,
+) -> None:
+    """Writes the directory as it is now; nothing of the red list is in it."""
+    if not extract:
+        raise typer.BadParameter("give --extract")
+
+    async def work(opened: Opened) -> None:
+        annuaire = await Annuaire.open(opened.settings.home / "directory", opened.database, opened.clock)
+        try:
+            condition = of_domains(opened.settings.domains) if own else None
+            await asyncio.to_thread(_write, extract_lines(annuaire.view(), condition), out)
+        finally:
+            await annuaire.close()
+
+    run(home, work)
+
+
+def _write(lines: Iterator[str], out: Path | None) -> None:
+    if out is not None:
+        try:
+            write_atomically(out, "".join(lines).encode(), PUBLIC)
+        except OSError as error:
+            raise Failed(f"{out} cannot be written ({error.strerror})") from error
+        return
+    for line in lines:
+        sys.stdout.write(line)
