@@ -36,6 +36,7 @@ _LOOKED_AT = 300
 _OF_OWNER = favourite_correspondent.c.owner_id == bindparam("owner")
 _FAVOURITES = select(favourite_correspondent.c.address).where(_OF_OWNER)
 _COUNT = select(func.count()).select_from(favourite_correspondent).where(_OF_OWNER)
+_FIND = _FAVOURITES.where(favourite_correspondent.c.address == bindparam("named"))
 _ADD = insert(favourite_correspondent)
 _REMOVE = delete(favourite_correspondent).where(
     _OF_OWNER, favourite_correspondent.c.address == bindparam("named")
@@ -71,8 +72,11 @@ class Correspondent:
     is_favourite: bool
 
 
-def correspondents(connection: Connection, owner_id: int) -> list[Correspondent]:
-    """The correspondents a box keeps, by address, then the recent others, the last first."""
+def correspondents(connection: Connection, owner_id: int, *, apart_from: str) -> list[Correspondent]:
+    """The correspondents a box keeps, by address, then the recent others, the last first.
+
+    Nobody of the domain `apart_from` is among the others: the address of a patient is their INS.
+    """
     kept = {row.address for row in run(connection, _FAVOURITES, {"owner": owner_id})}
     recent = recent_addresses(connection, owner_id)
     favourites = [
@@ -81,7 +85,7 @@ def correspondents(connection: Connection, owner_id: int) -> list[Correspondent]
     others = [
         Correspondent(address, at, is_favourite=False)
         for address, at in recent.items()
-        if address not in kept
+        if address not in kept and not _is_apart(address, apart_from)
     ]
     return favourites + others[:MOST_RECENT]
 
@@ -98,6 +102,11 @@ def recent_addresses(connection: Connection, owner_id: int) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda each: -each[1]))
 
 
+def is_kept(connection: Connection, owner_id: int, address: str) -> bool:
+    """Whether a box keeps a correspondent."""
+    return run(connection, _FIND, {"owner": owner_id, "named": address}).first() is not None
+
+
 def keep(uow: UnitOfWork, owner_id: int, address: str, now: int) -> None:
     """Keeps a correspondent; one that is kept already stays. Raises TooManyFavourites."""
     address = address.lower()
@@ -110,6 +119,11 @@ def keep(uow: UnitOfWork, owner_id: int, address: str, now: int) -> None:
 def drop(uow: UnitOfWork, owner_id: int, address: str) -> bool:
     """Keeps a correspondent no longer; False where it was not kept."""
     return uow.run(_REMOVE, {"owner": owner_id, "named": address.lower()}).rowcount > 0
+
+
+def _is_apart(address: str, domain: str) -> bool:
+    local, _, its_domain = address.rpartition("@")
+    return its_domain == domain.lower() or local == "mailer-daemon"
 
 
 # One character class with one repetition each: nothing here can backtrack.

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from portal.annuaire import AnnuairePages
 from portal.attachments import AttachmentPages
 from portal.checking import CHECK, CheckPages
 from portal.context import PATIENT_HOME, PortalContext
@@ -77,6 +78,7 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
             *DocumentPages(context, pages).routes(),
             *PatientSessionPages(context, pages).routes(),
             *professional_routes(context, pages, professionals),
+            *(AnnuairePages(context, pages, context.annuaire).routes() if context.annuaire else ()),
             *SheetPages(context.settings, Frame(context, pages)).routes(),
             *TrackingPages(context, pages).routes(),
             *checking.routes(),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mailserver.reading_receipt import ReceiptDesk
     from mailserver.signin.desk import SignIn
     from mailserver.signin.second_factor import SecondFactors
+    from portal.annuaire import HasView
     from portal.sessions import Session
 
 PATIENT_HOME = "/patient/conversations"
@@ -37,7 +38,7 @@ PROFESSIONAL_HOME = "/pro/"
 class PortalContext:
     """The parts of the house behind the pages.
 
-    `psc` is the house as a relying party of Pro Santé Connect, where it is one.
+    `annuaire` is the directory that is searched, `psc` is the house as a relying party of Pro Santé Connect, where it is one.
     `/health` tells of the `trust` space and `/metrics` shows the `metrics` where there are any.
     """
 
@@ -52,6 +53,7 @@ class PortalContext:
     bridge: Bridge
     sign_in: SignIn
     factors: SecondFactors
+    annuaire: HasView | None = None
     psc: RelyingParty | None = None
     trust: TrustSpace | None = None
     metrics: Metrics | None = None
