@@ -132,7 +132,11 @@ class CreatesOwner(Protocol):
 
 
 class BalRefused(Exception):
-    """A box cannot be made or changed; the text is one sentence for the operator."""
+    """A box cannot be made or changed; the text is one sentence for the operator, `french` the one of the pages."""
+
+    def __init__(self, sentence: str, french: str = "Cette action n’est pas possible.") -> None:
+        super().__init__(sentence)
+        self.french = french
 
 
 class BalChanged(BalRefused):
@@ -185,7 +189,7 @@ def add_bal(
     """
     parsed = Address.parse(address)
     if parsed is None:
-        raise BalRefused(f"{address} is not a mail address.")
+        raise BalRefused(f"{address} is not a mail address.", "Ce n’est pas une adresse de messagerie.")
     canonical = str(parsed)
     if type not in set(BalType):
         raise BalRefused(f"{type} is not a type of mailbox: PER, ORG, APP or CAB.")
@@ -193,7 +197,10 @@ def add_bal(
     existing = find_bal(uow.connection, canonical)
     if existing is not None:
         state = "existed and was closed" if existing.state is BalState.CLOSED else "exists already"
-        raise BalRefused(f"The mailbox {canonical} {state}.")
+        raise BalRefused(
+            f"The mailbox {canonical} {state}.",
+            "Cette adresse est, ou a été, celle d’une boîte : elle n’est pas donnée deux fois.",
+        )
     made = Bal(
         owner_id=vault.create_owner(uow),
         address=canonical,
@@ -267,9 +274,15 @@ def set_state(
     """
     current = _existing(uow, address, version)
     if current.state is BalState.CLOSED and state is not BalState.CLOSED:
-        raise BalRefused(f"The mailbox {current.address} is closed: it does not open again.")
+        raise BalRefused(
+            f"The mailbox {current.address} is closed: it does not open again.",
+            "Cette boîte est fermée : elle ne s’ouvre plus.",
+        )
     if len(reason) > LONGEST_REASON:
-        raise BalRefused(f"A reason has at most {LONGEST_REASON} characters.")
+        raise BalRefused(
+            f"A reason has at most {LONGEST_REASON} characters.",
+            f"Un motif a au plus {LONGEST_REASON} caractères.",
+        )
     if state is current.state:
         return current
     return _change(
@@ -313,13 +326,26 @@ def keep(uow: UnitOfWork, address: str, now: int) -> Bal:
     """Opposes the suspension of a box for inactivity: a year begins anew. Raises BalRefused."""
     current = _existing(uow, address)
     if current.state is not BalState.ACTIVE:
-        raise BalRefused(f"The mailbox {current.address} is {current.state.value}.")
+        raise BalRefused(
+            f"The mailbox {current.address} is {current.state.value}.", "Cette boîte n’est pas en service."
+        )
     return _change(uow, current, kept_at=now, warned_at=None)
 
 
 def note_warning(uow: UnitOfWork, current: Bal, now: int) -> None:
     """Remembers that the bearer is told of a suspension for inactivity."""
     _change(uow, current, warned_at=now)
+
+
+def search_bals(
+    connection: Connection, words: str, *, state: BalState | None = None, after: str = "", limit: int = 50
+) -> list[Bal]:
+    """The boxes whose address, name or bearer's identifier holds `words`, by address, those behind `after`."""
+    held = [column.contains(words, autoescape=True) for column in (bal.c.address, bal.c.name, bal.c.idnat)]
+    wanted = select(*_COLUMNS).where(or_(*held), bal.c.address > after.lower())
+    if state is not None:
+        wanted = wanted.where(bal.c.state == state.value)
+    return [_bal(row) for row in connection.execute(wanted.order_by(bal.c.address).limit(limit))]
 
 
 def in_chunks(values: Iterable[str]) -> Iterator[list[str]]:
@@ -334,13 +360,18 @@ def _existing(uow: UnitOfWork, address: str, version: int | None = None) -> Bal:
     if found is None:
         raise BalRefused(f"There is no mailbox {address}.")
     if version is not None and version != found.version:
-        raise BalChanged(f"The mailbox {found.address} was changed by somebody else meanwhile.")
+        raise BalChanged(
+            f"The mailbox {found.address} was changed by somebody else meanwhile.",
+            "Quelqu’un d’autre a changé cette boîte entre-temps : voici ce qu’elle est maintenant.",
+        )
     return found
 
 
 def _named(name: str) -> str:
     if not name.strip() or len(name) > 255:
-        raise BalRefused("The name of a mailbox has 1 to 255 characters.")
+        raise BalRefused(
+            "The name of a mailbox has 1 to 255 characters.", "Donnez un nom, de 255 caractères au plus."
+        )
     return name.strip()
 
 

@@ -49,6 +49,12 @@ _LARGEST_RANK = 1000
 _SMALLEST_BYTES = 64 * 1024
 _LARGEST_BYTES = 200 * 1024 * 1024
 _PHONE = frozenset("0123456789 +().-")
+_FRENCH = {
+    "service": "service",
+    "description": "description",
+    "responsible": "responsable",
+    "phone": "téléphone",
+}
 _WIDTHS = {"service": 255, "description": 255, "responsible": 255, "phone": 40}
 _NOT_SAID = {
     BalType.PER: ("service", "description", "responsible"),
@@ -98,19 +104,34 @@ def put_listing(uow: UnitOfWork, bal: Bal, listing: Listing) -> Listing:
     structure = (listing.structure or "").strip() or None
     if structure is not None and not is_idnat(structure):
         raise BalRefused(
-            f"{structure} is no identifier of a structure: 1 and a FINESS, 3 and a SIRET number."
+            f"{structure} is no identifier of a structure: 1 and a FINESS, 3 and a SIRET number.",
+            "L’identifiant de structure est 1 et un numéro FINESS, ou 3 et un numéro SIRET.",
         )
     if structure is not None and bal.type is not BalType.PER:
-        raise BalRefused(f"The structure of a mailbox {bal.type.value} is its own identifier (idnat).")
+        raise BalRefused(
+            f"The structure of a mailbox {bal.type.value} is its own identifier (idnat).",
+            "La structure d’une telle boîte est son propre identifiant.",
+        )
     for name in _NOT_SAID[bal.type]:
         if texts[name]:
-            raise BalRefused(f"A mailbox {bal.type.value} has no {name}.")
+            raise BalRefused(
+                f"A mailbox {bal.type.value} has no {name}.",
+                f"Une boîte {bal.type.value} n’a pas de champ « {_FRENCH[name]} ».",
+            )
     if texts["phone"] and not set(texts["phone"]) <= _PHONE:
-        raise BalRefused("A telephone number has digits, spaces, + . - and parentheses.")
+        raise BalRefused(
+            "A telephone number has digits, spaces, + . - and parentheses.",
+            "Un numéro de téléphone est fait de chiffres, d’espaces et de + . - ( ).",
+        )
     if listing.rank is not None and not 1 <= listing.rank <= _LARGEST_RANK:
-        raise BalRefused(f"A rank is a number from 1 to {_LARGEST_RANK}.")
+        raise BalRefused(
+            f"A rank is a number from 1 to {_LARGEST_RANK}.", f"Un rang va de 1 à {_LARGEST_RANK}."
+        )
     if listing.largest_bytes is not None and not _SMALLEST_BYTES <= listing.largest_bytes <= _LARGEST_BYTES:
-        raise BalRefused(f"The greatest message has {_SMALLEST_BYTES} to {_LARGEST_BYTES} bytes.")
+        raise BalRefused(
+            f"The greatest message has {_SMALLEST_BYTES} to {_LARGEST_BYTES} bytes.",
+            f"Le plus grand message a de {_SMALLEST_BYTES} à {_LARGEST_BYTES} octets.",
+        )
     put = Listing(
         structure=structure,
         rank=listing.rank,
@@ -130,6 +151,7 @@ def _text(name: str, value: str | None) -> str | None:
     text = " ".join((value or "").split())
     if len(text) > _WIDTHS[name] or not text.isprintable() or "|" in text:
         raise BalRefused(
-            f"The {name} of a mailbox has at most {_WIDTHS[name]} characters, all printable, and no |."
+            f"The {name} of a mailbox has at most {_WIDTHS[name]} characters, all printable, and no |.",
+            f"Le champ « {_FRENCH[name]} » a au plus {_WIDTHS[name]} caractères imprimables, sans « | ».",
         )
     return text or None

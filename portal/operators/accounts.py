@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, String, Table, bindparam,
 
 from foundation import trail
 from foundation.database import metadata
+from foundation.identifiers import Ins
 from foundation.prepared import run
 from mailserver.signin import second_factor
 from portal.sessions import end_all
@@ -75,7 +76,7 @@ class OperatorAccount:
 
 def is_username(text: str) -> bool:
     """Whether a text can be the name of an operator: neither an address nor an INS is."""
-    return _USERNAME.fullmatch(text) is not None
+    return _USERNAME.fullmatch(text) is not None and Ins.parse(text) is None
 
 
 def add_operator(
@@ -85,7 +86,7 @@ def add_operator(
     name = username.lower()
     if not is_username(name):
         raise OperatorRefused(
-            "The name of an operator has 2 to 64 small letters, digits, dots and dashes, a letter first."
+            "The name of an operator has 2 to 64 small letters, digits, dots and dashes, a letter first, and is no INS."
         )
     if find_operator(uow.connection, name) is not None:
         raise OperatorRefused(f"The name {name} is or was an operator's.")

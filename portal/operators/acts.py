@@ -44,7 +44,11 @@ def hosted_address(address: str, domains: Collection[str]) -> str:
     """The address of a box as it is written, in a domain hosted here. Raises BalRefused."""
     parsed = Address.parse(address)
     if parsed is None or parsed.domain not in domains:
-        raise BalRefused(f"{address} is not an address of a domain hosted here ({', '.join(domains)}).")
+        hosted = ", ".join(domains)
+        raise BalRefused(
+            f"{address} is not an address of a domain hosted here ({hosted}).",
+            f"Donnez une adresse d’un domaine servi ici : {hosted}.",
+        )
     return str(parsed)
 
 
@@ -63,10 +67,7 @@ def make_bal(
     actor: str = OPERATOR,
 ) -> Bal:
     """A new box with its folders, of which the directory is not told. Raises BalRefused."""
-    if idnat is not None and not is_idnat(idnat):
-        raise BalRefused(
-            f"{idnat} is no national identifier: 8 and an RPPS, 1 and a FINESS, 3 and a SIRET number."
-        )
+    _check_idnat(idnat)
     bal = add_bal(
         uow,
         vault,
@@ -152,13 +153,13 @@ def edit_bal(
     """Changes what is said of a box. Raises BalRefused, BalChanged."""
     current = box_of(uow, address)
     if current.state is BalState.CLOSED:
-        raise BalRefused(f"The mailbox {current.address} is closed.")
-    if idnat is not None and not is_idnat(idnat):
-        raise BalRefused(
-            f"{idnat} is no national identifier: 8 and an RPPS, 1 and a FINESS, 3 and a SIRET number."
-        )
+        raise BalRefused(f"The mailbox {current.address} is closed.", "Cette boîte est fermée.")
+    _check_idnat(idnat)
     if current.idnat is not None and idnat != current.idnat:
-        raise BalRefused(f"The mailbox {current.address} stays its bearer's: its identifier does not change.")
+        raise BalRefused(
+            f"The mailbox {current.address} stays its bearer's: its identifier does not change.",
+            "Une boîte reste celle de son porteur : son identifiant ne change pas.",
+        )
     bal = set_name(uow, address, name, idnat, version=version)
     put_listing(uow, bal, listing)
     _trace(uow, clock, "bal.edited", bal, "changed", actor)
@@ -206,6 +207,14 @@ def box_of(uow: UnitOfWork, address: str) -> Bal:
     if found is None:
         raise BalRefused(f"There is no mailbox {address}.")
     return found
+
+
+def _check_idnat(idnat: str | None) -> None:
+    if idnat is not None and not is_idnat(idnat):
+        raise BalRefused(
+            f"{idnat} is no national identifier: 8 and an RPPS, 1 and a FINESS, 3 and a SIRET number.",
+            "L’identifiant national est 8 et un numéro RPPS, 1 et un FINESS, ou 3 et un SIRET.",
+        )
 
 
 def _trace(uow: UnitOfWork, clock: Clock, action: str, bal: Bal, outcome: str, actor: str) -> None:
