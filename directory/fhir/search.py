@@ -335,18 +335,19 @@ _ROLE_CODES = {
 
 def _role_code(_: View, value: Token) -> tuple[Condition, Test | None]:
     """A function has an index; the other codes of a role are few and common, and are read off the rows."""
-    if value.system == systems.FUNCTION:
-        return (Equal(Field.FUNCTION_CODE, value.code) if value.code else Present(Field.FUNCTION_CODE)), None
-    if value.system is None:
-        attributes = ["function_code", *_ROLE_CODES.values()]
-        return Everything(), lambda row: any(getattr(row, each) == value.code for each in attributes)
-    attribute = _ROLE_CODES.get(value.system)
-    if attribute is None:
+    attributes = [name for system, name in _ROLE_CODES.items() if value.system in (None, system)]
+    if not attributes:
         return Nothing(), None
-    return (
-        Everything(),
-        lambda row: getattr(row, attribute) == value.code if value.code else bool(getattr(row, attribute)),
-    )
+    code = value.code
+    condition: Condition = Everything()
+    if value.system == systems.FUNCTION:
+        condition = Equal(Field.FUNCTION_CODE, code) if code else Present(Field.FUNCTION_CODE)
+
+    def has(row: Any) -> bool:
+        codes = [getattr(row, each) for each in attributes]
+        return code in codes if code else any(codes)
+
+    return condition, has
 
 
 _TOKENS: dict[tuple[ResourceType, str], Reading] = {
