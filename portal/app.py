@@ -42,6 +42,7 @@ __all__ = ["PortalContext", "application"]
 
 _STATIC = Path(__file__).parent / "static"
 _FORM_BYTES = 64 * 1024
+_FHIR_BYTES = 256 * 1024  # more than any FHIR request may have, so that it is refused as FHIR refuses
 _ENVELOPE_BYTES = 512 * 1024  # the text and the borders of a form, beside its files
 
 
@@ -64,6 +65,8 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
         return response
 
     def limit(path: str) -> int:
+        if path.startswith("/fhir/"):
+            return _FHIR_BYTES
         answers = path.startswith("/patient/conversations/") and path.endswith("/messages")
         with_files = answers or path == CHECK
         return context.settings.limits.message_bytes + _ENVELOPE_BYTES if with_files else _FORM_BYTES

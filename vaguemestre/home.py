@@ -43,7 +43,11 @@ def write_settings_file(file: Path, values: Mapping[str, Any]) -> None:
 
 
 def _toml(value: Any) -> str:
-    # JSON's strings, numbers, booleans and arrays of them are TOML's too.
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_toml(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(inner) for inner in value) + "]"
+    # JSON's strings, numbers and booleans are TOML's too.
     return json.dumps(value, ensure_ascii=False)
 
 
