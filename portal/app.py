@@ -21,6 +21,8 @@ from portal.documents import DocumentPages
 from portal.guard import Guard
 from portal.health import HealthPages
 from portal.live import Live
+from portal.operators.boxes import BoxPages
+from portal.operators.signing_in import OperatorSigningIn
 from portal.pages import Pages
 from portal.professional.frame import Frame
 from portal.professional.routes import professional_routes
@@ -55,6 +57,7 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
     pages = Pages(context)
     live = Live(context)
     professionals = SigningIn(context, pages)
+    operators = OperatorSigningIn(context, pages)
     checking = CheckPages(context, pages)
 
     async def refuse(request: Request, error: Exception) -> Response:
@@ -73,13 +76,15 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
 
     app = Starlette(
         routes=[
-            *SignInPages(context, pages, professionals).routes(),
+            *SignInPages(context, pages, professionals, operators).routes(),
             Route("/patient", _home, methods=["GET"]),
             Route("/patient/", _home, methods=["GET"]),
             *ConversationPages(context, pages, live).routes(),
             *AttachmentPages(context, pages).routes(),
             *DocumentPages(context, pages).routes(),
             *PatientSessionPages(context, pages).routes(),
+            *operators.routes(),
+            *BoxPages(context, pages).routes(),
             *professional_routes(context, pages, professionals),
             *(AnnuairePages(context, pages, context.annuaire).routes() if context.annuaire else ()),
             *SheetPages(context.settings, Frame(context, pages)).routes(),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from directory.patients import patient_of
 from portal import sessions
+from portal.operators import visit as operators
 from portal.professional import visit as professional
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from portal.annuaire import HasView
     from portal.sessions import Session
 
+OPERATOR_HOME = operators.HOME
 PATIENT_HOME = "/patient/conversations"
 PROFESSIONAL_HOME = "/pro/"
 
@@ -80,7 +82,14 @@ class PortalContext:
         """The first page of who holds a session's token; None when nobody does."""
         if self.visit(token) is not None:
             return PATIENT_HOME
-        return PROFESSIONAL_HOME if self.professional(token) is not None else None
+        if self.professional(token) is not None:
+            return PROFESSIONAL_HOME
+        return OPERATOR_HOME if self.operator(token) is not None else None
+
+    def operator(self, token: str | None) -> operators.OperatorVisit | None:
+        """The operator who holds a session's token."""
+        now = self.clock.millis()
+        return self.database.read_now(lambda connection: operators.find(connection, token, now))
 
 
 @dataclass(frozen=True, slots=True)

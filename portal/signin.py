@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mailserver.signin.brake import Attempt
     from portal.context import PortalContext, Visit
     from portal.devices import Device
+    from portal.operators.signing_in import OperatorSigningIn
     from portal.pages import Pages
     from portal.professional.signing_in import SigningIn
     from portal.sessions import Session
@@ -53,10 +54,13 @@ class _Refused:
 class SignInPages:
     """`/` and `/session`."""
 
-    def __init__(self, context: PortalContext, pages: Pages, professionals: SigningIn) -> None:
+    def __init__(
+        self, context: PortalContext, pages: Pages, professionals: SigningIn, operators: OperatorSigningIn
+    ) -> None:
         self._context = context
         self._pages = pages
         self._professionals = professionals
+        self._operators = operators
 
     def routes(self) -> list[Route]:
         """The routes of the door."""
@@ -80,6 +84,8 @@ class SignInPages:
         username = form.get("username").strip()[:_LONGEST_USERNAME]
         if self._professionals.takes(username):
             return await self._professionals.begin(request, username, form.get("password"))
+        if self._operators.takes(username):
+            return await self._operators.begin(request, username, form.get("password"))
         opened = await self._open(username, form.get("password"), device_of(request))
         if isinstance(opened, _Refused):
             return self._pages.sign_in(

@@ -18,7 +18,7 @@ from foundation.clock import from_millis, to_paris
 from foundation.log import get_logger
 from foundation.mime.folding import fold
 from mailserver.delivery.house import deliver_once
-from mailserver.store.acl import delegation
+from mailserver.signin.last import used_at
 from portal.operators.acts import change_bal
 
 if TYPE_CHECKING:
@@ -40,31 +40,6 @@ _EVERY_SECONDS: Final = 3600.0
 _PAGE: Final = 1000
 _SYSTEM: Final = "system"
 _log = get_logger(__name__)
-
-_MEMBER = bal.alias("member")
-_BY_DELEGATES = (
-    select(delegation.c.owner_id, func.max(_MEMBER.c.last_sign_in_at))
-    .join(_MEMBER, _MEMBER.c.owner_id == delegation.c.member_id)
-    .where(_MEMBER.c.state == BalState.ACTIVE.value)
-    .group_by(delegation.c.owner_id)
-)
-
-
-def used_at(connection: Connection, owner_id: int | None = None) -> dict[int, int]:
-    """When each box, or one, was last signed in to (epoch ms).
-
-    A structure's box is used by whom it is open to, who sign in to their own.
-    """
-    own = select(bal.c.owner_id, bal.c.last_sign_in_at).where(bal.c.last_sign_in_at.is_not(None))
-    delegates = _BY_DELEGATES
-    if owner_id is not None:
-        own = own.where(bal.c.owner_id == owner_id)
-        delegates = delegates.where(delegation.c.owner_id == owner_id)
-    found: dict[int, int] = {row.owner_id: row.last_sign_in_at for row in connection.execute(own)}
-    for owner, at in connection.execute(delegates):
-        if at is not None:
-            found[owner] = max(found.get(owner, 0), at)
-    return found
 
 
 class LifeCycle:
@@ -115,7 +90,7 @@ class LifeCycle:
     def _step(self, uow: UnitOfWork, owner_id: int) -> int:
         """Takes the step of one box, if it is still due."""
         box, now = bal_of(uow.connection, owner_id), self._clock.millis()
-        used = used_at(uow.connection, owner_id).get(owner_id)
+        used = used_at(uow.connection, [owner_id]).get(owner_id)
         step = next_step(box, used, self._rules) if box is not None else None
         if box is None or step is None or step.at > now:
             return 0

@@ -73,7 +73,7 @@ class FactorPages:
             "enrolled_at": enrolled_at,
             "codes_left": left,
             "codes": codes,
-            "secret": _groups(second_factor.base32(secret)) if secret is not None else None,
+            "secret": groups(second_factor.base32(secret)) if secret is not None else None,
             "uri": second_factor.uri(secret, visit.bal.address, ISSUER) if secret is not None else None,
             "closes_mail": self._context.settings.accounts.mail_password == _CLOSED_BY_FACTOR,
         }
@@ -91,7 +91,7 @@ class FactorPages:
         if secret is None:
             raise not_found()
         uri = second_factor.uri(secret, visit.bal.address, ISSUER)
-        return Response(await asyncio.to_thread(_drawn, uri), media_type="image/svg+xml")
+        return Response(await asyncio.to_thread(drawn, uri), media_type="image/svg+xml")
 
     async def offer(self, request: Request, visit: Visit) -> Response:
         """Draws a secret, which counts for nothing until its first code comes."""
@@ -152,11 +152,13 @@ class FactorPages:
         return renewed(await self._context.database.write(unit), FACTOR)
 
 
-def _groups(text: str) -> str:
+def groups(text: str) -> str:
+    """A secret in groups of four, as one types it."""
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
-def _drawn(text: str) -> bytes:
+def drawn(text: str) -> bytes:
+    """A text as a QR code, SVG (ISO/IEC 18004)."""
     drawing = io.BytesIO()
     # Black on white in dark mode too: applications do not read it the other way round.
     segno.make(text, error="m", micro=False).save(drawing, kind="svg", scale=5, dark="#000", light="#fff")

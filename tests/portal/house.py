@@ -19,6 +19,7 @@ from mailserver.patient_reply import PatientDesk
 from mailserver.reading_receipt import ReceiptDesk
 from mailserver.signin.desk import SignIn
 from portal.app import PortalContext, application
+from tests.directory.memory import MemoryView
 from tests.mailserver.place import PATIENTS, Place, envelope, letter, patient_address
 from vaguemestre.bridging import handlers
 
@@ -51,6 +52,16 @@ class Pauses:
         self.seconds.append(seconds)
 
 
+@dataclass
+class Shelf:
+    """The directory that a house searches: what a test puts there."""
+
+    shown: MemoryView = field(default_factory=MemoryView)
+
+    def view(self) -> MemoryView:
+        return self.shown
+
+
 class House:
     """The place of the delivery tests with a bridge and a portal on top."""
 
@@ -60,6 +71,7 @@ class House:
         self.place = place
         self.clock = clock
         self.pauses = Pauses()
+        self.annuaire = Shelf()
         self.bridge = Bridge(place.database, vault, clock, place.settings)
         self.desk = PatientDesk(place.router, place.database, clock, place.settings)
         self.receipts = ReceiptDesk(place.router, place.database, vault, clock, place.settings)
@@ -78,6 +90,7 @@ class House:
             bridge=self.bridge,
             sign_in=self.sign_in,
             factors=self.sign_in.factors,
+            annuaire=self.annuaire,
             psc=psc,
         )
         self.app: Starlette = application(self.context)

@@ -11,10 +11,11 @@ from directory.bals import find_bal, list_bals
 from directory.lifecycle import Stage
 from directory.listing import Listing, listing_of
 from foundation.clock import from_millis, to_paris
+from mailserver.signin.last import used_at
 from portal.operators import acts
 from vaguemestre.cli.opened import Opened, run
 from vaguemestre.cli.output import Failed, Home, Json, show, show_one
-from vaguemestre.lifecycle import used_at, where_it_stands
+from vaguemestre.lifecycle import where_it_stands
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -106,7 +107,7 @@ def listing_from(
 
 def life_details(connection: Connection, box: Bal, rules: LifecycleSettings) -> dict[str, Any]:
     """What `bal show` tells of the life of a box and of what it shows."""
-    used = used_at(connection, box.owner_id).get(box.owner_id)
+    used = used_at(connection, [box.owner_id]).get(box.owner_id)
     stage, step = where_it_stands(box, used, rules)
     listing, told = listing_of(connection, box.owner_id), publication.find(connection, box.owner_id)
     return {
