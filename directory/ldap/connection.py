@@ -124,6 +124,8 @@ class Connection(asyncio.Protocol):
         self.peer = str(peername[0]) if isinstance(peername, tuple) else "local"
         refusal = self._host.enter(self)
         if refusal is None:
+            if self.security is Security.IMPLICIT_TLS:
+                self._begin_tls()  # before anything comes
             self.task = self._loop.create_task(self._run())
             return
         if self.security is not Security.IMPLICIT_TLS:
@@ -133,7 +135,6 @@ class Connection(asyncio.Protocol):
     async def _run(self) -> None:
         try:
             if self.security is Security.IMPLICIT_TLS:
-                self._begin_tls()
                 await self._secure()
             await self._host.serve(self)
         except Disconnected:

@@ -163,7 +163,7 @@ class Selection:
         sent = [
             messages.attribute(element, () if self.types_only else map(str.encode, attributes[each]))
             for each, element in self.names
-            if each in attributes
+            if attributes.get(each)
         ]
         return messages.entry(number, name, sent)
 

@@ -140,6 +140,9 @@ _COMPARES: Mapping[type, Callable[[Field, str], Condition]] = MappingProxyType(
 )
 
 
+_CLASSES = frozenset({"objectClass", "structuralObjectClass"})
+
+
 def _has_rule(attribute: AttributeType, item: Item) -> bool:
     match item:
         case Present():
@@ -331,6 +334,8 @@ def asserts(item: Item, attributes: Mapping[str, tuple[str, ...]]) -> bool | Non
             _has_pieces(value, [text.casefold() for text in texts if text is not None]) for value in plain
         )
     text = _text(item.value)
+    if text is not None and attribute.name in _CLASSES:
+        text = schema.class_name(text)
     if text is None:
         return None
     said = _plain(text)
