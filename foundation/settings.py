@@ -122,6 +122,22 @@ class ImapSettings(_Section):
     )
 
 
+class LdapSettings(_Section):
+    starttls: Listener = Field(
+        "127.0.0.1:1389", description="LDAP with StartTLS: host:port, empty: not served"
+    )
+    tls: Listener = Field(
+        "127.0.0.1:1636", description="LDAP over implicit TLS: host:port, empty: not served"
+    )
+    anonymous: bool = Field(
+        default=True, description="whether the directory may be searched by LDAP without signing in"
+    )
+    entries: int = Field(
+        1000, ge=100, le=10_000, description="entries of one LDAP answer, or of one page of it"
+    )
+    search_seconds: int = Field(10, ge=1, le=120, description="longest LDAP search")
+
+
 class LimitSettings(_Section):
     message_bytes: int = Field(
         25 * 1024 * 1024,
@@ -383,6 +399,7 @@ class Settings(BaseSettings):
     tls: TlsSettings = TlsSettings()
     smtp: SmtpSettings = SmtpSettings()
     imap: ImapSettings = ImapSettings()
+    ldap: LdapSettings = LdapSettings()
     trust: TrustSettings = TrustSettings()
     outbound: OutboundSettings = OutboundSettings()
     limits: LimitSettings = LimitSettings()
