@@ -266,7 +266,7 @@ class BoxPages:
     async def _new(self, visit: OperatorVisit, refusal: str | None, typed: Mapping[str, str]) -> Response:
         values = {
             "refusal": refusal,
-            "typed": typed,
+            "typed": {**dict.fromkeys(_FIELDS, ""), **typed},
             "types": TYPES,
             "domains": self._context.settings.domains,
         }
