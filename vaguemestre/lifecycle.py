@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from email.utils import format_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select
@@ -68,10 +69,13 @@ class LifeCycle:
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def look(self) -> int:
-        """Takes the steps that are due; returns how many."""
+        """Takes the steps that are due; returns how many. A box that fails does not keep the others waiting."""
         taken = 0
         for owner_id in await self._database.read(self._due):
-            taken += await self._database.write(lambda uow, owner_id=owner_id: self._step(uow, owner_id))  # type: ignore[misc]
+            try:
+                taken += await self._database.write(partial(self._step, owner_id=owner_id))
+            except Exception as error:
+                _log.error("mailbox: step not taken", box=owner_id, error=type(error).__name__)
         return taken
 
     def _due(self, connection: Connection) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,7 +58,7 @@ def publish(
         if not status:
             for start in range(0, len(boxes), _BATCH):
                 some = boxes[start : start + _BATCH]
-                await opened.database.write(lambda uow, some=some: _ask(uow, opened, some))  # type: ignore[misc]
+                await opened.database.write(partial(_ask, opened=opened, boxes=some))
         return await opened.database.read(lambda connection: _rows(connection, boxes))
 
     show(run(home, work), _COLUMNS, as_json=as_json)
