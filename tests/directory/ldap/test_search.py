@@ -92,8 +92,8 @@ FILTERS = [
     ("(mail=dpi+labo@hopital-demo.mssante.fr)", (SOFTWARE,)),
 ]
 UNDEFINED = [
-    "(favouriteDrink=tea)",
-    "(!(favouriteDrink=tea))",
+    "(shoeSize=43)",
+    "(!(shoeSize=43))",
     "(sn>=a)",
     "(!(sn>=a))",
     "(sn=\\ff)",
@@ -107,7 +107,7 @@ UNDEFINED = [
     "(modifyTimestamp>=yesterday)",
     "(entryDN=nobody)",
     "(cn;lang-fr=Marie MARTIN)",
-    "(&(mail=*)(favouriteDrink=tea))",
+    "(&(mail=*)(shoeSize=43))",
 ]
 """Filters for which neither they nor their negation finds anything."""
 
@@ -126,7 +126,7 @@ async def test_an_undefined_filter_finds_nobody(wanted: str, client: Client) -> 
 
 
 async def test_what_is_undefined_spoils_no_alternative(client: Client) -> None:
-    found = await client.search("(|(favouriteDrink=tea)(sn=martin))", attributes=["mail"])
+    found = await client.search("(|(shoeSize=43)(sn=martin))", attributes=["mail"])
     assert found.mails == [MARIE.address]
 
 
@@ -338,7 +338,7 @@ async def test_boxes_of_ones_own_structure_come_first(ldap: Ldap) -> None:
         (name_of(MARIE), "sn", "martin", "compareTrue"),
         (name_of(MARIE), "sn", "durand", "compareFalse"),
         (name_of(MARIE), "description", "x", "compareFalse"),
-        (name_of(MARIE), "favouriteDrink", "x", "undefinedAttributeType"),
+        (name_of(MARIE), "shoeSize", "x", "undefinedAttributeType"),
         (name_of(MARIE) + "x", "sn", "x", "noSuchObject"),
         (SUFFIX, "dc", "MSSANTE", "compareTrue"),
         ("", "supportedLDAPVersion", "3", "compareTrue"),
