@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from foundation.clock import from_millis, to_millis, to_paris
 from foundation.database import metadata
 from foundation.identifiers import Address
 from foundation.prepared import run
@@ -93,7 +94,7 @@ _SIGNED_IN = (
     update(bal)
     .where(
         bal.c.owner_id == bindparam("owner"),
-        or_(bal.c.last_sign_in_at.is_(None), bal.c.last_sign_in_at <= bindparam("before")),
+        or_(bal.c.last_sign_in_at.is_(None), bal.c.last_sign_in_at < bindparam("before")),
     )
     .values(last_sign_in_at=bindparam("at"), warned_at=None)
 )
@@ -318,8 +319,9 @@ def set_name(
 
 
 def note_sign_in(uow: UnitOfWork, owner_id: int, now: int) -> None:
-    """Remembers that a box was signed in to, once a day; it opposes a suspension for inactivity."""
-    uow.run(_SIGNED_IN, {"owner": owner_id, "at": now, "before": now - DAY_MILLIS})
+    """Remembers that a box was signed in to, once a day of Paris; it opposes a suspension for inactivity."""
+    midnight = to_paris(from_millis(now)).replace(hour=0, minute=0, second=0, microsecond=0)
+    uow.run(_SIGNED_IN, {"owner": owner_id, "at": now, "before": to_millis(midnight)})
 
 
 def keep(uow: UnitOfWork, address: str, now: int) -> Bal:

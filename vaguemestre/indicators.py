@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
 
-from directory.bals import BalState, bal
-from directory.tables import directory_entry
+from directory.bals import BalState, bal, in_chunks
+from directory.publication import State, bal_publication
 from foundation.clock import PARIS, from_millis, to_millis, to_paris
 from foundation.trail import trail
 from mailserver.tracking.months import months
@@ -24,7 +24,7 @@ from mailserver.tracking.tables import OUTCOMES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
 UNKNOWN: Final = "inconnue"
 """The date of the last sign-in of a box that the trail knows none of."""
@@ -45,7 +45,12 @@ MESSAGES: Final = (
     *OUTCOMES,
 )
 
-_SIGNED_IN: Final = "signin.accepted"
+_SIGN_INS: Final = (
+    select(trail.c.subject, func.max(trail.c.at))
+    .where(trail.c.action == "signin.accepted")
+    .group_by(trail.c.subject)
+)
+_PUBLISHED: Final = select(bal_publication.c.owner_id).where(bal_publication.c.state == State.PUBLISHED.value)
 _DELIVERED: Final = "message.delivered"
 _STATE: Final = "bal.state"
 
@@ -88,9 +93,9 @@ class Indicators:
 def collect(connection: Connection, month: Month, patient_domain: str) -> Indicators:
     """The figures of one month, from the boxes, the trail and the counts."""
     boxes = list(connection.execute(select(bal).where(bal.c.created_at < month.end).order_by(bal.c.address)))
-    published = set(connection.execute(select(directory_entry.c.address)).scalars())
+    published = set(connection.execute(_PUBLISHED).scalars())
     suspended = _last(connection, _STATE, month.end, outcome=BalState.SUSPENDED)
-    signed_in = _last(connection, _SIGNED_IN, month.end)
+    signed_in = _last_sign_ins(connection, boxes, month.end)
     return Indicators(
         [
             {
@@ -101,7 +106,7 @@ def collect(connection: Connection, month: Month, patient_domain: str) -> Indica
                 "suspension": _day(suspended.get(f"bal:{box.owner_id}")),
                 "fermeture": _day(box.closed_at),
                 "liste_rouge": "oui" if box.red_list else "non",
-                "publiee": "oui" if box.address in published and not box.red_list else "non",
+                "publiee": "oui" if box.owner_id in published and not box.red_list else "non",
             }
             for box in boxes
         ],
@@ -124,6 +129,24 @@ def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
+
+
+def _last_sign_ins(connection: Connection, boxes: Sequence[Row[Any]], end: int) -> dict[str, int]:
+    """When each box was last signed in to, before `end`.
+
+    The box remembers the day of its last one; only where that was later, or none is known, the trail is asked.
+    """
+    found: dict[str, int] = {}
+    others: list[str] = []
+    for box in boxes:
+        if box.last_sign_in_at is not None and box.last_sign_in_at < end:
+            found[f"bal:{box.owner_id}"] = box.last_sign_in_at
+        else:
+            others.append(f"bal:{box.owner_id}")
+    for some in in_chunks(others):
+        wanted = _SIGN_INS.where(trail.c.subject.in_(some), trail.c.at < end)
+        found |= {row[0]: row[1] for row in connection.execute(wanted)}
+    return found
 
 
 def _last(connection: Connection, action: str, end: int, *, outcome: str | None = None) -> dict[str, int]:

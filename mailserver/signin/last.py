@@ -25,7 +25,7 @@ _BY_DELEGATES = (
 
 
 def used_at(connection: Connection, owner_ids: Sequence[int] | None = None) -> dict[int, int]:
-    """The last sign-in of every box that had one, or of some (a page of them); epoch ms, to the day.
+    """The last sign-in of every box that had one, or of some (a page of them); epoch ms, of the first one on that day.
 
     A structure's box is used by those it is open to, who sign in to their own.
     """

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import insert
 
-from directory.tables import directory_entry
+from directory.bals import note_sign_in
+from directory.publication import Entry, note_published
 from foundation import trail
 from mailserver.envelope import Accepted
 from tests.mailserver.place import DOMAIN, PATIENTS, Place, Space, patient_address
@@ -84,10 +84,8 @@ async def test_each_box_has_a_line_with_its_life(place: Place) -> None:
     await place.database.write(said(place, f"bal:{shut.owner_id}", "bal.state", "suspended"))
     place.clock.advance(timedelta(days=1))
     await place.shut(shut)
-    values = {"type": "PER", "domain": DOMAIN, "digital": False, "folded": "", "digest": b"", "updated_at": 0}
-    await place.database.write(
-        lambda uow: uow.execute(insert(directory_entry), {"address": marie.address, **values})
-    )
+    entry = Entry("Practitioner", (), marie.address, "PER", red_list=False)
+    await place.database.write(lambda uow: note_published(uow, marie.owner_id, entry, 0))
     place.clock.advance(timedelta(days=30))
     await place.add("plus-tard")
     assert (await figures(place)).bal == [
@@ -126,6 +124,21 @@ async def test_the_last_sign_in_is_a_date_or_told_to_be_unknown(place: Place) ->
         {"adresse": marie.address, "type": "PER", "Date": "2026-03-15"},
         {"adresse": paul.address, "type": "PER", "Date": UNKNOWN},
     ]
+
+
+async def test_what_a_box_remembers_of_its_last_sign_in_saves_the_trail(place: Place) -> None:
+    marie = await place.add("marie")
+    now = place.clock.millis()
+    await place.database.write(lambda uow: note_sign_in(uow, marie.owner_id, now))
+    assert (await figures(place, "2026-04")).connexions == [
+        {"adresse": marie.address, "type": "PER", "Date": "2026-03-13"}
+    ]
+    # The trail knows the last one before the end of the month, the box only the last of all.
+    await place.database.write(said(place, f"bal:{marie.owner_id}", "signin.accepted"))
+    place.clock.advance(timedelta(days=30))
+    later = place.clock.millis()
+    await place.database.write(lambda uow: note_sign_in(uow, marie.owner_id, later))
+    assert (await figures(place)).connexions[0]["Date"] == "2026-03-13"
 
 
 async def test_messages_are_counted_both_ways(place: Place) -> None:
