@@ -9,11 +9,19 @@ from directory.bals import BalType, find_bals
 from directory.patients import find_patients
 from mailserver.delivery.recipients import ROBOT
 from mailserver.signin.second_factor import base32, is_enrolled
+from portal.operators.accounts import find_operator
 from vaguemestre import ports
 from vaguemestre.companions import authority_of, cast_of
 from vaguemestre.psc.clients import secret_of
 from vaguemestre.psc.issuer import SOFTWARE, discovery_of, issuer_at
-from vaguemestre.sandbox_home import PATIENT_DOMAIN, certificate_file, password_for, second_factor_for, seed
+from vaguemestre.sandbox_home import (
+    OPERATOR,
+    PATIENT_DOMAIN,
+    certificate_file,
+    password_for,
+    second_factor_for,
+    seed,
+)
 from vaguemestre.sandbox_peers import PEERS
 
 if TYPE_CHECKING:
@@ -37,10 +45,11 @@ async def describe(operator: Operator) -> dict[str, Any]:
     cast = cast_of(home)
     peers = authority_of(home) / "peers"
     issuer = issuer_at(f"{ports.HOST}:{operator.ports['https']}")
-    bals, patients = await operator.database.read(
+    bals, patients, has_operator = await operator.database.read(
         lambda connection: (
             find_bals(connection, (bal.address for bal in cast.bals)),
             find_patients(connection, (patient.ins for patient in cast.patients)),
+            find_operator(connection, OPERATOR) is not None,
         )
     )
     strong = await operator.database.read(
@@ -96,7 +105,10 @@ async def describe(operator: Operator) -> dict[str, Any]:
         },
         "directory": {"ldap_base": "dc=mssante,dc=fr", "fhir": None},
         "record": {"fhir": None},
-        "operator": {"username": None, "password": None},
+        "operator": {
+            "username": OPERATOR if has_operator else None,
+            "password": password_for(secret, OPERATOR) if has_operator else None,
+        },
     }
 
 
@@ -139,11 +151,18 @@ def print_summary(description: dict[str, Any], out: TextIO) -> None:
         f"  autres opérateurs    {host}:{numbers['mx']} STARTTLS, certificat exigé",
         f"  lecture (IMAP)       {host}:{numbers['imap']} STARTTLS, {host}:{numbers['imaps']} TLS",
         f"  Pro Santé Connect    {description['psc']['issuer']}/",
+        f"  annuaire             {description['http']}/annuaire",
         f"  réponse automatique  {ROBOT}@{description['domains'][0]}",
         f"  autorité (CA)        {description['ca_file']}",
         f"  tout le reste        {description['home']}/{FILE}",
         "",
     ]
+    account = description["operator"]
+    if account["username"]:
+        lines += [
+            f"  pages d’opérateur    {description['http']}/operateur/  {account['username']}  {account['password']}",
+            "",
+        ]
     if description["bals"]:
         lines += ["  boîtes", *_aligned(description["bals"], ("type", "address", "password")), ""]
     if patients:

@@ -20,11 +20,13 @@ from foundation.cipher import key_of
 from foundation.clock import SystemClock
 from foundation.database import Database
 from foundation.files import PRIVATE, write_atomically
+from foundation.passwords import hash_password
 from foundation.settings import FILE_NAME, Settings, load
 from foundation.vault import Vault, write_master_key
 from mailserver.signin import certificates
 from mailserver.signin.choosing import Choosing
 from mailserver.signin.second_factor import SecondFactors
+from portal.operators.accounts import add_operator, find_operator
 from vaguemestre import fictive, migrate, ports
 from vaguemestre.companions import authority_of, cast_of
 from vaguemestre.errors import SandboxBroken
@@ -45,6 +47,10 @@ if TYPE_CHECKING:
 
 PATIENT_DOMAIN = "patient.mssante.fr"
 HOSTNAME = "localhost"
+OPERATOR = "operateur"
+"""The name of the sandbox's operator."""
+FHIR_PATH = "/fhir/annuaire"
+"""Where a sandbox serves the directory (directory.fhir)."""
 _SYLLABLES = tuple(consonant + vowel for consonant in "bdfgjklmnprstvz" for vowel in "aeiou")
 
 
@@ -155,7 +161,16 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
         "ca_file": ca_file,
     }
     # A sandbox lets one try every way of signing in.
-    values["accounts"] = {"mail_password": "always", **_section(values, "accounts")}
+    values["accounts"] = {
+        "mail_password": "always",
+        "operator_second_factor": "optional",
+        **_section(values, "accounts"),
+    }
+    # ANS has no sandbox of its directory: this one is the national directory to itself.
+    values["directory"] = {"page": "everybody", **_section(values, "directory")} | {
+        "publish_url": f"https://{chosen.address('https')}{FHIR_PATH}",
+        "publish_ca_file": ca_file,
+    }
     for section, listeners in (
         ("smtp", {"mx": "mx", "submission": "submission", "submissions": "submissions"}),
         ("imap", {"starttls": "imap", "tls": "imaps"}),
@@ -186,11 +201,19 @@ async def populate(settings: Settings, *, empty: bool) -> None:
     database = await Database.open(settings.database_url, key=key)
     try:
         vault = Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
+        await _make_operator(settings, database, vault, clock)
         if await database.read(lambda connection: find_bal(connection, cast.bals[0].address)) is None:
             await _make_people(settings, database, vault, clock, cast)
         await database.write(lambda uow: _bind_certificates(uow, settings.home, clock, cast))
     finally:
         await database.close()
+
+
+async def _make_operator(settings: Settings, database: Database, vault: Vault, clock: Clock) -> None:
+    """Who looks after the boxes of a sandbox."""
+    if await database.read(lambda connection: find_operator(connection, OPERATOR)) is None:
+        stored = await hash_password(password_for(seed(settings.home), OPERATOR))
+        await database.write(lambda uow: add_operator(uow, vault, clock, OPERATOR, stored))
 
 
 async def _make_people(
