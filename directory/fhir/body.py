@@ -20,8 +20,10 @@ _RANGES = _JSON | {"application/*", "*/*", "text/*"}
 
 async def json_of(request: Request) -> dict[str, Any]:
     """The JSON object a request carries; raises Refused (400, 413, 415)."""
-    _expect(request, _JSON, "Le corps est du type application/fhir+json.")
     text = await _bytes(request)
+    if not text and "content-type" not in request.headers:
+        raise Refused(400, "required", "Le corps manque.")
+    _expect(request, _JSON, "Le corps est du type application/fhir+json.")
     if text.count(b"{") + text.count(b"[") > _MOST_CONTAINERS:
         raise Refused(400, "too-costly", "Le corps a trop d'éléments.")
     try:

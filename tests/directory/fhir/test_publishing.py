@@ -354,6 +354,10 @@ async def test_a_body_that_is_no_patch_is_refused(
     refusal(answer, status)
 
 
+async def test_a_patch_without_a_body_is_refused(operator: httpx2.AsyncClient) -> None:
+    assert refusal(await operator.patch(f"/{ANNE}"), 400) == "required"
+
+
 async def test_each_change_leaves_a_row_in_the_trail_without_a_name(
     operator: httpx2.AsyncClient, database: Database
 ) -> None:
