@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    func,
     insert,
     select,
     update,
@@ -59,6 +60,11 @@ bal_publication = Table(
 )
 
 LONGEST_ERROR = 500
+_UNFINISHED = (
+    select(bal_publication.c.state, func.count().label("boxes"))
+    .where(bal_publication.c.state.in_(("waiting", "retrying", "refused", "incomplete")))
+    .group_by(bal_publication.c.state)
+)
 _COLUMNS = (
     bal_publication.c.owner_id,
     bal_publication.c.revision,
@@ -277,13 +283,8 @@ def find_many(connection: Connection, owner_ids: Sequence[int]) -> dict[int, Pub
 
 def unfinished(connection: Connection) -> dict[str, int]:
     """How many boxes wait, are tried again, are refused or incomplete, by state."""
-    rows = connection.execute(
-        select(bal_publication.c.state).where(bal_publication.c.state != State.PUBLISHED)
-    )
-    counts: dict[str, int] = {}
-    for (state,) in rows:
-        counts[state] = counts.get(state, 0) + 1
-    return counts
+    rows = connection.execute(_UNFINISHED)
+    return {row.state: row.boxes for row in rows}
 
 
 def never_asked(connection: Connection) -> list[int]:

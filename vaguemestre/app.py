@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from certs.tls import Identity, Trust, check_identity, client_context, server_context
 from certs.trust import TrustSpace
+from directory.annuaire.annuaire import Annuaire
 from directory.bals import BalType
 from directory.psc.https import Https
 from directory.psc.provider import PscProvider
 from directory.psc.relying_party import RelyingParty
 from directory.psc.tokens import TokenCheck
+from directory.publication import PUBLISH_JOB, unfinished
 from dmp_bridge.intake import Bridge
 from foundation.cipher import key_of
 from foundation.clock import PARIS, SystemClock
@@ -53,7 +55,9 @@ from portal.app import PortalContext, application
 from vaguemestre import migrate
 from vaguemestre.bridging import handlers, told_of_record
 from vaguemestre.errors import CannotListen
+from vaguemestre.lifecycle import WARNING_JOB, LifeCycle, WarningMail
 from vaguemestre.psc.routes import routes as identity_provider
+from vaguemestre.publishing import Publisher, exchange_of
 from vaguemestre.web import WebServer
 
 if TYPE_CHECKING:
@@ -135,6 +139,8 @@ class Operator:
         if swept:
             _log.info("files without a row removed", files=swept)
 
+        annuaire = await Annuaire.open(settings.home / "directory", database, clock)
+        self._behind.push_async_callback(annuaire.close)
         router = Router(database, vault, clock, settings, trust, metrics)
         self._behind.push_async_callback(router.close)
         bridge = Bridge(database, vault, clock, settings, tell=told_of_record(clock, metrics))
@@ -144,12 +150,17 @@ class Operator:
             **handlers(bridge, router, receipts, settings, clock),
             ABSENCE_JOB: AbsenceAnswers(router, database).answer,
             ALERT_JOB: AlertMail(router, database, settings.hostname).send,
+            WARNING_JOB: WarningMail(router, database, settings).send,
+            PUBLISH_JOB: self._publisher(annuaire, metrics).publish,
         }
         working = asyncio.create_task(Worker(database, events, clock, work).run(), name="worker")
         self._behind.push_async_callback(_cancel, working)
         histories = tracking.Sweeper(database, clock, settings, metrics)
         sweeping = asyncio.create_task(histories.run(), name="tracking")
         self._behind.push_async_callback(_cancel, sweeping)
+        life = LifeCycle(database, clock, settings, metrics)
+        living = asyncio.create_task(life.run(), name="life cycle")
+        self._behind.push_async_callback(_cancel, living)
         if trust is not None:
             self._send(vault, events, trust, metrics)
 
@@ -195,6 +206,7 @@ class Operator:
                     bridge=bridge,
                     sign_in=sign_in,
                     factors=sign_in.factors,
+                    annuaire=annuaire,
                     psc=relying,
                     trust=trust,
                     metrics=metrics,
@@ -232,6 +244,19 @@ class Operator:
         return TokenCheck(provider, settings.psc, self.clock), RelyingParty(
             provider, settings.psc, self.clock
         )
+
+    def _publisher(self, annuaire: Annuaire, metrics: Metrics) -> Publisher:
+        """What tells the national directory of the boxes; raises TlsUnusable."""
+        settings, database = self.settings, self.database
+        exchange = exchange_of(settings) if settings.directory.publish_url else None
+        if exchange is not None:
+            self._behind.push_async_callback(exchange.aclose)
+        metrics.set_gauge(
+            "unpublished_mailboxes",
+            "Mailboxes of which the national directory has not taken the last change.",
+            lambda: sum(database.read_now(unfinished).values()),
+        )
+        return Publisher(database, self.clock, settings, annuaire.view, exchange)
 
     def _send(self, vault: Vault, events: Events, trust: TrustSpace, metrics: Metrics) -> None:
         """Starts to bring what is queued to other operators."""
