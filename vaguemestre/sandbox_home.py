@@ -115,6 +115,14 @@ def password_for(secret: bytes, account: str) -> str:
     return "-".join([*pairs, f"{digest[8] % 100:02d}"])
 
 
+def directory_key(home: Path) -> str:
+    """The API key with which the sandbox publishes to its own directory; kept where the publisher looks for it."""
+    path = home / "keys" / "directory.key"
+    if not path.exists():
+        write_atomically(path, f"{password_for(seed(home), 'annuaire')}\n".encode(), PRIVATE)
+    return path.read_text(encoding="ascii").strip()
+
+
 def write_settings(home: Path, chosen: ports.Ports) -> Settings:
     """The settings of a sandbox on these ports; whatever else the file says is kept."""
     file = home / FILE_NAME
@@ -167,7 +175,19 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
         **_section(values, "accounts"),
     }
     # ANS has no sandbox of its directory: this one is the national directory to itself.
-    values["directory"] = {"page": "everybody", **_section(values, "directory")} | {
+    key = directory_key(home)
+    values["directory"] = {
+        "page": "everybody",
+        "fhir_access": "everything",
+        "api_keys": [
+            {
+                "name": OPERATOR,
+                "sha256": hashlib.sha256(key.encode()).hexdigest(),
+                "domains": list(cast.domains),
+            }
+        ],
+        **_section(values, "directory"),
+    } | {
         "publish_url": f"https://{chosen.address('https')}{FHIR_PATH}",
         "publish_ca_file": ca_file,
     }
