@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
@@ -12,10 +14,9 @@ from directory.ldap.ber import string
 from directory.ldap.names import SUBSCHEMA, SUFFIX, dn_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from directory.annuaire.model import Mailbox
-    from directory.ldap.schema import AttributeType
 
     Values = tuple[str, ...]
 
@@ -25,21 +26,17 @@ STRUCTURE_ID_KINDS: Mapping[str, str] = MappingProxyType(
 """TRE_G07: the first character of an IdNat_Struct, and the word of installed software for it."""
 
 
-def _some(*values: str | None) -> Values:
-    """Those there are, each once: a server may not hold equal values (X.501)."""
-    found: dict[str, str] = {}
-    for value in values:
-        if value and (plain := " ".join(value.casefold().split())):
-            found.setdefault(plain, value)
-    return tuple(found.values())
+def _each_once(first: str | None, second: str | None) -> Values:
+    """Those there are: a server may not hold two equal values (X.501)."""
+    if not first or not second:
+        present = first or second
+        return (present,) if present else ()
+    return (first, second) if first.casefold().split() != second.casefold().split() else (first,)
 
 
-def _one(column: str) -> Callable[[Mailbox], Values]:
-    def values(mailbox: Mailbox) -> Values:
-        value = getattr(mailbox, column)
-        return (value,) if value else ()
-
-    return values
+def _common_names(mailbox: Mailbox) -> Values:
+    names = mailbox.common_names
+    return names if len(names) == 1 else _each_once(*names)
 
 
 def is_person(mailbox: Mailbox) -> bool:
@@ -51,54 +48,59 @@ def _classes(mailbox: Mailbox) -> Values:
     return schema.PERSON_CLASSES if is_person(mailbox) else schema.PLACE_CLASSES
 
 
-def _structure_number(mailbox: Mailbox) -> Values:
-    number = (mailbox.structure_id or "")[1:]
-    return (number,) if number else ()
+def _structure_number(mailbox: Mailbox) -> str | None:
+    return mailbox.structure_id[1:] if mailbox.structure_id else None
 
 
-def _structure_kind(mailbox: Mailbox) -> Values:
+def _structure_kind(mailbox: Mailbox) -> str | None:
     kind = mailbox.structure_id_type
-    return (STRUCTURE_ID_KINDS.get(kind, kind),) if kind else ()
+    return STRUCTURE_ID_KINDS.get(kind, kind) if kind else None
 
 
-def _modified(mailbox: Mailbox) -> Values:
+def _modified(mailbox: Mailbox) -> str | None:
     if not mailbox.updated_at:
-        return ()
-    return (f"{datetime.fromtimestamp(mailbox.updated_at // 1000, UTC):%Y%m%d%H%M%SZ}",)
+        return None
+    return f"{datetime.fromtimestamp(mailbox.updated_at // 1000, UTC):%Y%m%d%H%M%SZ}"
 
 
-VALUES: Mapping[str, Callable[[Mailbox], Values]] = MappingProxyType(
+_ONE: Mapping[str, Callable[[Mailbox], str | None]] = MappingProxyType(
     {
-        "objectClass": _classes,
-        "cn": lambda mailbox: _some(*mailbox.common_names),
-        "sn": _one("last_name"),
-        "givenName": _one("first_name"),
-        "displayName": lambda mailbox: mailbox.common_names[:1],
-        "mail": _one("address"),
-        "title": _one("profession"),
-        "ou": lambda mailbox: _some(mailbox.service, mailbox.skill),
-        "o": lambda mailbox: _some(mailbox.structure, mailbox.structure_sign),
-        "l": _one("city"),
-        "st": _one("department"),
-        "postalCode": _one("postal_code"),
-        "street": _one("street"),
-        "telephoneNumber": _one("phone"),
-        "employeeNumber": _one("person_id"),
-        "description": _one("description"),
-        "TypeBAL": lambda mailbox: (mailbox.type.value,),
-        "IdentifiantPP": _one("person_id"),
-        "TypeIdentifiantPP": _one("person_id_type"),
-        "profession": lambda mailbox: _some(mailbox.profession_code, mailbox.profession),
+        "sn": attrgetter("last_name"),
+        "givenName": attrgetter("first_name"),
+        "displayName": lambda mailbox: mailbox.common_names[0],
+        "mail": attrgetter("address"),
+        "title": attrgetter("profession"),
+        "l": attrgetter("city"),
+        "st": attrgetter("department"),
+        "postalCode": attrgetter("postal_code"),
+        "street": attrgetter("street"),
+        "telephoneNumber": attrgetter("phone"),
+        "employeeNumber": attrgetter("person_id"),
+        "description": attrgetter("description"),
+        "TypeBAL": attrgetter("type"),
+        "IdentifiantPP": attrgetter("person_id"),
+        "TypeIdentifiantPP": attrgetter("person_id_type"),
         "IdentifiantPM": _structure_number,
         "TypeIdentifiantPM": _structure_kind,
-        "entryDN": lambda mailbox: (dn_of(mailbox.address),),
-        "hasSubordinates": lambda _: ("FALSE",),
+        "entryDN": lambda mailbox: dn_of(mailbox.address),
+        "hasSubordinates": lambda _: "FALSE",
         "modifyTimestamp": _modified,
-        "structuralObjectClass": lambda mailbox: _classes(mailbox)[-2:-1],
-        "subschemaSubentry": lambda _: (SUBSCHEMA,),
+        "structuralObjectClass": lambda mailbox: _classes(mailbox)[-2],
+        "subschemaSubentry": lambda _: SUBSCHEMA,
     }
 )
-"""What a mailbox says in each attribute."""
+"""What a mailbox says in the attributes that have one value at most."""
+
+_SEVERAL: Mapping[str, Callable[[Mailbox], Values]] = MappingProxyType(
+    {
+        "objectClass": _classes,
+        "cn": _common_names,
+        "ou": lambda mailbox: _each_once(mailbox.service, mailbox.skill),
+        "o": lambda mailbox: _each_once(mailbox.structure, mailbox.structure_sign),
+        "profession": lambda mailbox: _each_once(mailbox.profession_code, mailbox.profession),
+    }
+)
+"""What it says in the others."""
 
 SUFFIX_ENTRY: Mapping[str, Values] = MappingProxyType(
     {
@@ -125,48 +127,77 @@ SUBSCHEMA_ENTRY: Mapping[str, Values] = MappingProxyType(
 
 def values_of(mailbox: Mailbox) -> dict[str, Values]:
     """Every attribute of a mailbox that has values, by its first name."""
-    return {name: values for name, of in VALUES.items() if (values := of(mailbox))}
+    single = {name: (value,) for name, of in _ONE.items() if (value := of(mailbox))}
+    return single | {name: values for name, of in _SEVERAL.items() if (values := of(mailbox))}
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which attributes a search sends (RFC 4511 §4.5.1.8), each ready as an element."""
+    """Which attributes a search sends (RFC 4511 §4.5.1.8)."""
 
-    names: tuple[tuple[str, bytes], ...]
+    names: tuple[str, ...]
     types_only: bool
 
     @classmethod
     def of(cls, wanted: Iterable[str], *, types_only: bool) -> Self:
         """Of the names of the request; unknown ones are left out, none at all are all user attributes."""
         asked = tuple(wanted)
-        chosen: dict[str, AttributeType] = {}
+        chosen: dict[str, None] = {}
         for name in asked or ("*",):
             if name in ("*", "+"):
                 chosen |= _USER if name == "*" else _OPERATIONAL
             elif (found := schema.attribute_type(name)) is not None:
-                chosen[found.name] = found
-        return cls(tuple((name, string(name)) for name in chosen), types_only)
+                chosen[found.name] = None
+        return cls(tuple(chosen), types_only)
 
-    def of_mailbox(self, number: bytes, mailbox: Mailbox) -> bytes:
-        """The SearchResultEntry of a mailbox; `number` is the message's, as an element."""
-        sent = []
-        types_only = self.types_only
-        for name, element in self.names:
-            of = VALUES.get(name)
-            if of is not None and (values := of(mailbox)):
-                said = () if types_only else [value.encode() for value in values]
-                sent.append(messages.attribute(element, said))
-        return messages.entry(number, dn_of(mailbox.address), sent)
+    def of_mailboxes(self, number: bytes, mailboxes: Iterable[Mailbox]) -> Iterator[bytes]:
+        """The SearchResultEntry of each mailbox; `number` is the message's, as an element."""
+        single = [(_ELEMENTS[name], _ONE[name]) for name in self.names if name in _ONE]
+        several = [(_ELEMENTS[name], _SEVERAL[name]) for name in self.names if name in _SEVERAL]
+        if self.types_only:
+            for mailbox in mailboxes:
+                said = values_of(mailbox)
+                types = [messages.attribute(_ELEMENTS[name], ()) for name in self.names if name in said]
+                yield messages.entry(number, dn_of(mailbox.address), types)
+            return
+        for mailbox in mailboxes:
+            sent = []
+            for element, one in single:
+                value = one(mailbox)
+                if value:
+                    octets = value.encode()
+                    sent.append(_head(element, len(octets)) + octets)
+            for element, several_of in several:
+                values = several_of(mailbox)
+                if values:
+                    sent.append(_attribute(element, values))
+            yield messages.entry(number, dn_of(mailbox.address), sent)
 
     def of_entry(self, number: bytes, name: str, attributes: Mapping[str, Values]) -> bytes:
         """The SearchResultEntry of an entry that is no mailbox."""
         sent = [
-            messages.attribute(element, () if self.types_only else map(str.encode, attributes[each]))
-            for each, element in self.names
+            messages.attribute(_ELEMENTS[each], () if self.types_only else map(str.encode, attributes[each]))
+            for each in self.names
             if attributes.get(each)
         ]
         return messages.entry(number, name, sent)
 
 
-_USER = {each.name: each for each in schema.ATTRIBUTES if not each.usage}
-_OPERATIONAL = {each.name: each for each in schema.ATTRIBUTES if each.usage}
+@lru_cache(maxsize=4096)
+def _head(element: bytes, octets: int) -> bytes:
+    """What stands before the one value of an attribute that has so many octets."""
+    whole = messages.attribute(element, (bytes(octets),))
+    return whole[: len(whole) - octets]
+
+
+@lru_cache(maxsize=4096)
+def _attribute(element: bytes, values: Values) -> bytes:
+    """Most values are those of many mailboxes: classes, structures, professions."""
+    return messages.attribute(element, [value.encode() for value in values])
+
+
+_USER = {each.name: None for each in schema.ATTRIBUTES if not each.usage}
+_OPERATIONAL = {each.name: None for each in schema.ATTRIBUTES if each.usage}
+_ELEMENTS: Mapping[str, bytes] = MappingProxyType(
+    {each.name: string(each.name) for each in schema.ATTRIBUTES}
+)

@@ -122,9 +122,9 @@ def _chunks(plan: Plan, found: list[Mailbox], *, with_suffix: bool) -> Iterator[
     size = 0
     if with_suffix:
         pieces.append(plan.selection.of_entry(number, SUFFIX, entries.SUFFIX_ENTRY))
-    for mailbox in found:
-        pieces.append(plan.selection.of_mailbox(number, mailbox))
-        size += len(pieces[-1])
+    for entry in plan.selection.of_mailboxes(number, found):
+        pieces.append(entry)
+        size += len(entry)
         if size > _CHUNK:
             yield b"".join(pieces)
             pieces, size = [], 0

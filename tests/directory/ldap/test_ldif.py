@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import slapd
 from directory.ldap import schema
-from directory.ldap.entries import VALUES
+from directory.ldap.entries import values_of
 from directory.ldap.ldif import export
 from tests.directory.ldap.people import FEW, HELENE, MARIE, people
 from tests.directory.memory import MemoryView
@@ -63,7 +63,7 @@ def test_the_suffix_comes_first_and_every_mailbox_once() -> None:
 def test_an_entry_says_what_ldap_says_but_for_what_the_server_makes_itself() -> None:
     (_, entry) = entries(HELENE)
     operational = {each.name for each in schema.OPERATIONAL_ATTRIBUTES}
-    said = {name: list(of(HELENE)) for name, of in VALUES.items() if name not in operational and of(HELENE)}
+    said = {name: list(values) for name, values in values_of(HELENE).items() if name not in operational}
     assert entry == {"dn": [f"mail={HELENE.address},dc=mssante,dc=fr"], **said}
 
 
