@@ -11,6 +11,8 @@ from certs.tls import Identity, Trust, check_identity, client_context, server_co
 from certs.trust import TrustSpace
 from directory.annuaire.annuaire import Annuaire
 from directory.bals import BalType
+from directory.ldap import server as ldap
+from directory.ldap.context import LdapContext, LdapLimits
 from directory.psc.https import Https
 from directory.psc.provider import PscProvider
 from directory.psc.relying_party import RelyingParty
@@ -55,6 +57,7 @@ from portal.app import PortalContext, application
 from vaguemestre import migrate
 from vaguemestre.bridging import handlers, told_of_record
 from vaguemestre.errors import CannotListen
+from vaguemestre.ldap_doors import LdapDoors
 from vaguemestre.lifecycle import WARNING_JOB, LifeCycle, WarningMail
 from vaguemestre.psc.routes import routes as identity_provider
 from vaguemestre.publishing import Publisher, exchange_of
@@ -192,6 +195,7 @@ class Operator:
             ),
             plain,
         )
+        await self._open_ldap(annuaire, sign_in, mail_tls)
         if settings.http:
             portal = application(
                 PortalContext(
@@ -336,6 +340,27 @@ class Operator:
             ("imap", self.settings.imap.starttls, Security.STARTTLS),
             ("imaps", self.settings.imap.tls, Security.IMPLICIT_TLS),
             ("imap_plain", plain.imap if plain is not None else None, Security.PLAIN),
+        ):
+            if address:
+                host, port = split_address(address)
+                with _binding(name, address):
+                    self.ports[name] = await server.listen(host, port, security)
+
+    async def _open_ldap(self, annuaire: Annuaire, sign_in: SignIn, tls: ssl.SSLContext) -> None:
+        settings = self.settings
+        limits = LdapLimits(
+            entries=settings.ldap.entries,
+            search_seconds=settings.ldap.search_seconds,
+            connections=settings.limits.connections,
+            connections_per_address=settings.limits.connections_per_address,
+        )
+        server = ldap.LdapServer(
+            LdapContext(annuaire, LdapDoors(sign_in), tls, limits, settings.ldap.anonymous)
+        )
+        self._listeners.append(server.close)
+        for name, address, security in (
+            ("ldap", settings.ldap.starttls, ldap.Security.STARTTLS),
+            ("ldaps", settings.ldap.tls, ldap.Security.IMPLICIT_TLS),
         ):
             if address:
                 host, port = split_address(address)

@@ -62,6 +62,7 @@ def prepare_operator(home: Path, *, hostname: str, domains: Sequence[str]) -> li
         "http": "127.0.0.1:1443",
         "smtp": {"mx": "127.0.0.1:1025", "submission": "127.0.0.1:1587", "submissions": "127.0.0.1:1465"},
         "imap": {"starttls": "127.0.0.1:1143", "tls": "127.0.0.1:1993"},
+        "ldap": {"starttls": "127.0.0.1:1389", "tls": "127.0.0.1:1636"},
         "tls": {"certificate": "pki/server.pem", "key": "pki/server.key", "ca_file": "pki/ca.pem"},
     }
     from_values(home, values)

@@ -25,8 +25,6 @@ NAMES = (
     "mx_plain",
 )
 """In the order in which `--port-base` counts them."""
-NOT_SERVED = frozenset({"ldap", "ldaps"})
-"""Names of the contract whose listeners this version does not have: port 0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, TextIO
 
 from directory.bals import BalType, find_bals
+from directory.ldap.names import SUFFIX as LDAP_BASE
 from directory.patients import find_patients
 from mailserver.delivery.recipients import ROBOT
 from mailserver.signin.second_factor import base32, is_enrolled
@@ -103,7 +104,7 @@ async def describe(operator: Operator) -> dict[str, Any]:
                 if bal.type is BalType.PER and bal.address in bals
             ],
         },
-        "directory": {"ldap_base": "dc=mssante,dc=fr", "fhir": None},
+        "directory": {"ldap_base": LDAP_BASE, "fhir": None},
         "record": {"fhir": None},
         "operator": {
             "username": OPERATOR if has_operator else None,
@@ -152,6 +153,7 @@ def print_summary(description: dict[str, Any], out: TextIO) -> None:
         f"  lecture (IMAP)       {host}:{numbers['imap']} STARTTLS, {host}:{numbers['imaps']} TLS",
         f"  Pro Santé Connect    {description['psc']['issuer']}/",
         f"  annuaire             {description['http']}/annuaire",
+        f"  annuaire (LDAP)      {host}:{numbers['ldap']} StartTLS, {host}:{numbers['ldaps']} TLS, base {description['directory']['ldap_base']}",
         f"  réponse automatique  {ROBOT}@{description['domains'][0]}",
         f"  autorité (CA)        {description['ca_file']}",
         f"  tout le reste        {description['home']}/{FILE}",

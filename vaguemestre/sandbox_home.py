@@ -194,6 +194,7 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
     for section, listeners in (
         ("smtp", {"mx": "mx", "submission": "submission", "submissions": "submissions"}),
         ("imap", {"starttls": "imap", "tls": "imaps"}),
+        ("ldap", {"starttls": "ldap", "tls": "ldaps"}),
     ):
         addresses = {key: chosen.address(name) for key, name in listeners.items()}
         values[section] = _section(values, section) | addresses

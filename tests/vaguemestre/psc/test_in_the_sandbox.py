@@ -245,6 +245,7 @@ async def test_a_real_operator_never_serves_the_provider(empty_home: Path, is_sa
         update={
             "smtp": settings.smtp.model_copy(update=nowhere),
             "imap": settings.imap.model_copy(update={"starttls": "", "tls": ""}),
+            "ldap": settings.ldap.model_copy(update={"starttls": "", "tls": ""}),
         }
     )
     operator = await Operator.start(settings)
