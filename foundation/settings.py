@@ -263,6 +263,13 @@ class SetupSettings(_Section):
     submissions_port: PublicPort = Field(
         0, description="port by which they submit over TLS; 0: that of smtp.submissions"
     )
+    ldap_host: HostName = Field("", description="name by which address books reach LDAP; empty: hostname")
+    ldap_port: PublicPort = Field(
+        0, description="port by which they reach LDAP with StartTLS; 0: that of ldap.starttls"
+    )
+    ldaps_port: PublicPort = Field(
+        0, description="port by which they reach LDAP over TLS; 0: that of ldap.tls"
+    )
     web_host: HostName = Field("", description="name by which browsers reach the pages; empty: hostname")
     web_port: PublicPort = Field(0, description="port by which they reach the pages; 0: that of http")
 

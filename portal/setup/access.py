@@ -35,6 +35,7 @@ class Access:
 
     imap: tuple[Endpoint, ...]
     submission: tuple[Endpoint, ...]
+    ldap: tuple[Endpoint, ...]
     web: Endpoint | None
 
     @classmethod
@@ -43,6 +44,7 @@ class Access:
         setup, imap, smtp = settings.setup, settings.imap, settings.smtp
         imap_host = setup.imap_host or settings.hostname
         smtp_host = setup.smtp_host or settings.hostname
+        ldap_host = setup.ldap_host or settings.hostname
         return cls(
             imap=_served(
                 _endpoint(imap_host, setup.imaps_port, imap.tls, Security.TLS),
@@ -51,6 +53,10 @@ class Access:
             submission=_served(
                 _endpoint(smtp_host, setup.submissions_port, smtp.submissions, Security.TLS),
                 _endpoint(smtp_host, setup.submission_port, smtp.submission, Security.STARTTLS),
+            ),
+            ldap=_served(
+                _endpoint(ldap_host, setup.ldaps_port, settings.ldap.tls, Security.TLS),
+                _endpoint(ldap_host, setup.ldap_port, settings.ldap.starttls, Security.STARTTLS),
             ),
             web=_endpoint(setup.web_host or settings.hostname, setup.web_port, settings.http, Security.TLS),
         )

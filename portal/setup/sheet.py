@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives import hashes
 
 from directory.bals import BalType
+from directory.ldap.names import SUFFIX as LDAP_BASE
 from mailserver.sasl.mechanisms import Mechanism
 from portal.setup.access import Access
 from portal.setup.authorities import authorities_above, common_name, own_certificate
@@ -61,10 +62,7 @@ class Sheet:
             Section("Envoyer (SMTP)", tuple(_server(self.access.submission, self.bal.address))),
             Section("S’authentifier", tuple(self._means())),
             Section("Reconnaître le serveur (IGC)", tuple(self._trust())),
-            Section(
-                "Annuaire dans le carnet d’adresses (LDAP)",
-                (("État", "pas encore servi par cet opérateur"),),
-            ),
+            Section("Annuaire dans le carnet d’adresses (LDAP)", tuple(self._directory())),
             Section("À savoir", tuple(self._limits())),
         ]
 
@@ -96,7 +94,11 @@ class Sheet:
                 {"name": common_name(authority), "sha256": _fingerprint(authority)}
                 for authority in self.authorities
             ],
-            "ldap": None,
+            "ldap": {
+                "servers": [_values(endpoint) for endpoint in self.access.ldap],
+                "base": LDAP_BASE,
+                "anonymous": settings.ldap.anonymous,
+            },
             "message_bytes": settings.limits.message_bytes,
             "recipients": settings.limits.recipients,
         }
@@ -139,6 +141,17 @@ class Sheet:
             yield (
                 "Certificat",
                 "SASL EXTERNAL avec un certificat IGC-Santé Élémentaire Organisation que l’opérateur a associé à la boîte",
+            )
+
+    def _directory(self) -> Iterator[tuple[str, str]]:
+        yield from _server(self.access.ldap, self.bal.address)
+        if self.access.ldap:
+            yield "Base de recherche (DN)", LDAP_BASE
+            yield (
+                "Connexion",
+                "sans identifiant, ou avec l’adresse et un mot de passe d’application"
+                if self.settings.ldap.anonymous
+                else "avec l’adresse comme identifiant (bind DN) et un mot de passe d’application",
             )
 
     def _trust(self) -> Iterator[tuple[str, str]]:

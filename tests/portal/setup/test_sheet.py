@@ -103,9 +103,31 @@ def test_it_tells_the_fingerprints_of_the_authorities(identity: dict[str, Path])
     assert str(identity["ca_file"]) in made.text()
 
 
-def test_it_tells_the_limits_and_that_there_is_no_ldap_yet(identity: dict[str, Path]) -> None:
+def test_it_tells_where_the_address_book_searches(identity: dict[str, Path]) -> None:
+    made = sheet(identity)
+    assert lines(made, "Annuaire") == {
+        "Serveur": "mail.hopital-demo.mssante.fr",
+        "Port et sécurité": "1636, TLS (SSL/TLS)",
+        "Autre port": "1389, STARTTLS",
+        "Identifiant": ADDRESS,
+        "Base de recherche (DN)": "dc=mssante,dc=fr",
+        "Connexion": "sans identifiant, ou avec l’adresse et un mot de passe d’application",
+    }
+    assert made.values()["ldap"] == {
+        "servers": [
+            {"host": "mail.hopital-demo.mssante.fr", "port": 1636, "security": "TLS"},
+            {"host": "mail.hopital-demo.mssante.fr", "port": 1389, "security": "STARTTLS"},
+        ],
+        "base": "dc=mssante,dc=fr",
+        "anonymous": True,
+    }
+    known = sheet(identity, ldap={"anonymous": False, "starttls": ""}, setup={"ldap_host": "ldap.ch-a.fr"})
+    assert lines(known, "Annuaire")["Serveur"] == "ldap.ch-a.fr"
+    assert "bind DN" in lines(known, "Annuaire")["Connexion"]
+    assert lines(sheet(identity, ldap={"tls": "", "starttls": ""}), "Annuaire") == {"État": "pas servi"}
+
+
+def test_it_tells_the_limits(identity: dict[str, Path]) -> None:
     made = sheet(identity)
     assert lines(made, "À savoir")["Taille d’un message"].startswith("25 Mo")
     assert "X-MSS-NIL" in made.text()
-    assert lines(made, "Annuaire") == {"État": "pas encore servi par cet opérateur"}
-    assert made.values()["ldap"] is None
