@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 PUBLIC = 0o644
@@ -15,11 +16,16 @@ PRIVATE = 0o600
 
 def write_atomically(path: Path, data: bytes, mode: int) -> None:
     """Writes beside `path`, syncs, and renames; `mode` holds from the first byte on."""
+    write_pieces_atomically(path, (data,), mode)
+
+
+def write_pieces_atomically(path: Path, pieces: Iterable[bytes], mode: int) -> None:
+    """As `write_atomically`, of what is larger than memory should hold."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(descriptor)
         draft.replace(path)

@@ -13,6 +13,7 @@ from directory.ldap.names import SUFFIX, dn_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from directory.annuaire.conditions import Condition
     from directory.annuaire.view import View
 
 _PAGE: Final = 1000
@@ -21,12 +22,16 @@ _OPERATIONAL = frozenset(each.name for each in schema.ATTRIBUTES if each.usage)
 _TELEPHONE = frozenset("0123456789 +-()/.,")
 
 
-def export(view: View) -> Iterator[str]:
-    """The lines of the file, each with its end: the suffix, then the mailboxes in the order of their addresses."""
+def export(view: View, condition: Condition | None = None) -> Iterator[str]:
+    """The lines of the file, each with its end: the suffix, then the mailboxes in the order of their addresses.
+
+    With `condition` only those that meet it.
+    """
     # Without a version line, which slapadd takes for an entry.
     yield from _entry(SUFFIX, SUFFIX_ENTRY)
+    wanted = condition if condition is not None else Everything()
     after = ""
-    while page := view.page(Everything(), _PAGE, after=after):
+    while page := view.page(wanted, _PAGE, after=after):
         for mailbox in page:
             # The attribute `mail` is IA5: an address in other letters has no entry that slapd would take.
             if mailbox.address.isascii():

@@ -11,7 +11,9 @@ import typer
 
 from directory.annuaire.annuaire import Annuaire
 from directory.extract_export import extract_lines, of_domains
-from foundation.files import PUBLIC, write_atomically
+from directory.ldap import ldif
+from directory.ldap.schema import slapd_schema
+from foundation.files import PUBLIC, write_pieces_atomically
 from vaguemestre.cli.opened import Opened, run
 from vaguemestre.cli.output import Failed, Home
 
@@ -32,20 +34,30 @@ def export(
     extract: Annotated[
         bool, typer.Option("--extract", help="As Extraction_Correspondance_MSSante, for `directory import`.")
     ] = False,
+    as_ldif: Annotated[
+        bool, typer.Option("--ldif", help="As LDIF, for `slapadd` and the schema of --schema.")
+    ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="The LDAP schema of the LDIF, for slapd.conf; no entries.")
+    ] = False,
     own: Annotated[
         bool, typer.Option("--own", help="Only the mailboxes of the domains hosted here.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="File to write; standard output without it.")] = None,
 ) -> None:
     """Writes the directory as it is now; nothing of the red list is in it."""
-    if not extract:
-        raise typer.BadParameter("give --extract")
+    if extract + as_ldif + schema != 1:
+        raise typer.BadParameter("give one of --extract, --ldif and --schema")
+    if schema:
+        _write(iter((slapd_schema(),)), out)
+        return
+    lines = ldif.export if as_ldif else extract_lines
 
     async def work(opened: Opened) -> None:
         annuaire = await Annuaire.open(opened.settings.home / "directory", opened.database, opened.clock)
         try:
             condition = of_domains(opened.settings.domains) if own else None
-            await asyncio.to_thread(_write, extract_lines(annuaire.view(), condition), out)
+            await asyncio.to_thread(_write, lines(annuaire.view(), condition), out)
         finally:
             await annuaire.close()
 
@@ -55,7 +67,7 @@ def export(
 def _write(lines: Iterator[str], out: Path | None) -> None:
     if out is not None:
         try:
-            write_atomically(out, "".join(lines).encode(), PUBLIC)
+            write_pieces_atomically(out, map(str.encode, lines), PUBLIC)
         except OSError as error:
             raise Failed(f"{out} cannot be written ({error.strerror})") from error
         return
