@@ -40,6 +40,8 @@ LONGEST_RETRY_SECONDS = 3600
 _TEMPORARY = frozenset({401, 403, 407, 408, 425, 429})
 """Beside 5xx: a key that is wrong today is put right one day, and no box is to be taken by hand then."""
 _GONE = frozenset({404, 410})
+_LARGEST_ANSWER = 32 * 1024 * 1024
+"""A directory that answers with the whole resource: a hospital has thousands of mailboxes."""
 _MOST_ISSUES = 5
 
 
@@ -53,8 +55,8 @@ def exchange_of(settings: Settings) -> Exchange:
     """The way to the national directory. Raises TlsUnusable."""
     ca = settings.directory.publish_ca_file
     if ca.name:
-        return Https(client_context(Trust(settings.path(ca))))
-    return Https(ssl.create_default_context())
+        return Https(client_context(Trust(settings.path(ca))), largest=_LARGEST_ANSWER)
+    return Https(ssl.create_default_context(), largest=_LARGEST_ANSWER)
 
 
 class Publisher:
@@ -142,7 +144,12 @@ class Publisher:
     ) -> tuple[_Outcome, str | None]:
         """One request. What is taken away from where it is not is taken away."""
         query = urlencode(patch.query, quote_via=quote)
-        headers = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON, **self._key()}
+        headers = {
+            "Content-Type": FHIR_JSON,
+            "Accept": FHIR_JSON,
+            "Prefer": "return=minimal",
+            **self._key(),
+        }
         try:
             answer = await exchange(
                 Request(f"{self._url}/{patch.resource}?{query}", headers, patch=patch.body)

@@ -78,12 +78,13 @@ def is_https(url: str) -> bool:
 class Https:
     """The real exchange; connections are kept for the next request.
 
-    `tls` believes the provider's authorities (`psc.ca_file`) and holds the operator's own certificate, which a
+    An answer has at most `largest` bytes. `tls` believes the provider's authorities (`psc.ca_file`) and holds the operator's own certificate, which a
     token endpoint may ask for (RFC 8705 §2).
     """
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    def __init__(self, tls: ssl.SSLContext, *, largest: int = LARGEST) -> None:
         self._tls = tls
+        self._largest = largest
         self._opened: httpx2.AsyncClient | None = None
 
     async def __call__(self, request: Request) -> Response:
@@ -129,8 +130,8 @@ class Https:
                 body = bytearray()
                 async for piece in response.aiter_raw():
                     body += piece
-                    if len(body) > LARGEST:
-                        raise Unreachable(f"{request.url} answers more than {LARGEST // 1024} KB.")
+                    if len(body) > self._largest:
+                        raise Unreachable(f"{request.url} answers more than {self._largest // 1024} KB.")
                 media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
                 return Response(response.status_code, media_type, bytes(body))
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:

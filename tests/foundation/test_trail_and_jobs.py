@@ -126,6 +126,27 @@ async def test_a_job_in_hand_at_a_crash_is_taken_up_again(
     assert effects == [1]
 
 
+async def test_a_job_that_waits_for_its_time_can_be_hastened(
+    database: Database, events: Events, clock: FixedClock
+) -> None:
+    later = clock.millis() + 1000
+    number = await database.write(lambda uow: jobs.enqueue(uow, "count", {"n": 3}, run_at=later))
+    effects: list[int] = []
+    worker = Worker(database, events, clock, {"count": counting(effects)})  # type: ignore[dict-item]
+    await worker.drain()
+    assert effects == []
+    assert await database.write(lambda uow: jobs.hasten(uow, number))
+    await worker.drain()
+    assert effects == [3]
+    assert not await database.write(lambda uow: jobs.hasten(uow, number))
+
+
+async def test_a_job_that_was_given_up_is_not_hastened(database: Database) -> None:
+    number = await database.write(lambda uow: jobs.enqueue(uow, "count", {"n": 3}))
+    await database.write(lambda uow: uow.execute(update(jobs.job).values(claimed_by=jobs.GIVEN_UP)))
+    assert not await database.write(lambda uow: jobs.hasten(uow, number))
+
+
 async def test_a_job_for_nobody_here_is_left_alone(
     database: Database, events: Events, clock: FixedClock
 ) -> None:

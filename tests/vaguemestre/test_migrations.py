@@ -128,6 +128,33 @@ def test_mails_of_an_older_version_wait_for_their_texts(url: str) -> None:
         engine.dispose()
 
 
+def test_boxes_of_an_older_version_know_their_last_sign_in_from_the_trail(url: str) -> None:
+    upgrade_to(url, "0009")
+    for owner, address in ((3, "a@b.fr"), (4, "c@d.fr")):
+        execute(url, f"INSERT INTO vault_owner (id, wrapped_key) VALUES ({owner}, x'00')")
+        execute(
+            url,
+            "INSERT INTO bal (owner_id, address, type, name, state, red_list, created_at)"
+            f" VALUES ({owner}, '{address}', 'PER', 'N', 'active', 0, 10)",
+        )
+    for number, action, at in ((1, "signin.accepted", 20), (2, "signin.accepted", 30), (3, "bal.state", 40)):
+        execute(
+            url,
+            "INSERT INTO trail (seq, at, action, actor, subject, outcome, detail, hash)"
+            f" VALUES ({number}, {at}, '{action}', 'x', 'bal:3', 'x', '{{}}', 'x')",
+        )
+    upgrade(url, None)
+    engine = engine_for(url, begin="BEGIN")
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(
+                text("SELECT last_sign_in_at, changed_at, version FROM bal ORDER BY owner_id")
+            ).all()
+    finally:
+        engine.dispose()
+    assert found == [(30, 40, 1), (None, 10, 1)]
+
+
 def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
     upgrade(url, None)
     execute(url, "UPDATE alembic_version SET version_num = '9999_later'")

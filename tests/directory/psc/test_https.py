@@ -170,6 +170,35 @@ async def test_an_answer_that_cannot_be_used_is_named(
         assert reason in await unreachable(https, url)
 
 
+async def test_more_is_taken_from_whom_more_is_expected(authority: trustme.CA) -> None:
+    https = Https(client_of(authority), largest=2 * LARGEST)
+    long = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (LARGEST + 1) + b"x" * (LARGEST + 1)
+    async with saying(long, server_of(authority)) as url:
+        assert len((await https(Request(url))).body) == LARGEST + 1
+    await https.aclose()
+
+
+async def test_a_patch_carries_its_bytes(authority: trustme.CA, https: Https) -> None:
+    asked: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"{}"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=server_of(authority))
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        headers = {"Content-Type": "application/fhir+json"}
+        request = Request(f"https://localhost:{port}/Practitioner?a=b%7Cc", headers, patch=b"{}")
+        assert (await https(request)).status == 200
+    head, _, body = asked[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"PATCH /Practitioner?a=b%7Cc HTTP/1.1\r\n")
+    assert b"content-type: application/fhir+json" in head.lower()
+    assert body == b"{}"
+
+
 async def test_an_answer_that_does_not_end_is_given_up(
     authority: trustme.CA, https: Https, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from directory.bals import BalState, set_password, set_state
+from directory.bals import BalState, bal_of, set_password, set_state
 from foundation import trail
 from foundation.passwords import hash_password
 from mailserver.envelope import Principal, Refused
@@ -67,6 +67,23 @@ async def wrong(sign_in: SignIn, login: str, times: int, peer: str = PEER) -> No
 async def test_the_right_password_gives_the_principal(sign_in: SignIn, marie: Bal) -> None:
     for login in (marie.address, f" {marie.address.upper()} "):
         assert await sign_in.password(login, PASSWORD, peer=PEER, scope=Scope.IMAP) == principal_of(marie)
+
+
+async def test_a_box_remembers_the_day_of_its_last_sign_in(sign_in: SignIn, place: Place, marie: Bal) -> None:
+    def last() -> int | None:
+        found = place.database.read_now(lambda connection: bal_of(connection, marie.owner_id))
+        assert found is not None
+        return found.last_sign_in_at
+
+    await wrong(sign_in, marie.address, 1)
+    assert last() is None
+    await sign_in.password(marie.address, PASSWORD, peer=PEER, scope=Scope.IMAP)
+    first = place.clock.millis()
+    assert last() == first
+    for hours, day in ((1, first), (24, first + 25 * 3600 * 1000)):
+        place.clock.advance(timedelta(hours=hours))
+        await sign_in.password(marie.address, PASSWORD, peer=PEER, scope=Scope.IMAP)
+        assert last() == day
 
 
 async def test_a_wrong_password_an_unknown_box_and_a_box_without_one_sound_the_same(
