@@ -11,6 +11,7 @@ from certs.tls import Identity, Trust, check_identity, client_context, server_co
 from certs.trust import TrustSpace
 from directory.annuaire.annuaire import Annuaire
 from directory.bals import BalType
+from directory.fhir.routes import fhir_routes
 from directory.ldap import server as ldap
 from directory.ldap.context import LdapContext, LdapLimits
 from directory.psc.https import Https
@@ -54,6 +55,7 @@ from mailserver.tracking import sweeper as tracking
 from mailserver.tracking.alert import AlertMail
 from mailserver.tracking.sweeper import ALERT_JOB
 from portal.app import PortalContext, application
+from portal.setup.access import Access
 from vaguemestre import migrate
 from vaguemestre.bridging import handlers, told_of_record
 from vaguemestre.errors import CannotListen
@@ -215,9 +217,18 @@ class Operator:
                     trust=trust,
                     metrics=metrics,
                 ),
-                identity_provider(settings, database, clock) if settings.sandbox else (),
+                [
+                    *fhir_routes(settings, annuaire, database, clock, master_key, self._origin()),
+                    *(identity_provider(settings, database, clock) if settings.sandbox else ()),
+                ],
             )
             await self._open_web(settings.http, portal, tls)
+
+    def _origin(self) -> str:
+        """The address of the web server as others write it."""
+        if self.settings.sandbox:
+            return f"https://{self.settings.http}"
+        return Access.of(self.settings).url("") or ""
 
     async def _open_trust(self, metrics: Metrics) -> TrustSpace | None:
         """The espace de confiance, where this operator takes part in it; raises TrustUnusable."""

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, TextIO
 
 from directory.bals import BalType, find_bals
+from directory.fhir import routes as fhir
 from directory.ldap.names import SUFFIX as LDAP_BASE
 from directory.patients import find_patients
 from mailserver.delivery.recipients import ROBOT
@@ -19,6 +20,7 @@ from vaguemestre.sandbox_home import (
     OPERATOR,
     PATIENT_DOMAIN,
     certificate_file,
+    directory_key,
     password_for,
     second_factor_for,
     seed,
@@ -104,7 +106,11 @@ async def describe(operator: Operator) -> dict[str, Any]:
                 if bal.type is BalType.PER and bal.address in bals
             ],
         },
-        "directory": {"ldap_base": LDAP_BASE, "fhir": None},
+        "directory": {
+            "ldap_base": LDAP_BASE,
+            "fhir": f"https://{ports.HOST}:{operator.ports['https']}{fhir.BASE}",
+            "api_key": directory_key(home),
+        },
         "record": {"fhir": None},
         "operator": {
             "username": OPERATOR if has_operator else None,

@@ -15,6 +15,7 @@ from certs.pki import Pki
 from certs.profiles import Purpose
 from certs.publisher import SIGNER_CN, Listing, ensure_sandbox_list, published_url
 from directory.bals import BalType, find_bal
+from directory.fhir import routes as fhir
 from directory.importer import Importer, ImportPolicy, Switched
 from foundation.cipher import key_of
 from foundation.clock import SystemClock
@@ -49,8 +50,6 @@ PATIENT_DOMAIN = "patient.mssante.fr"
 HOSTNAME = "localhost"
 OPERATOR = "operateur"
 """The name of the sandbox's operator."""
-FHIR_PATH = "/fhir/annuaire"
-"""Where a sandbox serves the directory (directory.fhir)."""
 _SYLLABLES = tuple(consonant + vowel for consonant in "bdfgjklmnprstvz" for vowel in "aeiou")
 
 
@@ -188,7 +187,7 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
         ],
         **_section(values, "directory"),
     } | {
-        "publish_url": f"https://{chosen.address('https')}{FHIR_PATH}",
+        "publish_url": f"https://{chosen.address('https')}{fhir.BASE}",
         "publish_ca_file": ca_file,
     }
     for section, listeners in (
