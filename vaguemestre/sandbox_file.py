@@ -20,7 +20,6 @@ from vaguemestre.sandbox_home import (
     OPERATOR,
     PATIENT_DOMAIN,
     certificate_file,
-    directory_key,
     password_for,
     second_factor_for,
     seed,
@@ -109,7 +108,6 @@ async def describe(operator: Operator) -> dict[str, Any]:
         "directory": {
             "ldap_base": LDAP_BASE,
             "fhir": f"https://{ports.HOST}:{operator.ports['https']}{fhir.BASE}",
-            "api_key": directory_key(home),
         },
         "record": {"fhir": None},
         "operator": {
