@@ -6,10 +6,10 @@ import argparse
 import signal
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from benchmarks import load, report, rival, sandbox
+from benchmarks import ldap_rows, load, report, rival, sandbox, slapd
 from benchmarks.report import Row
 from benchmarks.run import NotOffered
 from benchmarks.scenarios import SCENARIOS
@@ -39,9 +39,15 @@ def main() -> int:
             print(f"Nothing to measure: {reason}.", file=sys.stderr)
             return 1
         theirs = None if arguments.alone else _rival(servers, ours)
-        bench = _Bench(ours, theirs, arguments.runs, _QUICK_EFFORT if arguments.quick else 1.0)
+        slapd_rival: Target | None = None
+        if any(SCENARIOS[name].is_national for name in names):
+            ours, slapd_rival = _national(servers, ours, alone=arguments.alone)
+        effort = _QUICK_EFFORT if arguments.quick else 1.0
+        bench = _Bench(ours, theirs, slapd_rival, arguments.runs, effort)
         for name in names:
             rows.append(Row(name, SCENARIOS[name].unit))
+            if SCENARIOS[name].is_national:
+                rows[-1].rival_name = slapd.NAME
             bench.measure(rows[-1], SCENARIOS[name])
     if not arguments.quick:
         report.write(rows)
@@ -82,10 +88,23 @@ def _rival(servers: ExitStack, ours: Target) -> Target | None:
         return None
 
 
+def _national(servers: ExitStack, ours: Target, *, alone: bool) -> tuple[Target, Target | None]:
+    try:
+        _say(
+            "loading a national directory, ours and slapd's" if not alone else "loading a national directory"
+        )
+        ours, theirs = servers.enter_context(ldap_rows.running(ours, alone=alone))
+    except Unavailable as reason:
+        _say(f"without the national directory: {reason}")
+        return replace(ours, ldap_port=None), None
+    return ours, theirs
+
+
 @dataclass(slots=True)
 class _Bench:
     ours: Target
     theirs: Target | None
+    slapd: Target | None
     runs: int
     effort: float
     failures: list[str] = field(default_factory=list)
@@ -93,8 +112,9 @@ class _Bench:
     def measure(self, row: Row, scenario: Scenario) -> None:
         """Ours, the rival, ours, the rival…: what else the machine does then weighs on both alike."""
         sides = [("ours", self.ours, row.ours)]
-        if self.theirs is not None and not scenario.accompanied:
-            sides.append(("rival", self.theirs, row.rival))
+        theirs = self.slapd if scenario.is_national else self.theirs
+        if theirs is not None and not scenario.accompanied:
+            sides.append(("rival", theirs, row.rival))
         for side in list(sides):
             name, target, _ = side
             try:

@@ -17,6 +17,7 @@ from benchmarks import rival
 if TYPE_CHECKING:
     from benchmarks.run import Run
 
+_MAIL_RIVAL = rival.NAME
 FILE = Path(__file__).with_name("results.json")
 
 
@@ -28,6 +29,7 @@ class Row:
     unit: str
     ours: list[Run] = field(default_factory=list)
     rival: list[Run] = field(default_factory=list)
+    rival_name: str = _MAIL_RIVAL
     not_offered: list[str] = field(default_factory=list)
     """Which sides ("ours", "rival") have nothing to measure here."""
 
@@ -48,7 +50,7 @@ class Row:
             "unit": self.unit,
             "ours": _rounded(_median(self.ours, "figure")),
             "rival": _rounded(_median(self.rival, "figure")),
-            "rival_name": rival.NAME,
+            "rival_name": self.rival_name,
             "runs": len(self.ours),
             "not_offered": self.not_offered,
             "ours_runs": [_rounded(run.figure) for run in self.ours],
@@ -152,6 +154,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "postfix": _said("postconf", "-d", "-h", "mail_version"),
         "dovecot": _said("dovecot", "--version"),
+        "slapd": _said("dpkg-query", "-W", "-f", "${Version}", "slapd"),
         "note": "load generator and server share the processors; runs of ours and the rival alternate",
     }
 

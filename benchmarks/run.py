@@ -29,6 +29,8 @@ class Scenario(ABC):
     """A rate ends in "/s"; of all others less is better."""
     accompanied: bool = False
     """Whether a second operator of our kind takes part; the rival then does not."""
+    is_national: bool = False
+    """Whether it searches the national directory, beside slapd and not beside a mail server."""
     is_steady: bool = False
     """Whether one run tells as much as several."""
 

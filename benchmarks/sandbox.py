@@ -70,6 +70,8 @@ def _target(sandbox: SandboxProcess, peer: Identity, peer_box: str, sink: Sink) 
         reader=Account(other.address, other.password),
         again=partial(running, accompanied=False),
         imaps_port=sandbox.port("imaps"),
+        ldap_port=sandbox.port("ldap"),
+        home=sandbox.home,
         ca_file=sandbox.ca_file,
         between=Between(
             mx_port=sandbox.port("mx"),

@@ -11,6 +11,7 @@ from benchmarks.exchange import NewConnections, Outbound, TwoOperators
 from benchmarks.imap_figures import IdleMemory, OpenAgain, OpenFirst, Push, Resynchronise
 from benchmarks.imap_mix import Mix
 from benchmarks.imap_rows import Appending, Reading, SigningIn
+from benchmarks.ldap_rows import Delay, Searching
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,8 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "imap_open_100k_again_seconds": OpenAgain(messages=100_000),
         "imap_idle_session_kb": IdleMemory(sessions=2000),
         "imap_idle_tls_session_kb": IdleMemory(sessions=2000, over_tls=True),
+        "ldap_substring": Searching(clients=16),
+        "ldap_substring_p95_ms": Delay(),
     }
 )
 """Every benchmark by the name it has in results.json."""

@@ -37,7 +37,7 @@ database mdb
 suffix "{suffix}"
 rootdn "cn=admin,{suffix}"
 directory {folder}/data
-maxsize 4294967296
+maxsize 17179869184
 index objectClass eq
 index cn,sn,givenName,mail,o,ou,l,postalCode,IdentifiantPP eq,sub
 index TypeBAL,IdentifiantPM eq

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from benchmarks.tls_sink import Sink
 
@@ -82,6 +83,9 @@ class Target:
     """Starts the same service once more, for what only a fresh one tells."""
     imaps_port: int | None = None
     ca_file: str | None = None
+    ldap_port: int | None = None
+    """Of its directory, without TLS."""
+    home: Path | None = None
     companion: Target | None = None
     """A second operator of the same kind that exchanges mail with this one."""
 

@@ -1,0 +1,129 @@
+"""An LDAP load client: Thunderbird's searches over open connections, written once, answers counted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from benchmarks.load import Failed
+from benchmarks.target import HOST
+from directory.ldap import ber, messages
+from directory.ldap.names import SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LIMIT = 100  # entries that Thunderbird asks for
+_DONE = messages.RESPONSES[messages.SEARCH]
+_SIZE_LIMIT_EXCEEDED = 4
+_PATIENCE = 60
+
+
+def thunderbird(typed: str) -> bytes:
+    """`(|(cn=*%v1*%v2-*)(mail=*%v*)(givenName=*%v1*)(sn=*%v*))`, all user attributes, a hundred entries."""
+    first, _, rest = typed.partition(" ")
+    items = (
+        _substrings("cn", first, rest),
+        _substrings("mail", typed),
+        _substrings("givenName", first),
+        _substrings("sn", typed),
+    )
+    operation = (
+        ber.string(SUFFIX),
+        ber.integer(2, ber.ENUMERATED),
+        ber.integer(0, ber.ENUMERATED),
+        ber.integer(_LIMIT),
+        ber.integer(0),
+        ber.element(ber.BOOLEAN, b"\0"),
+        ber.constructed(0xA1, items),
+        ber.element(ber.SEQUENCE, b""),
+    )
+    request = ber.constructed(messages.SEARCH, operation)
+    return ber.constructed(ber.SEQUENCE, (ber.integer(1), request))
+
+
+def _substrings(attribute: str, *parts: str) -> bytes:
+    listed = ber.constructed(ber.SEQUENCE, (ber.string(part, 0x81) for part in parts if part))
+    return ber.constructed(0xA4, (ber.string(attribute), listed))
+
+
+class Searcher:
+    """One open connection that searches, one search after the other."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def connect(cls, port: int) -> Searcher:
+        return cls(*await asyncio.open_connection(HOST, port, limit=1 << 22))
+
+    async def search(self, request: bytes) -> list[bytes]:
+        """The names of the entries that were found. Raises Failed."""
+        self._writer.write(request)
+        names: list[bytes] = []
+        held = b""
+        while True:
+            async with asyncio.timeout(_PATIENCE):
+                octets = await self._reader.read(1 << 18)
+            if not octets:
+                raise Failed("the LDAP server hung up")
+            held += octets
+            position = 0
+            while (length := ber.message_length(held[position : position + 6], 1 << 24)) is not None:
+                if len(held) - position < length:
+                    break
+                message = ber.Reader(held, position, position + length).enter(ber.SEQUENCE)
+                message.integer()
+                tag = message.peek()
+                operation = message.enter(tag)
+                if tag == _DONE:
+                    code = operation.integer(ber.ENUMERATED)
+                    if code not in (0, _SIZE_LIMIT_EXCEEDED):
+                        raise Failed(f"a search came to {code}")
+                    return names
+                names.append(operation.octets())
+                position += length
+            held = held[position:]
+
+    async def close(self) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()
+
+
+async def _run(port: int, clients: int, requests: Sequence[bytes], seconds: float) -> list[float]:
+    durations: list[float] = []
+    until = time.monotonic() + seconds
+
+    async def one(number: int) -> None:
+        searcher = await Searcher.connect(port)
+        place = number * 7
+        while (began := time.monotonic()) < until:
+            await searcher.search(requests[place % len(requests)])
+            durations.append(time.monotonic() - began)
+            place += 1
+        await searcher.close()
+
+    await asyncio.gather(*(one(number) for number in range(clients)))
+    return durations
+
+
+def load(port: int, clients: int, requests: Sequence[bytes], seconds: float) -> list[float]:
+    """How long each search took, in seconds, while so many clients searched without a pause. Raises Failed."""
+    try:
+        return asyncio.run(_run(port, clients, requests, seconds))
+    except (TimeoutError, ber.Malformed) as error:
+        raise Failed(f"LDAP: {error or 'no answer'}") from error
+
+
+def found(port: int, requests: Sequence[bytes]) -> list[list[bytes]]:
+    """The names that each search finds, in order of the alphabet. Raises Failed."""
+
+    async def ask() -> list[list[bytes]]:
+        searcher = await Searcher.connect(port)
+        names = [sorted(name.lower() for name in await searcher.search(each)) for each in requests]
+        await searcher.close()
+        return names
+
+    return asyncio.run(ask())
