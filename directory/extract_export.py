@@ -57,6 +57,7 @@ def of_domains(domains: Sequence[str]) -> Condition:
     return AnyOf(tuple(Equal(Field.DOMAIN, domain) for domain in domains))
 
 
+# ref: F37
 def extract_lines(view: View, condition: Condition | None = None) -> Iterator[str]:
     """The header, then a line for each mailbox in the order of addresses, each with its line end.
 

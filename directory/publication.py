@@ -181,7 +181,7 @@ class Incomplete(Exception):
     """The directory could not know whose box this is; the text is one sentence for the operator."""
 
 
-# ref: F44
+# ref: F36
 def entry_of(bal: Bal, listing: Listing) -> Entry | None:
     """What the directory is to say of a box; None where it is to say nothing. Raises Incomplete."""
     if bal.state is not BalState.ACTIVE:

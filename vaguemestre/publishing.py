@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from directory.annuaire.view import View
     from directory.bals import Bal
     from directory.listing import Listing
-    from directory.psc.https import Exchange, Response
+    from directory.psc.https import Exchange
     from directory.publication import Patch, Publication, Step
     from foundation.clock import Clock
     from foundation.database import Database, UnitOfWork
@@ -158,10 +158,14 @@ class Publisher:
             return _Outcome.LATER, str(error)
         if 200 <= answer.status < 300:
             return _Outcome.TAKEN, None
+        said = parse_object(answer.body) or {}
+        is_definite = 400 <= answer.status < 500 and answer.status not in _TEMPORARY
+        # What is no OperationOutcome is the word of a proxy or of a wrong address, not of the directory.
+        if not is_definite or said.get("resourceType") != "OperationOutcome":
+            return _Outcome.LATER, reason_of(answer.status, said)
         if is_removal and answer.status in _GONE:
             return _Outcome.TAKEN, None
-        later = answer.status in _TEMPORARY or not 400 <= answer.status < 500
-        return _Outcome.LATER if later else _Outcome.REFUSED, reason_of(answer)
+        return _Outcome.REFUSED, reason_of(answer.status, said)
 
     def _key(self) -> dict[str, str]:
         """The header of the API key, read each time: the file may be put there while the service runs."""
@@ -212,14 +216,13 @@ class Publisher:
         return is_current
 
 
-def reason_of(answer: Response) -> str:
+def reason_of(status: int, outcome: dict[str, Any]) -> str:
     """Why the directory did not take a request: its status, and the texts of its OperationOutcome."""
-    outcome = parse_object(answer.body) or {}
     issues = outcome.get("issue")
     said = [_said(each) for each in issues[:_MOST_ISSUES]] if isinstance(issues, list) else []
     words = " ".join(" ".join(said).split())
     printable = "".join(character for character in words if character.isprintable())
-    return f"HTTP {answer.status} {printable}".strip()[:LONGEST_ERROR]
+    return f"HTTP {status} {printable}".strip()[:LONGEST_ERROR]
 
 
 def _said(issue: Any) -> str:

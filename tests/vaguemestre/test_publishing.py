@@ -126,7 +126,7 @@ def desk(database: Database, vault: Vault, events: Events, clock: FixedClock, tm
     return Desk(database, vault, events, clock, tmp_path)
 
 
-# ref: F44
+# ref: F36
 async def test_a_new_box_is_published_by_one_request_and_shown_here(desk: Desk) -> None:
     bal = await desk.add()
     assert (desk.row(bal).state, desk.standing()) == (State.WAITING, None)
@@ -260,14 +260,27 @@ async def test_a_refusal_is_kept_in_the_words_of_the_directory(desk: Desk) -> No
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"\xff", b"[" * 100_000, b'{"issue": 3}', b'{"issue": [3, {"details": 4, "code": ["x"]}]}'],
-    ids=["empty", "no text", "deep", "no list", "no issue"],
+    [b"", b'"issue": 3', b'"issue": [3, {"details": 4, "code": ["x"]}]'],
+    ids=["empty", "no list", "no issue"],
 )
-async def test_a_refusal_that_cannot_be_read_is_one_all_the_same(desk: Desk, body: bytes) -> None:
+async def test_a_refusal_that_says_nothing_is_one_all_the_same(desk: Desk, body: bytes) -> None:
+    body = b'{"resourceType": "OperationOutcome"' + (b", " + body if body else b"") + b"}"
     desk.national.answers = [Response(422, "application/fhir+json", body)]
     bal = await desk.add()
     await desk.drain()
     assert (desk.row(bal).state, desk.row(bal).error) == (State.REFUSED, "HTTP 422")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\xff", b"<p>Not found", b"[" * 100_000, b'{"resourceType": "Practitioner"}', b"{}"],
+    ids=["empty", "no text", "a page", "deep", "another resource", "no resource"],
+)
+async def test_what_is_no_word_of_a_directory_refuses_nothing(desk: Desk, body: bytes) -> None:
+    desk.national.answers = [Response(404, "text/html", body)]
+    bal = await desk.add()
+    await desk.drain()
+    assert (desk.row(bal).state, desk.row(bal).error) == (State.RETRYING, "HTTP 404")
 
 
 async def test_what_is_to_go_and_is_gone_is_gone(desk: Desk) -> None:
