@@ -366,7 +366,7 @@ class Operator:
             connections_per_address=settings.limits.connections_per_address,
         )
         server = ldap.LdapServer(
-            LdapContext(annuaire, LdapDoors(sign_in), tls, limits, settings.ldap.anonymous)
+            LdapContext(annuaire, LdapDoors(sign_in, self.database), tls, limits, settings.ldap.anonymous)
         )
         self._listeners.append(server.close)
         for name, address, security in (

@@ -22,6 +22,17 @@ class Denied:
     is_temporary: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Whose entries come first for a caller: its structure's (IdNat_Struct), and those of these addresses."""
+
+    structure: str | None = None
+    recent: frozenset[str] = field(default=frozenset(), repr=False)
+
+
+NOBODY_NEAR = Near()
+
+
 class Doors(Protocol):
     """Judges credentials. `peer` is the client's network address."""
 
@@ -38,4 +49,8 @@ class Doors(Protocol):
 
     def still_holds(self, caller: Caller) -> bool:
         """Whether what let the caller in still would."""
+        ...
+
+    async def near(self, caller: Caller) -> Near:
+        """Whom the caller has to do with."""
         ...

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from directory.annuaire import conditions
 from directory.annuaire.fields import Field
 from directory.ldap import ber, entries, matching
+from directory.ldap.doors import NOBODY_NEAR
 from directory.ldap.messages import Scope
 from directory.ldap.names import SUFFIX, MailboxName, Place
 from directory.ldap.paging import Position
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from directory.annuaire.conditions import Condition
     from directory.annuaire.model import Mailbox
     from directory.annuaire.view import View
+    from directory.ldap.doors import Near
     from directory.ldap.entries import Selection
     from directory.ldap.messages import Search
 
@@ -45,8 +47,8 @@ class Plan:
     condition: Condition
     limit: int
     page: Page | None = None
-    own_address: str | None = None
-    """The mailbox of whoever searches: those of its structure come first."""
+    near: Near = NOBODY_NEAR
+    """Whose entries come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def _whole(plan: Plan, view: View) -> Answer:
         if plan.page is not None:
             found = view.page(plan.condition, wanted, after=position.after if position is not None else "")
         else:
-            found = view.mailboxes(plan.condition, wanted, own_structure=_structure(plan, view))
+            near = plan.near
+            found = view.mailboxes(plan.condition, wanted, own_structure=near.structure, recent=near.recent)
     are_more = len(found) + with_suffix > room
     if are_more:
         with_suffix = with_suffix and room > 0
@@ -108,11 +111,6 @@ def _whole(plan: Plan, view: View) -> Answer:
     if plan.page is None or sent >= plan.limit:
         return Answer(chunks, ResultCode.SIZE_LIMIT_EXCEEDED)
     return Answer(chunks, next=Position(view.generation, found[-1].address if found else "", sent))
-
-
-def _structure(plan: Plan, view: View) -> str | None:
-    own = view.mailbox(plan.own_address) if plan.own_address is not None else None
-    return own.structure_id if own is not None else None
 
 
 def _chunks(plan: Plan, found: list[Mailbox], *, with_suffix: bool) -> Iterator[bytes]:

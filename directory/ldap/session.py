@@ -12,6 +12,7 @@ from directory.ldap import entries, matching, messages, paging, search
 from directory.ldap.ber import Malformed
 from directory.ldap.binding import bound
 from directory.ldap.connection import ShuttingDown, TimedOut
+from directory.ldap.doors import NOBODY_NEAR
 from directory.ldap.entries import SUBSCHEMA_ENTRY, SUFFIX_ENTRY, Selection
 from directory.ldap.filters import Equality
 from directory.ldap.messages import Scope
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from directory.annuaire.view import View
     from directory.ldap.connection import Connection
-    from directory.ldap.doors import Caller
+    from directory.ldap.doors import Caller, Near
     from directory.ldap.messages import Control, Request, Search
     from directory.ldap.server import Shared
 
@@ -44,6 +45,7 @@ class Session:
         self._judged_at = 0.0
         self._refused_binds = 0
         self._cookies: paging.Cookies | None = None
+        self._near: Near | None = None
 
     async def run(self) -> None:
         """Serves requests until the client leaves or is sent away; raises Disconnected."""
@@ -117,8 +119,7 @@ class Session:
         self._say(request, ResultCode.SUCCESS)
 
     def _leave(self) -> None:
-        self._caller = None
-        self._cookies = None
+        self._caller = self._cookies = self._near = None
         self._connection.message_limit = self._limits.message_bytes_before_bind
 
     def _still_bound(self) -> None:
@@ -162,7 +163,7 @@ class Session:
             matching.condition_of(asked.filter),
             self._limit(asked, page),
             page and Page(min(page.size or self._limits.entries, self._limits.entries), page.position),
-            self._caller.address if self._caller is not None else None,
+            await self._whoever_is_near(),
         )
         found = await self._found(plan, view)
         for chunk in found.chunks:
@@ -201,6 +202,12 @@ class Session:
             raise Refused(
                 ResultCode.UNWILLING_TO_PERFORM, "The directory was renewed long ago: begin the search again"
             ) from None
+
+    async def _whoever_is_near(self) -> Near:
+        if self._near is None:
+            near = self._context.doors.near
+            self._near = await near(self._caller) if self._caller is not None else NOBODY_NEAR
+        return self._near
 
     def _limit(self, asked: Search, page: Page | None) -> int:
         """Entries of the whole search: by pages one may read everything."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from directory.bals import BalState, set_state
-from directory.ldap.doors import Caller, Denied
+from directory.bals import BalState, BalType, set_state
+from directory.ldap.doors import Caller, Denied, Near
 from mailserver.refusals import (
     ACCOUNT_SUSPENDED,
     APPLICATION_OUT_OF_SCOPE,
@@ -43,7 +43,7 @@ async def marie(place: Place) -> Bal:
 
 @pytest.fixture
 def doors(place: Place) -> LdapDoors:
-    return LdapDoors(SignIn(place.database, place.clock, place.settings))
+    return LdapDoors(SignIn(place.database, place.clock, place.settings), place.database)
 
 
 async def application_password(place: Place, box: Bal, *scopes: Scope) -> tuple[int, str]:
@@ -96,5 +96,18 @@ async def test_without_a_trust_space_no_certificate_opens_anything(doors: LdapDo
     assert denied == Denied(f"{CERTIFICATE_REFUSED.code} {CERTIFICATE_REFUSED.sentence}")
 
 
-def test_nobody_in_particular_holds_nothing(doors: LdapDoors) -> None:
-    assert not doors.still_holds(Caller("marie@hopital-demo.mssante.fr"))
+async def test_a_box_has_its_structure_and_its_correspondents_near(
+    place: Place, marie: Bal, doors: LdapDoors
+) -> None:
+    unit = await place.add("cardio", type=BalType.ORG, idnat="1990000016")
+    await place.send(unit, marie.address)
+    _, plain = await application_password(place, marie, Scope.LDAP)
+    caller = await doors.password(marie.address, plain, peer=PEER)
+    assert isinstance(caller, Caller)
+    assert await doors.near(caller) == Near(None, frozenset({unit.address}))
+
+
+async def test_nobody_in_particular_holds_nothing_and_has_nobody_near(doors: LdapDoors) -> None:
+    nobody = Caller("marie@hopital-demo.mssante.fr")
+    assert not doors.still_holds(nobody)
+    assert await doors.near(nobody) == Near()

@@ -13,7 +13,7 @@ import uvloop
 
 from directory.annuaire.view import GenerationGone
 from directory.ldap.context import LdapContext, LdapLimits
-from directory.ldap.doors import Caller, Denied
+from directory.ldap.doors import Caller, Denied, Near
 from directory.ldap.server import LdapServer, Security
 from tests.directory.ldap.client import Client
 from tests.directory.ldap.people import FEW
@@ -57,6 +57,7 @@ class FewDoors:
     certificates: dict[bytes, str] = field(default_factory=dict)
     withdrawn: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
+    recent: set[str] = field(default_factory=set)
 
     async def password(self, login: str, password: str, *, peer: str) -> Caller | Denied:
         self.asked.append(login)
@@ -74,6 +75,10 @@ class FewDoors:
 
     def still_holds(self, caller: Caller) -> bool:
         return caller.address not in self.withdrawn
+
+    async def near(self, caller: Caller) -> Near:
+        box = next(box for box in FEW if box.address == caller.address)
+        return Near(box.structure_id, frozenset(self.recent))
 
 
 @dataclass

@@ -329,6 +329,14 @@ async def test_boxes_of_ones_own_structure_come_first(ldap: Ldap) -> None:
     assert structures[:3] == ["HOPITAL DEMO"] * 3
 
 
+async def test_recent_correspondents_come_before_them(ldap: Ldap) -> None:
+    ldap.doors.recent.add(SOFTWARE.address)
+    client = await ldap.signed_in(UNIT.address)
+    assert (await client.search("(mail=*)", attributes=["mail"])).mails[0] == SOFTWARE.address
+    await client.bind()
+    assert (await client.search("(mail=*)", attributes=["mail"])).mails[-1] == SOFTWARE.address
+
+
 # Compare
 
 
