@@ -10,7 +10,7 @@ DESCRIPTION: dict[str, Any] = {
     "home": "bac",
     "http": "https://127.0.0.1:21007",
     "ca_file": "bac/pki/ca.pem",
-    "ports": dict.fromkeys(("submission", "submissions", "mx", "imap", "imaps"), 25),
+    "ports": dict.fromkeys(("submission", "submissions", "mx", "imap", "imaps", "ldap", "ldaps"), 25),
     "domains": ["hopital-demo-b.mssante.fr", "liberal-demo-b.mssante.fr"],
     "patient_domain": "patient.mssante.fr",
     "bals": [
@@ -23,6 +23,8 @@ DESCRIPTION: dict[str, Any] = {
     ],
     "patients": [],
     "psc": {"issuer": "https://127.0.0.1:21007/psc"},
+    "directory": {"ldap_base": "dc=mssante,dc=fr"},
+    "operator": {"username": None, "password": None},
 }
 PATIENT = {"ins": "112059999900169", "name": "Thomas", "state": "activated", "password": "mot-trois"}
 
@@ -51,6 +53,12 @@ def test_with_patients_their_pages_and_passwords_are_told() -> None:
 
 def test_an_empty_sandbox_has_no_section_of_boxes() -> None:
     assert "  boîtes" not in summary(bals=[])
+
+
+def test_the_operator_is_told_where_there_is_one() -> None:
+    assert not any("operateur" in line for line in summary())
+    lines = summary(operator={"username": "operateur", "password": "mot-quatre"})
+    assert "  pages d’opérateur    https://127.0.0.1:21007/operateur/  operateur  mot-quatre" in lines
 
 
 def test_the_robot_and_the_way_to_stop_are_told() -> None:
