@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from directory import bals, patients, tables  # declares the tables
+from directory import bals, patients  # declares the tables
 
-__all__ = ["bals", "patients", "tables"]
+__all__ = ["bals", "patients"]

@@ -3,45 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, select
-
-from directory.bals import Bal, BalType, find_bals, in_chunks
-from directory.tables import directory_activity, directory_entry
+from directory.bals import Bal, BalType, find_bals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
-_ENTRIES = select(
-    directory_entry.c.address,
-    directory_entry.c.type,
-    directory_entry.c.idnat,
-    directory_entry.c.civility,
-    directory_entry.c.first_name,
-    directory_entry.c.last_name,
-    directory_entry.c.profession,
-    directory_entry.c.skill,
-    directory_entry.c.structure,
-    directory_entry.c.service,
-).where(directory_entry.c.address.in_(bindparam("addresses", expanding=True)))
-
-_ACTIVITIES = (
-    select(
-        directory_activity.c.idnat,
-        directory_activity.c.title,
-        directory_activity.c.civility,
-        directory_activity.c.first_name,
-        directory_activity.c.last_name,
-        directory_activity.c.profession,
-        directory_activity.c.skill,
-        directory_activity.c.structure,
-    )
-    .where(directory_activity.c.idnat.in_(bindparam("idnats", expanding=True)))
-    .order_by(directory_activity.c.idnat, directory_activity.c.digest)
-)
+    from directory.annuaire.model import Mailbox
+    from directory.annuaire.view import View
 
 _TITLES: Mapping[str, str] = {"DR": "Dr", "PR": "Pr", "M": "M.", "MME": "Mme", "MLLE": "Mme"}
 
@@ -65,32 +37,48 @@ class Correspondent:
 
 
 @dataclass(frozen=True, slots=True)
-class _Person:
+class _Bearer:
     name: str
     profession: str | None
     specialty: str | None
     structure: str | None
 
 
-def correspondent(connection: Connection, address: str) -> Correspondent:
+def correspondent(connection: Connection, view: View | None, address: str) -> Correspondent:
     """Who stands behind one address."""
-    return correspondents(connection, [address])[address.lower()]
+    return correspondents(connection, view, [address])[address.lower()]
 
 
-def correspondents(connection: Connection, addresses: Iterable[str]) -> dict[str, Correspondent]:
+def correspondents(
+    connection: Connection, view: View | None, addresses: Iterable[str]
+) -> dict[str, Correspondent]:
     """Who stands behind each of many addresses, by lower-case address; every one gets an answer.
 
     The published directory comes first, a hosted BAL that is not published gives its own name, and the
-    activities of the bearer fill what both leave open. Three queries for up to 500 addresses.
+    activities of the bearer fill what both leave open. Without a `view` only hosted boxes are known.
     """
     wanted = {address.lower() for address in addresses}
     hosted = find_bals(connection, wanted)
-    entries: dict[str, Row[*tuple[Any, ...]]] = {}
-    for some in in_chunks(wanted):
-        entries.update({row.address: row for row in connection.execute(_ENTRIES, {"addresses": some})})
-    idnats = {bal.idnat for bal in hosted.values()} | {row.idnat for row in entries.values()}
-    people = _people(connection, {idnat for idnat in idnats if idnat})
-    return {address: _one(address, entries.get(address), hosted.get(address), people) for address in wanted}
+    bearers: dict[str, _Bearer | None] = {}
+
+    def bearer(idnat: str | None) -> _Bearer | None:
+        if not idnat or view is None:
+            return None
+        if idnat not in bearers:
+            bearers[idnat] = _bearer(view, idnat)
+        return bearers[idnat]
+
+    found = {}
+    for address in wanted:
+        box = view.mailbox(address) if view is not None else None
+        bal = hosted.get(address)
+        if box is not None:
+            found[address] = _published(box, bearer(box.idnat))
+        elif bal is not None:
+            found[address] = _hosted(bal, bearer(bal.idnat))
+        else:
+            found[address] = Correspondent(address, address)
+    return found
 
 
 def person_name(title: str | None, first_name: str | None, last_name: str | None) -> str:
@@ -101,55 +89,43 @@ def person_name(title: str | None, first_name: str | None, last_name: str | None
     )
 
 
-def _one(
-    address: str, entry: Row[*tuple[Any, ...]] | None, bal: Bal | None, people: Mapping[str, _Person]
-) -> Correspondent:
-    person = people.get((entry.idnat if entry is not None else bal.idnat if bal is not None else None) or "")
-    if entry is not None:
-        if entry.last_name:
-            name = person_name(entry.civility, entry.first_name, entry.last_name)
-            if person is not None and person_name(None, entry.first_name, entry.last_name) in person.name:
-                name = max(name, person.name, key=len)  # the one that bears a title
-        else:
-            name = entry.service or entry.structure or address
-        return Correspondent(
-            address,
-            name,
-            entry.profession or (person.profession if person else None),
-            entry.skill or (person.specialty if person else None),
-            entry.structure or (person.structure if person else None),
-            BalType(entry.type),
-        )
-    if bal is None:
-        return Correspondent(address, address)
+def _published(box: Mailbox, bearer: _Bearer | None) -> Correspondent:
+    if box.last_name:
+        name = person_name(box.civility, box.first_name, box.last_name)
+        if bearer is not None and person_name(None, box.first_name, box.last_name) in bearer.name:
+            name = max(name, bearer.name, key=len)  # the one that bears a title
+    else:
+        name = box.service or box.structure or box.address
+    return Correspondent(
+        box.address,
+        name,
+        box.profession or (bearer.profession if bearer else None),
+        box.skill or (bearer.specialty if bearer else None),
+        box.structure or (bearer.structure if bearer else None),
+        box.type,
+    )
+
+
+def _hosted(bal: Bal, bearer: _Bearer | None) -> Correspondent:
+    if bearer is None:
+        return Correspondent(bal.address, bal.name, type=bal.type)
+    name = bearer.name if bal.type is BalType.PER else bal.name
+    return Correspondent(bal.address, name, bearer.profession, bearer.specialty, bearer.structure, bal.type)
+
+
+def _bearer(view: View, idnat: str) -> _Bearer | None:
+    """Of several activities the first that states a fact gives it."""
+    person = view.person(idnat)
     if person is None:
-        return Correspondent(address, bal.name, type=bal.type)
-    name = person.name if bal.type is BalType.PER else bal.name
-    return Correspondent(address, name, person.profession, person.specialty, person.structure, bal.type)
-
-
-def _people(connection: Connection, idnats: set[str]) -> dict[str, _Person]:
-    """One person per identifier; of several activities the first that states a fact gives it."""
-    people: dict[str, _Person] = {}
-    for some in in_chunks(idnats):
-        for row in connection.execute(_ACTIVITIES, {"idnats": some}):
-            known = people.get(row.idnat)
-            if known is None:
-                title = row.title or row.civility
-                people[row.idnat] = _Person(
-                    person_name(title, row.first_name, row.last_name),
-                    row.profession,
-                    row.skill,
-                    row.structure,
-                )
-            else:
-                people[row.idnat] = _Person(
-                    known.name,
-                    known.profession or row.profession,
-                    known.specialty or row.skill,
-                    known.structure or row.structure,
-                )
-    return people
+        return None
+    structures = (role.structure_id for role in view.roles_of_person(idnat) if role.structure_id)
+    structure = view.structure(next(structures, ""))
+    return _Bearer(
+        person_name(person.title or person.civility, person.first_name, person.last_name),
+        person.profession,
+        next((skill.label for skill in person.skills if skill.label), None),
+        structure.name or structure.sign if structure is not None else None,
+    )
 
 
 def _first_name(text: str) -> str:

@@ -22,6 +22,7 @@ LONGEST_LINE = 32 * 1024
 MOST_COLUMNS = 200
 MOST_BYTES = 8 * 1024**3
 """Of one extract, unpacked: four times the largest one of 2026 and room to grow."""
+_PIECE = 1024 * 1024
 _TOLERATED_BAD_LINES = 10
 _TOLERATED_BAD_SHARE = 0.01
 _REPORTED_BAD_LINES = 20
@@ -50,6 +51,17 @@ class BadLine:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a reading is, for another one of the same file to go on from; `sha256` is of what was read."""
+
+    bytes_read: int
+    lines: int
+    rows: int
+    bad_lines: int
+    sha256: str
+
+
 class Record(NamedTuple):
     """A line: its number, a digest of all of it, and the values of the fields of its kind, stripped."""
 
@@ -60,14 +72,12 @@ class Record(NamedTuple):
 
 FIELDS: Mapping[ExtractKind, Mapping[str, str]] = {
     ExtractKind.MAILBOXES: {
-        "type": "typedebal",
         "address": "adressebal",
+        "type": "typedebal",
+        "digital": "dematerialisation",
+        "idnat": "identificationnationalepp",
         "person_id_type": "typeidentifiantpp",
         "person_id": "identifiantpp",
-        "idnat": "identificationnationalepp",
-        "structure_id_type": "typeidentifiantstructure",
-        "structure_id": "identificationstructure",
-        "service": "servicederattachement",
         "civility": "civilitedexercice",
         "last_name": "nomdexercice",
         "first_name": "prenomdexercice",
@@ -77,61 +87,88 @@ FIELDS: Mapping[ExtractKind, Mapping[str, str]] = {
         "profession": "libelleprofession",
         "skill_code": "codesavoirfaire",
         "skill": "libellesavoirfaire",
-        "digital": "dematerialisation",
+        "structure_id_type": "typeidentifiantstructure",
+        "structure_id": "identificationstructure",
         "structure": "raisonsocialestructurebal",
         "structure_sign": "enseignecommercialestructurebal",
+        "service": "servicederattachement",
+        "location": "l2complementlocalisationstructurebal",
+        "distribution": "l3complementdistributionstructurebal",
         "street_number": "l4numerovoiestructurebal",
         "street_repeat": "l4complementnumerovoiestructurebal",
         "street_type": "nl4typevoiestructurebal",
         "street_name": "l4libellevoiestructurebal",
-        "locality": "l6ligneacheminementstructurebal",
+        "locality": "l5lieuditmentionstructurebal",
+        "routing": "l6ligneacheminementstructurebal",
         "postal_code": "codepostalstructurebal",
         "department": "departementstructurebal",
         "country": "paysstructurebal",
     },
     ExtractKind.ACTIVITIES: {
+        "idnat": "identificationnationalepp",
         "person_id_type": "typedidentifiantpp",
         "person_id": "identifiantpp",
-        "idnat": "identificationnationalepp",
         "title": "codecivilitedexercice",
         "civility": "codecivilite",
         "last_name": "nomdexercice",
         "first_name": "prenomdexercice",
-        "profession_code": "codeprofession",
-        "profession": "libelleprofession",
         "category_code": "codecategorieprofessionnelle",
         "category": "libellecategorieprofessionnelle",
+        "profession_code": "codeprofession",
+        "profession": "libelleprofession",
         "skill_type_code": "codetypesavoirfaire",
         "skill_code": "codesavoirfaire",
         "skill": "libellesavoirfaire",
         "practice_code": "codemodeexercice",
         "practice": "libellemodeexercice",
-        "siret": "numerosiretsite",
-        "finess": "numerofinesssite",
-        "finess_legal": "numerofinessetablissementjuridique",
-        "structure_technical_id": "identifianttechniquedelastructure",
-        "structure": "raisonsocialesite",
-        "structure_sign": "enseignecommercialesite",
-        "locality": "bureaucedexcoordstructure",
-        "postal_code": "codepostalcoordstructure",
-        "city": "libellecommunecoordstructure",
-        "department_code": "codedepartementcoordstructure",
-        "phone": "telephonecoordstructure",
         "sector_code": "codesecteurdactivite",
         "sector": "libellesecteurdactivite",
-        "role_code": "codefonction",
-        "role": "libellefonction",
+        "pharmacist_section_code": "codesectiontableaupharmaciens",
+        "pharmacist_section": "libellesectiontableaupharmaciens",
+        "function_code": "codefonction",
+        "function": "libellefonction",
         "kind_code": "codegenredactivite",
+        "kind": "libellegenredactivite",
+        "phone": "telephonecoordstructure",
+        "technical_id": "identifianttechniquedelastructure",
+        "former_id": "ancienidentifiantdelastructure",
+        "finess": "numerofinesssite",
+        "finess_legal": "numerofinessetablissementjuridique",
+        "siret": "numerosiretsite",
+        "siren": "numerosirensite",
+        "name": "raisonsocialesite",
+        "sign": "enseignecommercialesite",
+        "addressee": "complementdestinatairecoordstructure",
+        "location": "complementpointgeographiquecoordstructure",
+        "street_number": "numerovoiecoordstructure",
+        "street_repeat": "indicerepetitionvoiecoordstructure",
+        "street_type": "codetypedevoiecoordstructure",
+        "street_name": "libellevoiecoordstructure",
+        "distribution": "mentiondistributioncoordstructure",
+        "routing": "bureaucedexcoordstructure",
+        "postal_code": "codepostalcoordstructure",
+        "city_code": "codecommunecoordstructure",
+        "city": "libellecommunecoordstructure",
+        "department": "codedepartementcoordstructure",
+        "country_code": "codepayscoordstructure",
+        "country": "libellepayscoordstructure",
+        "phone_2": "telephone2coordstructure",
+        "fax": "telecopiecoordstructure",
+        "mail": "adresseemailcoordstructure",
     },
     ExtractKind.SKILLS: {
         "idnat": "identificationnationalepp",
-        "skill_code": "codesavoirfaire",
-        "skill": "libellesavoirfaire",
+        "code": "codesavoirfaire",
+        "label": "libellesavoirfaire",
+        "type_code": "codetypesavoirfaire",
+        "type_label": "libelletypesavoirfaire",
     },
     ExtractKind.DIPLOMAS: {
         "idnat": "identificationnationalepp",
-        "diploma_code": "codediplomeobtenu",
-        "diploma": "libellediplomeobtenu",
+        "code": "codediplomeobtenu",
+        "label": "libellediplomeobtenu",
+        "type_code": "codetypediplomeobtenu",
+        "type_label": "libelletypediplomeobtenu",
     },
 }
 """The fields taken from each kind of file, and the header of each (see `normalised`)."""
@@ -141,10 +178,10 @@ _REQUIRED: Mapping[ExtractKind, frozenset[str]] = {
         {"type", "address", "idnat", "structure_id", "last_name", "first_name", "profession", "structure"}
     ),
     ExtractKind.ACTIVITIES: frozenset(
-        {"idnat", "last_name", "first_name", "profession_code", "profession", "skill", "structure"}
+        {"idnat", "last_name", "first_name", "profession_code", "profession", "skill", "name"}
     ),
-    ExtractKind.SKILLS: frozenset({"idnat", "skill_code"}),
-    ExtractKind.DIPLOMAS: frozenset({"idnat", "diploma_code"}),
+    ExtractKind.SKILLS: frozenset({"idnat", "code"}),
+    ExtractKind.DIPLOMAS: frozenset({"idnat", "code"}),
 }
 
 _RECOGNISED_BY: tuple[tuple[str, ExtractKind], ...] = (
@@ -175,6 +212,7 @@ _ALIASES: Mapping[str, str] = {
     "coderole": "codefonction",
     "libellerole": "libellefonction",
     "codegenreactivite": "codegenredactivite",
+    "libellegenreactivite": "libellegenredactivite",
     "codesecteuractivite": "codesecteurdactivite",
     "libellesecteuractivite": "libellesecteurdactivite",
 }
@@ -205,7 +243,10 @@ class ExtractReader:
         header = self._header()
         self.kind = _kind(header)
         fields = FIELDS[self.kind]
-        places = {name: place for place, name in reversed(list(enumerate(header)))}
+        places = {name: place for place, name in enumerate(header)}
+        twice = sorted(name for name in fields.values() if header.count(name) > 1)
+        if twice:
+            raise ExtractRefused(f"The {self.kind} file names columns twice: {', '.join(twice)}.")
         missing = sorted(name for name in _REQUIRED[self.kind] if fields[name] not in places)
         if missing:
             columns = ", ".join(fields[name] for name in missing)
@@ -219,6 +260,26 @@ class ExtractReader:
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Where the reading is, between two records."""
+        return Checkpoint(self.bytes_read, self.lines, self.rows, self.bad_lines, self.sha256)
+
+    def go_on_from(self, checkpoint: Checkpoint) -> bool:
+        """Passes over what another reading has read; False when that was another file.
+
+        Nothing can be read any more after False: what was passed over is gone.
+        """
+        while self.bytes_read < checkpoint.bytes_read:
+            piece = self._stream.read(min(_PIECE, checkpoint.bytes_read - self.bytes_read))
+            if not piece:
+                return False
+            self._count(piece)
+        if self.checkpoint.sha256 != checkpoint.sha256:
+            return False
+        self.lines, self.rows, self.bad_lines = checkpoint.lines, checkpoint.rows, checkpoint.bad_lines
+        return True
 
     def __iter__(self) -> Iterator[Record]:
         columns, places = self._columns, self._places
@@ -265,10 +326,10 @@ class ExtractReader:
             raise self._too_many()
 
     def _too_many(self) -> ExtractRefused:
-        first = self.bad[0]
+        first = self.bad[0] if self.bad else None
+        example = f" (one is line {first.line}: {first.reason})" if first is not None else ""
         return ExtractRefused(
-            f"The {self.kind} file has {self.bad_lines} bad lines among {self.lines} "
-            f"(the first one is line {first.line}: {first.reason})."
+            f"The {self.kind} file has {self.bad_lines} bad lines among {self.lines}{example}."
         )
 
     def _line(self) -> bytes | None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 MOST_MEMBERS = 50
+_LARGEST_RATIO = 200
+"""Bytes unpacked for one packed: text of the Annuaire Santé comes to 4 to 12."""
+_ARCHIVE = b"PK\x03\x04"
 _GENERATED = re.compile(
     r"_(20[0-9]{2})(0[1-9]|1[0-2])([0-2][0-9]|3[01])([01][0-9]|2[0-3])([0-5][0-9])(?![0-9])"
 )
@@ -59,6 +62,9 @@ def sources_in(path: Path) -> list[Source]:
     try:
         modified = int(path.stat().st_mtime * 1000)
         if not zipfile.is_zipfile(path):
+            with path.open("rb") as stream:
+                if stream.read(len(_ARCHIVE)) == _ARCHIVE:
+                    raise ExtractRefused(f"{path} is a damaged archive.")
             return [Source(path.name, path.stat().st_size, generated_at(path.name) or modified, path)]
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -82,6 +88,10 @@ def sources_in(path: Path) -> list[Source]:
     ]
     if not found:
         raise ExtractRefused(f"{path} holds no .txt file.")
+    if any(member.file_size > _LARGEST_RATIO * max(member.compress_size, 1) for member in members):
+        raise ExtractRefused(
+            f"{path} is no archive of texts: it unpacks to more than {_LARGEST_RATIO} times its size."
+        )
     return found
 
 

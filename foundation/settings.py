@@ -346,6 +346,14 @@ class ApiKey(_Section):
 
 
 class DirectorySettings(_Section):
+    sources: list[str] = Field(
+        default_factory=list,
+        description="where the extracts of the Annuaire Santé are fetched from: https://… (believed: the system's authorities and tls.ca_file) or file:///…; empty: only imported by hand",
+    )
+    fetch_hours: int = Field(24, ge=1, le=720, description="hours between two fetches of each source")
+    largest_loss_percent: int = Field(
+        10, ge=0, le=100, description="an extract that lacks more of the rows in use is refused unless forced"
+    )
     publish_url: HttpsUrl = Field(
         "",
         description="FHIR base of the national directory to which the mailboxes are published (https://…); empty: only in the directory served here",

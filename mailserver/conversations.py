@@ -43,6 +43,7 @@ from mailserver.store.tables import mail
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from directory.annuaire.view import View
     from foundation.database import UnitOfWork
 
 conversation_table = Table(
@@ -371,9 +372,17 @@ def unread_count(connection: Connection, owner_id: int) -> int:
 
 
 def list_conversations(
-    connection: Connection, owner_id: int, *, limit: int = 50, before: int | None = None
+    connection: Connection,
+    owner_id: int,
+    *,
+    limit: int = 50,
+    before: int | None = None,
+    view: View | None = None,
 ) -> list[Conversation]:
-    """The newest conversations first; `before` is the id of the last one already shown."""
+    """The newest conversations first; `before` is the id of the last one already shown.
+
+    `view` tells who the counterparts are.
+    """
     statement = select(conversation_table).where(_c.owner_id == owner_id)
     if before is not None:
         shown = connection.execute(
@@ -383,7 +392,7 @@ def list_conversations(
             return []
         statement = statement.where(or_(_c.last_at < shown, and_(_c.last_at == shown, _c.id < before)))
     rows = connection.execute(statement.order_by(_c.last_at.desc(), _c.id.desc()).limit(limit)).all()
-    people = correspondents(connection, {row.counterpart for row in rows})
+    people = correspondents(connection, view, {row.counterpart for row in rows})
     return [
         Conversation(
             row.id,
@@ -398,7 +407,9 @@ def list_conversations(
     ]
 
 
-def conversation(connection: Connection, owner_id: int, conversation_id: int) -> Conversation | None:
+def conversation(
+    connection: Connection, owner_id: int, conversation_id: int, *, view: View | None = None
+) -> Conversation | None:
     """One conversation with its messages, oldest first; None when this patient has none of that id."""
     row = connection.execute(
         select(conversation_table).where(_c.id == conversation_id, _c.owner_id == owner_id)
@@ -422,7 +433,7 @@ def conversation(connection: Connection, owner_id: int, conversation_id: int) ->
     ).all()
     return Conversation(
         row.id,
-        correspondent(connection, row.counterpart),
+        correspondent(connection, view, row.counterpart),
         row.subject,
         row.ended_by,
         Ending(row.ending) if row.ending is not None else None,

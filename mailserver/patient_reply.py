@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from directory.annuaire.view import HasView
     from directory.patients import Patient
     from foundation.clock import Clock
     from foundation.database import Database, UnitOfWork
@@ -60,11 +61,20 @@ _ONCE = Accepted("", ())
 class PatientDesk:
     """Where patients hand in their answers."""
 
-    def __init__(self, router: Router, database: Database, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        router: Router,
+        database: Database,
+        clock: Clock,
+        settings: Settings,
+        *,
+        annuaire: HasView | None = None,
+    ) -> None:
         self._router = router
         self._database = database
         self._clock = clock
         self._settings = settings
+        self._annuaire = annuaire
 
     async def answer(
         self,
@@ -87,11 +97,13 @@ class PatientDesk:
         if nonce:
             form = await asyncio.to_thread(form_hash, nonce, conversation_id, text, attachments)
 
+        view = self._annuaire.view() if self._annuaire is not None else None
+
         def look_up(connection: Connection) -> tuple[Refusal | None, Basis | None, str]:
             if form is not None and was_taken(connection, patient.owner_id, form):
                 raise TakenBefore
             basis = basis_of(connection, patient.owner_id, conversation_id)
-            name = correspondent(connection, basis.counterpart).name if basis is not None else ""
+            name = correspondent(connection, view, basis.counterpart).name if basis is not None else ""
             return may_reply(connection, patient.owner_id, conversation_id), basis, name
 
         try:

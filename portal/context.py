@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from certs.trust import TrustSpace
+    from directory.annuaire.view import HasView, View
     from directory.patients import Patient
     from directory.psc.relying_party import RelyingParty
     from dmp_bridge.intake import Bridge
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from mailserver.reading_receipt import ReceiptDesk
     from mailserver.signin.desk import SignIn
     from mailserver.signin.second_factor import SecondFactors
-    from portal.annuaire import HasView
     from portal.sessions import Session
 
 OPERATOR_HOME = operators.HOME
@@ -59,6 +59,10 @@ class PortalContext:
     psc: RelyingParty | None = None
     trust: TrustSpace | None = None
     metrics: Metrics | None = None
+
+    def view(self) -> View | None:
+        """The directory as it is now, where it is served."""
+        return self.annuaire.view() if self.annuaire is not None else None
 
     def visit(self, token: str | None) -> Visit | None:
         """Who holds a session's token; None when the session has ended, or the person's box is closed."""

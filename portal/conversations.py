@@ -104,9 +104,10 @@ class ConversationPages:
         return HTMLResponse(self._pages.render("conversations_list.html", await self._list(visit, None)))
 
     async def _list(self, visit: Visit, before: int | None) -> dict[str, object]:
+        view = self._context.view()
         found = await self._context.database.read(
             lambda connection: conversations.list_conversations(
-                connection, visit.owner_id, limit=PAGE + 1, before=before
+                connection, visit.owner_id, limit=PAGE + 1, before=before, view=view
             )
         )
         page = found[:PAGE]
@@ -248,8 +249,9 @@ class ConversationPages:
 
     async def _conversation(self, request: Request, visit: Visit) -> Conversation:
         wanted = number(request, "conversation")
+        view = self._context.view()
         found = await self._context.database.read(
-            lambda connection: conversations.conversation(connection, visit.owner_id, wanted)
+            lambda connection: conversations.conversation(connection, visit.owner_id, wanted, view=view)
         )
         if found is None:
             raise not_found()

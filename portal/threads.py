@@ -117,6 +117,8 @@ async def read_messages(
     """The views of some items of a conversation, in their order."""
     opened = [await reader.opened(owner_id, item.mail_id, item.blob_id) for item in items]
 
+    view = context.view()
+
     def query(connection: Connection) -> _Known:
         mails = [item.mail_id for item in items]
         filings = record.filings_of(connection, owner_id, mails)
@@ -128,7 +130,10 @@ async def read_messages(
                 documents[found.id] = found
         senders = {message.sender for message in opened if message is not None and message.sender}
         return _Known(
-            filings, documents, correspondents(connection, senders), choices(connection, owner_id, mails)
+            filings,
+            documents,
+            correspondents(connection, view, senders),
+            choices(connection, owner_id, mails),
         )
 
     known = await context.database.read(query)

@@ -59,6 +59,7 @@ from portal.setup.access import Access
 from vaguemestre import migrate
 from vaguemestre.bridging import handlers, told_of_record
 from vaguemestre.errors import CannotListen
+from vaguemestre.fetching import Fetcher
 from vaguemestre.ldap_doors import LdapDoors
 from vaguemestre.lifecycle import WARNING_JOB, LifeCycle, WarningMail
 from vaguemestre.psc.routes import routes as identity_provider
@@ -146,6 +147,8 @@ class Operator:
 
         annuaire = await Annuaire.open(settings.home / "directory", database, clock)
         self._behind.push_async_callback(annuaire.close)
+        fetching = asyncio.create_task(Fetcher(settings, clock).run(), name="directory")
+        self._behind.push_async_callback(_cancel, fetching)
         router = Router(database, vault, clock, settings, trust, metrics)
         self._behind.push_async_callback(router.close)
         bridge = Bridge(database, vault, clock, settings, tell=told_of_record(clock, metrics))
@@ -172,7 +175,14 @@ class Operator:
         master_key = read_master_key(settings.path(settings.vault.master_key_file))
         tokens, relying = self._open_psc()
         sign_in = SignIn(
-            database, clock, settings, trust=trust, tokens=tokens, vault=vault, master_key=master_key
+            database,
+            clock,
+            settings,
+            trust=trust,
+            tokens=tokens,
+            vault=vault,
+            master_key=master_key,
+            annuaire=annuaire,
         )
         await self._open_smtp(sign_in, router, mail_tls, endpoint, trust, metrics, plain)
         limits = ImapLimits(
@@ -207,7 +217,7 @@ class Operator:
                     events=events,
                     clock=clock,
                     passwords=PasswordMemory(),
-                    desk=PatientDesk(router, database, clock, settings),
+                    desk=PatientDesk(router, database, clock, settings, annuaire=annuaire),
                     receipts=receipts,
                     bridge=bridge,
                     sign_in=sign_in,

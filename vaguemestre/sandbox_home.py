@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -14,9 +15,10 @@ from certs.names import DistinguishedName
 from certs.pki import Pki
 from certs.profiles import Purpose
 from certs.publisher import SIGNER_CN, Listing, ensure_sandbox_list, published_url
+from directory.annuaire.build import Importer, Refused
+from directory.annuaire.generations import PointerDamaged, read_pointer
 from directory.bals import BalType, find_bal
 from directory.fhir import routes as fhir
-from directory.importer import Importer, ImportPolicy, Switched
 from foundation.cipher import key_of
 from foundation.clock import SystemClock
 from foundation.database import Database
@@ -222,6 +224,7 @@ async def populate(settings: Settings, *, empty: bool) -> None:
     try:
         vault = Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
         await _make_operator(settings, database, vault, clock)
+        await asyncio.to_thread(_make_directory, settings.home / "directory", clock, cast)
         if await database.read(lambda connection: find_bal(connection, cast.bals[0].address)) is None:
             await _make_people(settings, database, vault, clock, cast)
         await database.write(lambda uow: _bind_certificates(uow, settings.home, clock, cast))
@@ -236,14 +239,22 @@ async def _make_operator(settings: Settings, database: Database, vault: Vault, c
         await database.write(lambda uow: add_operator(uow, vault, clock, OPERATOR, stored))
 
 
+def _make_directory(folder: Path, clock: Clock, cast: fictive.Cast) -> None:
+    """The fictive professionals, imported as real ones are, where no extract was imported yet."""
+    try:
+        if read_pointer(folder).current.parts:
+            return
+    except PointerDamaged:
+        pass
+    for path in write_extracts(folder, cast.bals):
+        for outcome in Importer(folder, clock).load(path):
+            if isinstance(outcome, Refused):
+                raise SandboxBroken(f"the fictive directory cannot be imported: {outcome.reason}")
+
+
 async def _make_people(
     settings: Settings, database: Database, vault: Vault, clock: Clock, cast: fictive.Cast
 ) -> None:
-    importer = Importer(database, clock, ImportPolicy(smallest_share=0.0))
-    for path in write_extracts(settings.home / "directory", cast.bals):
-        for outcome in await importer.load(path):
-            if not isinstance(outcome, Switched):
-                raise SandboxBroken(f"the fictive directory cannot be imported: {outcome}")
     names = _account_names(cast)
     secret = seed(settings.home)
     people = await fictive.create_people(

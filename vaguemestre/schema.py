@@ -15,7 +15,6 @@ _MODULES_WITH_TABLES = (
     "directory.listing",
     "directory.patients",
     "directory.publication",
-    "directory.tables",
     "mailserver.store.tables",
     "mailserver.store.mail_keys",
     "mailserver.store.search_index",

@@ -35,6 +35,7 @@ MOST_WORDS = 8
 _SHORT = 3
 """Words of fewer letters count at the beginning of a word only."""
 _LEAST_WITH_ERROR = 4
+_NAMES = frozenset({Field.CN, Field.GIVEN_NAME, Field.LAST_NAME})
 
 WORDS_LOOK_AT = (
     Field.CN,
@@ -105,7 +106,7 @@ def met(condition: Condition, values: Values) -> bool:
             most = sort_key(field, value)
             return any(sort_key(field, each) <= most for each in values(field))
         case Approximate(field, value):
-            return any(approximates(value, each) for each in values(field))
+            return any(_approximates(field, value, each) for each in values(field))
         case Substring():
             return any(_holds(condition, each) for each in values(condition.field))
         case _:
@@ -114,8 +115,14 @@ def met(condition: Condition, values: Values) -> bool:
 
 @lru_cache(maxsize=256)
 def words_of(text: str) -> tuple[str, ...]:
-    """The words a search looks for: folded, at most eight, of the first two hundred characters."""
-    return tuple(fold(text[:LONGEST_TEXT]).split()[:MOST_WORDS])
+    """The words a search looks for: folded, at most eight, of the first two hundred characters.
+
+    What holds an "@" is a part of an address, and stays as it is but for its case.
+    """
+    words: list[str] = []
+    for each in text[:LONGEST_TEXT].split():
+        words += [each.casefold()] if "@" in each else fold(each).split()
+    return tuple(words[:MOST_WORDS])
 
 
 def sort_key(field: Field, value: str) -> tuple[int, str]:
@@ -126,11 +133,12 @@ def sort_key(field: Field, value: str) -> tuple[int, str]:
     return (0, plain)
 
 
-def approximates(wanted: str, value: str) -> bool:
-    """Whether each word of `wanted` is a word of `value`, one typing error apart."""
+def _approximates(field: Field, wanted: str, value: str) -> bool:
+    """Whether each word of `wanted` is a word of `value`, in names also one typing error apart."""
     there = fold(value).split()
-    sought = fold(wanted[:LONGEST_TEXT]).split()[:MOST_WORDS]
-    return bool(sought) and all(any(one_error(word, each) for each in there) for word in sought)
+    alike = one_error if field in _NAMES else str.__eq__
+    sought = words_of(wanted)
+    return bool(sought) and all(any(alike(word, each) for each in there) for word in sought)
 
 
 def one_error(one: str, other: str) -> bool:
@@ -193,7 +201,11 @@ def _all_words(words: tuple[str, ...], values: Values) -> bool:
     if not words:
         return False
     everything = "\n".join(f" {fold(value)} " for field in WORDS_LOOK_AT for value in values(field))
-    return all((word if len(word) >= _SHORT else " " + word) in everything for word in words)
+    addresses = "\n".join(values(Field.ADDRESS))
+    return all(
+        word in addresses if "@" in word else (word if len(word) >= _SHORT else " " + word) in everything
+        for word in words
+    )
 
 
 def _present(*values: str | None) -> tuple[str, ...]:

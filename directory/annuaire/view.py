@@ -19,6 +19,12 @@ class GenerationGone(Exception):
     """The generation that was asked for is no longer kept; the text is one sentence."""
 
 
+class HasView(Protocol):
+    """The directory in use (directory.annuaire.annuaire.Annuaire)."""
+
+    def view(self) -> View: ...
+
+
 class View(Protocol):
     """The directory as it was at one moment. Red-listed mailboxes are not in it.
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from certs.names import DistinguishedName
     from certs.peers import PeerFault
+    from directory.annuaire.view import HasView
     from directory.bals import Bal, CreatesOwner
     from directory.psc.claims import Professional
     from directory.psc.tokens import Access
@@ -85,6 +86,7 @@ class SignIn:
         tokens: ChecksTokens | None = None,
         vault: CreatesOwner | None = None,
         master_key: bytes | None = None,
+        annuaire: HasView | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -93,6 +95,7 @@ class SignIn:
         self._trust = trust if settings.accounts.client_certificates else None
         self._tokens = tokens
         self._vault = vault
+        self._annuaire = annuaire
         key = master_key if master_key is not None else secrets.token_bytes(32)
         self.factors = second_factor.SecondFactors(key)
         self._passwords = PasswordMemory()
@@ -337,10 +340,11 @@ class SignIn:
         Where they have none, the first sign-in makes one if the settings name a domain for it.
         """
         idnat, vault, domain = professional.idnat, self._vault, self._psc.create_domain.lower()
+        view = self._annuaire.view() if self._annuaire is not None else None
 
         def unit(uow: UnitOfWork) -> list[Opening] | Refused:
             if not bals_of(uow.connection, idnat) and vault is not None and domain:
-                make_first_box(uow, vault, self._clock, professional, domain)
+                make_first_box(uow, vault, self._clock, professional, domain, view)
             openings = openings_of(uow.connection, idnat)
             if openings:
                 own = openings[0].person or openings[0].bal

@@ -6,18 +6,16 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, select
-
 from directory import own
 from directory.bals import BalType, add_bal, find_bal
 from directory.correspondents import person_name
-from directory.tables import directory_activity
 from foundation import trail
 from mailserver.store.append import create_folders
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from directory.annuaire.view import View
     from directory.bals import Bal, CreatesOwner
     from directory.psc.claims import Professional
     from foundation.clock import Clock
@@ -25,27 +23,22 @@ if TYPE_CHECKING:
 
 _LONGEST_LOCAL_PART = 60
 _MOST_NAMESAKES = 1000
-_ACTIVITY = (
-    select(
-        directory_activity.c.title,
-        directory_activity.c.civility,
-        directory_activity.c.first_name,
-        directory_activity.c.last_name,
-    )
-    .where(directory_activity.c.idnat == bindparam("idnat"))
-    .limit(1)
-)
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 
 
 def make_first_box(
-    uow: UnitOfWork, vault: CreatesOwner, clock: Clock, professional: Professional, domain: str
+    uow: UnitOfWork,
+    vault: CreatesOwner,
+    clock: Clock,
+    professional: Professional,
+    domain: str,
+    view: View | None,
 ) -> Bal | None:
     """A personal box at `domain`, without a password; None where neither source tells a name.
 
     The directory's name goes before the claims': it is the one that correspondents find.
     """
-    first, last, shown = _name(uow.connection, professional)
+    first, last, shown = _name(view, professional)
     local = ".".join(part for part in (_local(first), _local(last)) if part)[:_LONGEST_LOCAL_PART]
     address = _free(uow.connection, local.strip("."), domain) if local.strip(".") else None
     if address is None:
@@ -67,12 +60,12 @@ def make_first_box(
     return made
 
 
-def _name(connection: Connection, professional: Professional) -> tuple[str, str, str]:
+def _name(view: View | None, professional: Professional) -> tuple[str, str, str]:
     """First name, last name, and the name that people see."""
-    row = connection.execute(_ACTIVITY, {"idnat": professional.idnat}).first()
-    if row is not None and row.last_name:
-        shown = person_name(row.title or row.civility, row.first_name, row.last_name)
-        return row.first_name or "", row.last_name, shown
+    person = view.person(professional.idnat) if view is not None else None
+    if person is not None and person.last_name:
+        shown = person_name(person.title or person.civility, person.first_name, person.last_name)
+        return person.first_name or "", person.last_name, shown
     shown = person_name(None, professional.given_name, professional.family_name)
     return professional.given_name, professional.family_name, shown
 

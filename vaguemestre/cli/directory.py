@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import asyncio
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,15 +12,46 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from directory.importer import Importer, ImportPolicy, NotUsedYet, Refused, Switched
-from directory.search import Entry, search
+from certs.sources import SourceUnreachable
+from directory.annuaire.annuaire import Annuaire
+from directory.annuaire.build import Importer, ImportPolicy, Refused, told
+from directory.annuaire.conditions import Words
+from directory.annuaire.generations import PointerDamaged, read_pointer
+from directory.annuaire.report import changes
+from directory.annuaire.view import TooSlow
+from directory.correspondents import person_name
+from directory.extracts import ExtractKind
+from foundation.clock import SystemClock, from_millis, to_paris
+from foundation.settings import load
 from vaguemestre.cli.opened import Opened, run
 from vaguemestre.cli.output import Failed, Home, Json, show
+from vaguemestre.fetching import believed, discard, fetch, folder_of, read_seen, remember
 
 if TYPE_CHECKING:
-    from directory.importer import Outcome, Progress
+    from collections.abc import Callable, Iterator
+
+    from directory.annuaire.build import Outcome, Progress
+    from directory.annuaire.generations import Pointer
+    from directory.annuaire.model import Mailbox
+    from foundation.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The professional directory: official extracts, search.")
+
+Force = Annotated[bool, typer.Option("--force", help="Also when too many rows would be gone.")]
+_IMPORTED = ("source", "result", "rows", "added", "changed", "removed", "bad_lines")
+
+
+class Extract(StrEnum):
+    """The extracts, by a word one can type."""
+
+    MAILBOXES = "mailboxes"
+    ACTIVITIES = "activities"
+    SKILLS = "skills"
+    DIPLOMAS = "diplomas"
+
+    @property
+    def kind(self) -> ExtractKind:
+        return ExtractKind[self.name]
 
 
 @app.command(
@@ -30,45 +63,56 @@ def import_files(
         list[Path], typer.Argument(help="Extracts as published, text or zip.", show_default=False)
     ],
     home: Home,
-    force: Annotated[bool, typer.Option("--force", help="Also when far fewer rows than last time.")] = False,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Replaces the directory by the rows of the files, each in one step; a bad file changes nothing."""
-    policy = ImportPolicy(smallest_share=0.0) if force else ImportPolicy()
-
-    async def work(opened: Opened) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        with Bar(console=Console(stderr=True), transient=True) as bars:
-            for file in files:
-                task = bars.add_task(file.name, total=None)
-
-                def advance(progress: Progress, task: Any = task) -> None:
-                    bars.update(task, total=progress.size, completed=progress.bytes_read)
-
-                outcomes += await Importer(opened.database, opened.clock, policy).load(file, advance)
-        return outcomes
-
-    outcomes = run(home, work)
-    show(
-        [_row(outcome) for outcome in outcomes],
-        ("source", "result", "rows", "added", "changed", "removed", "bad_lines"),
-        as_json=as_json,
-    )
-    refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
-    if refused:
-        raise Failed(f"{refused[0].source}: {refused[0].reason}")
+    """Replaces what the directory has of each extract, in one step; a bad file changes nothing, searches go on."""
+    settings = load(home)
+    outcomes: list[Outcome] = []
+    with _bar() as start:
+        for file in files:
+            outcomes += _importer(settings, force).load(file, _telling(start(file.name)))
+    _show_outcomes(outcomes, as_json)
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
-    match outcome:
-        case Switched():
-            row = asdict(outcome)
-            row.pop("bad")
-            return {**row, "result": "imported"}
-        case NotUsedYet():
-            return {**asdict(outcome), "result": "recognised, not used yet"}
-        case Refused():
-            return {"source": outcome.source, "result": f"refused: {outcome.reason}"}
+@app.command("fetch", epilog="Example: vaguemestre directory fetch --home operator")
+def fetch_sources(
+    home: Home,
+    urls: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Where extracts are published; those of directory.sources without any.", show_default=False
+        ),
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Fetches the extracts that have changed since the last time, and imports them."""
+    settings = load(home)
+    sources = urls or settings.directory.sources
+    if not sources:
+        raise Failed("no source is set: give a URL, or directory.sources in vaguemestre.toml")
+    folder, clock, tls = folder_of(settings), SystemClock(), believed(settings)
+    outcomes: list[dict[str, Any]] = []
+    with _bar() as start:
+        for url in sources:
+            advance = start(url)
+            try:
+                fetched = asyncio.run(fetch(url, folder, tls, clock, _bytes(advance)))
+            except SourceUnreachable as error:
+                outcomes.append({"source": url, "result": f"refused: {error}"})
+                continue
+            if fetched is None:
+                outcomes.append({"source": url, "result": "unchanged"})
+                continue
+            try:
+                made = _importer(settings, force).load(fetched.path, _telling(advance))
+            finally:
+                discard(folder, fetched.path)
+            outcomes += map(told, made)
+            if not any(isinstance(outcome, Refused) for outcome in made):
+                remember(folder, url, fetched.seen)
+    _show_told(outcomes, as_json)
 
 
 @app.command("search", epilog="Example: vaguemestre directory search neurologie --home sandbox")
@@ -80,10 +124,122 @@ def search_words(
     limit: Annotated[int, typer.Option(min=1, max=200, help="Most results.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """Finds published mailboxes; accents and case do not count."""
+    """Finds published mailboxes; accents and case do not count, nor one typing error in a name."""
 
-    async def work(opened: Opened) -> list[Entry]:
-        return await opened.database.read(lambda connection: search(connection, " ".join(words), limit=limit))
+    async def work(opened: Opened) -> list[Mailbox]:
+        annuaire = await Annuaire.open(folder_of(opened.settings), opened.database, opened.clock)
+        try:
+            return await asyncio.to_thread(annuaire.view().mailboxes, Words(" ".join(words)), limit)
+        except TooSlow as slow:
+            raise Failed(str(slow)) from slow
+        finally:
+            await annuaire.close()
 
-    rows = [{"name": entry.name, **asdict(entry), "type": entry.type.value} for entry in run(home, work)]
-    show(rows, ("address", "type", "name", "profession", "specialty", "structure"), as_json=as_json)
+    rows = [_shown(box) for box in run(home, work)]
+    show(rows, ("address", "type", "name", "profession", "specialty", "structure", "city"), as_json=as_json)
+
+
+@app.command("status", epilog="Example: vaguemestre directory status --home sandbox")
+def status(home: Home, as_json: Json = False) -> None:
+    """Tells which extracts the directory is made of, how old they are, and how the last fetches ended."""
+    settings = load(home)
+    folder, now = folder_of(settings), SystemClock().now()
+    parts = _pointer(folder).current.parts
+    rows: list[dict[str, Any]] = [
+        {
+            "extract": kind.value,
+            "source": part.source,
+            "generated_at": _moment(part.generated_at),
+            "age_hours": round((now - from_millis(part.generated_at)).total_seconds() / 3600),
+            "imported_at": _moment(part.imported_at),
+            "rows": part.rows,
+            "sha256": part.sha256,
+        }
+        for kind, part in sorted(parts.items())
+    ]
+    rows += [
+        {"extract": "(source)", "source": url, "checked_at": _moment(seen.checked_at), "result": seen.result}
+        for url, seen in read_seen(folder).items()
+    ]
+    show(
+        rows,
+        ("extract", "source", "generated_at", "age_hours", "rows", "checked_at", "result"),
+        as_json=as_json,
+    )
+
+
+@app.command("report", epilog="Example: vaguemestre directory report --extract mailboxes --home sandbox")
+def report(
+    home: Home,
+    extract: Annotated[Extract, typer.Option(help="Which extract.")] = Extract.MAILBOXES,
+    as_json: Json = False,
+) -> None:
+    """Lists what the last import of an extract added, changed and removed, ten thousand of each at most."""
+    folder = folder_of(load(home))
+    part = _pointer(folder).current.parts.get(extract.kind)
+    if part is None:
+        raise Failed(f"no {extract.kind} was imported yet")
+    try:
+        rows = [change._asdict() for change in changes(folder, part)]
+    except FileNotFoundError as error:
+        raise Failed(f"{part.file} is missing: import the extract again") from error
+    if as_json:
+        show(rows, (), as_json=True)
+        return
+    print(f"{part.source}: {part.added} added, {part.changed} changed, {part.removed} removed")
+    show(rows, ("what", "key"), as_json=False)
+
+
+def _importer(settings: Settings, force: bool) -> Importer:
+    policy = ImportPolicy(100 if force else settings.directory.largest_loss_percent)
+    return Importer(folder_of(settings), SystemClock(), policy)
+
+
+def _pointer(folder: Path) -> Pointer:
+    try:
+        return read_pointer(folder)
+    except PointerDamaged as damaged:
+        raise Failed(str(damaged)) from damaged
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str], Callable[[float], None]]]:
+    """Starts a bar for each name; the bar is told the part done, 0 to 1."""
+    with Bar(console=Console(stderr=True), transient=True) as bars:
+
+        def start(name: str) -> Callable[[float], None]:
+            task = bars.add_task(name, total=1.0)
+            return lambda done: bars.update(task, completed=done)
+
+        yield start
+
+
+def _telling(advance: Callable[[float], None]) -> Callable[[Progress], None]:
+    return lambda progress: advance(progress.done)
+
+
+def _bytes(advance: Callable[[float], None]) -> Callable[[int, int], None]:
+    return lambda came, expected: advance(came / expected if expected else 0.0)
+
+
+def _show_outcomes(outcomes: list[Outcome], as_json: bool) -> None:
+    _show_told([told(outcome) for outcome in outcomes], as_json)
+
+
+def _show_told(rows: list[dict[str, Any]], as_json: bool) -> None:
+    show(rows, _IMPORTED, as_json=as_json)
+    refused = [row for row in rows if row["result"].startswith("refused: ")]
+    if refused:
+        raise Failed(f"{refused[0]['source']}: {refused[0]['result'].removeprefix('refused: ')}")
+
+
+def _shown(box: Mailbox) -> dict[str, Any]:
+    if box.last_name:
+        name = person_name(box.civility, box.first_name, box.last_name)
+    else:
+        name = box.service or box.structure or box.address
+    return {"name": name, **box._asdict(), "type": box.type.value, "specialty": box.skill, "city": box.city}
+
+
+def _moment(millis: int) -> str:
+    return to_paris(from_millis(millis)).isoformat(timespec="minutes")

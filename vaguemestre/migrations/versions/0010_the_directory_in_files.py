@@ -47,6 +47,14 @@ _TEXTS = (
     ("department", 10),
     ("country", 10),
 )
+_IN_FILES_NOW = (
+    "directory_activity",
+    "directory_entry",
+    "directory_import",
+    "directory_staged_activity",
+    "directory_staged_entry",
+    "directory_tombstone",
+)
 
 
 def upgrade() -> None:
@@ -75,7 +83,206 @@ def upgrade() -> None:
         " row_number() OVER (ORDER BY address)"
         " FROM bal WHERE red_list OR state <> 'active'"
     )
+    for table in _IN_FILES_NOW:
+        op.drop_table(table)
 
 
 def downgrade() -> None:
     op.drop_table("published_mailbox")
+
+    op.create_table(
+        "directory_activity",
+        sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("idnat", sa.String(length=64), nullable=False),
+        sa.Column("person_id_type", sa.String(length=2), nullable=True),
+        sa.Column("person_id", sa.String(length=64), nullable=True),
+        sa.Column("title", sa.String(length=20), nullable=True),
+        sa.Column("civility", sa.String(length=20), nullable=True),
+        sa.Column("last_name", sa.String(length=100), nullable=True),
+        sa.Column("first_name", sa.String(length=100), nullable=True),
+        sa.Column("category_code", sa.String(length=10), nullable=True),
+        sa.Column("category", sa.String(length=100), nullable=True),
+        sa.Column("profession_code", sa.String(length=10), nullable=True),
+        sa.Column("profession", sa.String(length=150), nullable=True),
+        sa.Column("skill_type_code", sa.String(length=10), nullable=True),
+        sa.Column("skill_code", sa.String(length=20), nullable=True),
+        sa.Column("skill", sa.String(length=200), nullable=True),
+        sa.Column("practice_code", sa.String(length=10), nullable=True),
+        sa.Column("practice", sa.String(length=100), nullable=True),
+        sa.Column("siret", sa.String(length=14), nullable=True),
+        sa.Column("finess", sa.String(length=9), nullable=True),
+        sa.Column("finess_legal", sa.String(length=9), nullable=True),
+        sa.Column("structure_technical_id", sa.String(length=64), nullable=True),
+        sa.Column("structure", sa.String(length=255), nullable=True),
+        sa.Column("structure_sign", sa.String(length=255), nullable=True),
+        sa.Column("postal_code", sa.String(length=10), nullable=True),
+        sa.Column("city", sa.String(length=150), nullable=True),
+        sa.Column("department_code", sa.String(length=10), nullable=True),
+        sa.Column("phone", sa.String(length=40), nullable=True),
+        sa.Column("sector_code", sa.String(length=10), nullable=True),
+        sa.Column("sector", sa.String(length=150), nullable=True),
+        sa.Column("role_code", sa.String(length=20), nullable=True),
+        sa.Column("role", sa.String(length=150), nullable=True),
+        sa.Column("kind_code", sa.String(length=20), nullable=True),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_directory_activity")),
+    )
+    with op.batch_alter_table("directory_activity", schema=None) as batch_op:
+        batch_op.create_index("directory_activity_by_idnat", ["idnat"], unique=False)
+
+    op.create_table(
+        "directory_entry",
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("type", sa.String(length=3), nullable=False),
+        sa.Column("domain", sa.String(length=255), nullable=False),
+        sa.Column("idnat", sa.String(length=64), nullable=True),
+        sa.Column("person_id_type", sa.String(length=2), nullable=True),
+        sa.Column("person_id", sa.String(length=64), nullable=True),
+        sa.Column("civility", sa.String(length=20), nullable=True),
+        sa.Column("last_name", sa.String(length=100), nullable=True),
+        sa.Column("first_name", sa.String(length=100), nullable=True),
+        sa.Column("category_code", sa.String(length=10), nullable=True),
+        sa.Column("category", sa.String(length=100), nullable=True),
+        sa.Column("profession_code", sa.String(length=10), nullable=True),
+        sa.Column("profession", sa.String(length=150), nullable=True),
+        sa.Column("skill_code", sa.String(length=20), nullable=True),
+        sa.Column("skill", sa.String(length=200), nullable=True),
+        sa.Column("structure_id_type", sa.String(length=2), nullable=True),
+        sa.Column("structure_id", sa.String(length=64), nullable=True),
+        sa.Column("structure", sa.String(length=255), nullable=True),
+        sa.Column("structure_sign", sa.String(length=255), nullable=True),
+        sa.Column("service", sa.String(length=255), nullable=True),
+        sa.Column("digital", sa.Boolean(), nullable=False),
+        sa.Column("street", sa.String(length=400), nullable=True),
+        sa.Column("postal_code", sa.String(length=10), nullable=True),
+        sa.Column("city", sa.String(length=150), nullable=True),
+        sa.Column("department", sa.String(length=10), nullable=True),
+        sa.Column("country", sa.String(length=10), nullable=True),
+        sa.Column("folded", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("address", name=op.f("pk_directory_entry")),
+    )
+    with op.batch_alter_table("directory_entry", schema=None) as batch_op:
+        batch_op.create_index("directory_entry_by_idnat", ["idnat"], unique=False)
+        batch_op.create_index("directory_entry_by_structure", ["structure_id"], unique=False)
+
+    op.create_table(
+        "directory_import",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("extract", sa.String(length=40), nullable=False),
+        sa.Column("source", sa.String(length=255), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=True),
+        sa.Column("generated_at", sa.BigInteger(), nullable=True),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=True),
+        sa.Column("rows", sa.BigInteger(), nullable=True),
+        sa.Column("duplicates", sa.BigInteger(), nullable=True),
+        sa.Column("bad_lines", sa.BigInteger(), nullable=True),
+        sa.Column("added", sa.BigInteger(), nullable=True),
+        sa.Column("changed", sa.BigInteger(), nullable=True),
+        sa.Column("removed", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_directory_import")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("directory_import", schema=None) as batch_op:
+        batch_op.create_index(
+            "directory_import_by_extract", ["extract", "state", "finished_at"], unique=False
+        )
+
+    op.create_table(
+        "directory_staged_activity",
+        sa.Column("import_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("idnat", sa.String(length=64), nullable=False),
+        sa.Column("person_id_type", sa.String(length=2), nullable=True),
+        sa.Column("person_id", sa.String(length=64), nullable=True),
+        sa.Column("title", sa.String(length=20), nullable=True),
+        sa.Column("civility", sa.String(length=20), nullable=True),
+        sa.Column("last_name", sa.String(length=100), nullable=True),
+        sa.Column("first_name", sa.String(length=100), nullable=True),
+        sa.Column("category_code", sa.String(length=10), nullable=True),
+        sa.Column("category", sa.String(length=100), nullable=True),
+        sa.Column("profession_code", sa.String(length=10), nullable=True),
+        sa.Column("profession", sa.String(length=150), nullable=True),
+        sa.Column("skill_type_code", sa.String(length=10), nullable=True),
+        sa.Column("skill_code", sa.String(length=20), nullable=True),
+        sa.Column("skill", sa.String(length=200), nullable=True),
+        sa.Column("practice_code", sa.String(length=10), nullable=True),
+        sa.Column("practice", sa.String(length=100), nullable=True),
+        sa.Column("siret", sa.String(length=14), nullable=True),
+        sa.Column("finess", sa.String(length=9), nullable=True),
+        sa.Column("finess_legal", sa.String(length=9), nullable=True),
+        sa.Column("structure_technical_id", sa.String(length=64), nullable=True),
+        sa.Column("structure", sa.String(length=255), nullable=True),
+        sa.Column("structure_sign", sa.String(length=255), nullable=True),
+        sa.Column("postal_code", sa.String(length=10), nullable=True),
+        sa.Column("city", sa.String(length=150), nullable=True),
+        sa.Column("department_code", sa.String(length=10), nullable=True),
+        sa.Column("phone", sa.String(length=40), nullable=True),
+        sa.Column("sector_code", sa.String(length=10), nullable=True),
+        sa.Column("sector", sa.String(length=150), nullable=True),
+        sa.Column("role_code", sa.String(length=20), nullable=True),
+        sa.Column("role", sa.String(length=150), nullable=True),
+        sa.Column("kind_code", sa.String(length=20), nullable=True),
+        sa.PrimaryKeyConstraint("import_id", "place", name=op.f("pk_directory_staged_activity")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("directory_staged_activity", schema=None) as batch_op:
+        batch_op.create_index(
+            "directory_staged_activity_by_digest", ["import_id", "digest", "place"], unique=False
+        )
+
+    op.create_table(
+        "directory_staged_entry",
+        sa.Column("import_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("type", sa.String(length=3), nullable=False),
+        sa.Column("domain", sa.String(length=255), nullable=False),
+        sa.Column("idnat", sa.String(length=64), nullable=True),
+        sa.Column("person_id_type", sa.String(length=2), nullable=True),
+        sa.Column("person_id", sa.String(length=64), nullable=True),
+        sa.Column("civility", sa.String(length=20), nullable=True),
+        sa.Column("last_name", sa.String(length=100), nullable=True),
+        sa.Column("first_name", sa.String(length=100), nullable=True),
+        sa.Column("category_code", sa.String(length=10), nullable=True),
+        sa.Column("category", sa.String(length=100), nullable=True),
+        sa.Column("profession_code", sa.String(length=10), nullable=True),
+        sa.Column("profession", sa.String(length=150), nullable=True),
+        sa.Column("skill_code", sa.String(length=20), nullable=True),
+        sa.Column("skill", sa.String(length=200), nullable=True),
+        sa.Column("structure_id_type", sa.String(length=2), nullable=True),
+        sa.Column("structure_id", sa.String(length=64), nullable=True),
+        sa.Column("structure", sa.String(length=255), nullable=True),
+        sa.Column("structure_sign", sa.String(length=255), nullable=True),
+        sa.Column("service", sa.String(length=255), nullable=True),
+        sa.Column("digital", sa.Boolean(), nullable=False),
+        sa.Column("street", sa.String(length=400), nullable=True),
+        sa.Column("postal_code", sa.String(length=10), nullable=True),
+        sa.Column("city", sa.String(length=150), nullable=True),
+        sa.Column("department", sa.String(length=10), nullable=True),
+        sa.Column("country", sa.String(length=10), nullable=True),
+        sa.Column("folded", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("import_id", "place", name=op.f("pk_directory_staged_entry")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("directory_staged_entry", schema=None) as batch_op:
+        batch_op.create_index(
+            "directory_staged_entry_by_address", ["import_id", "address", "place"], unique=False
+        )
+
+    op.create_table(
+        "directory_tombstone",
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("removed_at", sa.BigInteger(), nullable=False),
+        sa.Column("import_id", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("address", name=op.f("pk_directory_tombstone")),
+    )
+    with op.batch_alter_table("directory_tombstone", schema=None) as batch_op:
+        batch_op.create_index("directory_tombstone_by_time", ["removed_at"], unique=False)

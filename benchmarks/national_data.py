@@ -1,0 +1,282 @@
+"""Extracts of the real sizes, made up: the same ones on every machine, kept in the folder of temporary files."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vaguemestre.fictive_extracts import ACTIVITY_COLUMNS, MAILBOX_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+MAILBOXES, ACTIVITIES = 535_000, 2_200_000
+_PERSONS, _STRUCTURES, _DOMAINS = 1_250_000, 320_000, 5_000
+_SHARE_OF_PERSONS = 0.85
+"""Mailboxes that are somebody's own."""
+_VERSION = 1
+
+_FIRST = (
+    "MARIE JEAN PIERRE ANNE CATHERINE PHILIPPE NATHALIE ISABELLE MICHEL SYLVIE FRANÇOIS CHRISTOPHE SOPHIE CLAIRE "
+    "NICOLAS JULIEN CÉLINE AURÉLIE STÉPHANIE SANDRINE VALÉRIE LAURENT FRÉDÉRIC OLIVIER PASCAL THOMAS CAMILLE JULIE "
+    "MATHILDE PAULINE ÉMILIE CHARLOTTE LUCIE MARGAUX LÉA MANON CHLOÉ INÈS SARAH LAURA ALICE HÉLÈNE ÉLODIE FANNY "
+    "ALEXANDRE ANTOINE MAXIME GUILLAUME VINCENT ROMAIN BENOÎT DAVID JÉRÔME SÉBASTIEN LOÏC GAËL ANAÏS ZOÉ NOÉMIE "
+    "MARIE-ANNE JEAN-PIERRE JEAN-BAPTISTE ANNE-SOPHIE MARIE-CLAUDE BRUNO ÉRIC PATRICK THIERRY YVES HUGO ARTHUR LOUIS "
+    "PAUL LUCAS SIMON ADRIEN BAPTISTE CLÉMENT QUENTIN VICTOR MOHAMED KARIM YASMINE FATIMA NADIA SAMIRA AMINA OUSMANE "
+    "AGNÈS BRIGITTE CORINNE DANIELLE ÉVELYNE FLORENCE GENEVIÈVE JOSIANE KARINE LAETITIA MARTINE NADINE ODILE PATRICIA "
+    "RÉGINE SOLÈNE TIPHAINE VIRGINIE XAVIER YANNICK ZACHARIE GUENOLÉ ROZENN MAËLLE ENORA TRISTAN BÉRÉNICE CAPUCINE"
+).split()
+_LAST = (
+    "MARTIN BERNARD DUBOIS THOMAS ROBERT RICHARD PETIT DURAND LEROY MOREAU SIMON LAURENT LEFEBVRE MICHEL GARCIA DAVID "
+    "BERTRAND ROUX VINCENT FOURNIER MOREL GIRARD ANDRE LEFEVRE MERCIER DUPONT LAMBERT BONNET FRANCOIS MARTINEZ LEGRAND "
+    "GARNIER FAURE ROUSSEAU BLANC GUERIN MULLER HENRY ROUSSEL NICOLAS PERRIN MORIN MATHIEU CLEMENT GAUTHIER DUMONT "
+    "LOPEZ FONTAINE CHEVALIER ROBIN MASSON SANCHEZ GERARD NGUYEN BOYER DENIS LEMAIRE DUVAL JOLY GAUTIER ROGER ROCHE ROY "
+    "NOEL MEYER LUCAS MEUNIER JEAN PEREZ MARCHAND DUFOUR BLANCHARD MARIE BARBIER BRUN DUMAS BRUNET SCHMITT LEROUX COLAS"
+).split()
+_BEGIN = "BEAU BEL BON BOUR BRE CAS CHAM CHAR CHAT CLER COR COU DEL DES DU FER FLO FON FRE GAL GAR GRAN GUE HER JOU LA LAN LE MAR MER MON MOU NAU PEL PER POI PRE RAB RI ROCH SAN SAU TAL TRE VAL VER VIL".split()
+_MIDDLE = "A AN AR BER CHE CI DI DO E EL EN ER GA GI I IN LA LI MA ME MI NE NO O ON OU PE RA RE RI RO SE TI TO VA VI".split()
+_END = "AIS AND ARD AT AUD AULT AUX AY DIER DON EAU EL ELLE ENT ET EZ IER IN LET LON MONT NET NIER OIS ON OT OUX RAND REAU ROT SON TEL THE TIER TON VAL VILLE ZEL".split()
+_PROFESSIONS = (
+    ("10", "Médecin", 230), ("60", "Infirmier", 640), ("21", "Pharmacien", 75), ("40", "Chirurgien-Dentiste", 45),
+    ("50", "Sage-Femme", 24), ("70", "Masseur-Kinésithérapeute", 100), ("80", "Pédicure-Podologue", 14),
+    ("91", "Orthophoniste", 25), ("92", "Orthoptiste", 6), ("93", "Psychologue", 70), ("95", "Diététicien", 14),
+)  # fmt: skip
+_SKILLS = (
+    ("SM54", "Médecine générale", 90), ("SM26", "Qualifié en Médecine Générale", 20), ("SM53", "Spécialiste en Médecine Générale", 40),
+    ("SM04", "Cardiologie et maladies vasculaires", 8), ("SM15", "Dermatologie et vénéréologie", 4), ("SM24", "Gastro-entérologie et hépatologie", 4),
+    ("SM32", "Néphrologie", 2), ("SM33", "Neurochirurgie", 1), ("SM36", "Neurologie", 3), ("SM38", "Ophtalmologie", 6),
+    ("SM40", "Pédiatrie", 9), ("SM42", "Psychiatrie", 14), ("SM44", "Radio-diagnostic", 9), ("SM02", "Anesthésie-réanimation", 12),
+    ("SM20", "Gynécologie-obstétrique", 6), ("SM41", "Pneumologie", 4), ("SM49", "Rhumatologie", 3), ("SM12", "Chirurgie orthopédique et traumatologie", 4),
+)  # fmt: skip
+_TOWNS = (
+    "PARIS MARSEILLE LYON TOULOUSE NICE NANTES MONTPELLIER STRASBOURG BORDEAUX LILLE RENNES REIMS TOULON SAINT-ÉTIENNE "
+    "LE-HAVRE DIJON GRENOBLE ANGERS VILLEURBANNE NÎMES AIX-EN-PROVENCE BREST LE-MANS AMIENS TOURS LIMOGES CLERMONT-FERRAND "
+    "BESANÇON METZ ORLÉANS ROUEN MULHOUSE PERPIGNAN CAEN NANCY ARGENTEUIL MONTREUIL ROUBAIX DUNKERQUE AVIGNON POITIERS "
+    "PAU ANTIBES CALAIS CANNES COLMAR QUIMPER VALENCE BOURGES CHAMBÉRY LORIENT TROYES NIORT VANNES LAVAL ARRAS AJACCIO"
+).split()
+_SERVICES = (
+    "CARDIOLOGIE URGENCES NEUROLOGIE RADIOLOGIE SECRÉTARIAT LABORATOIRE PHARMACIE MATERNITÉ PÉDIATRIE GÉRIATRIE ONCOLOGIE "
+    "CHIRURGIE RÉANIMATION PSYCHIATRIE PNEUMOLOGIE NÉPHROLOGIE CONSULTATIONS ADMISSIONS HAD SOINS-PALLIATIFS"
+).split()
+_KINDS = (
+    "CH DE", "CLINIQUE DE", "CABINET DU DR", "CABINET DE", "PHARMACIE DE", "EHPAD DE", "MAISON DE SANTÉ DE", "LABORATOIRE DE",
+    "CENTRE DE SANTÉ DE", "CMP DE",
+)  # fmt: skip
+_STREETS = ("R", "AV", "BD", "PL", "CHE", "ALL")
+
+
+def mailboxes_file() -> Path:
+    """An Extraction_Correspondance_MSSante of 535 000 lines, about 85 MB."""
+    return _made("Extraction_Correspondance_MSSante", lambda: _lines(MAILBOX_COLUMNS, "\n", _mailboxes()))
+
+
+def activities_file() -> Path:
+    """A PS_LibreAcces_Personne_activite of 2.2 million lines, about 800 MB."""
+    return _made("PS_LibreAcces_Personne_activite", lambda: _lines(ACTIVITY_COLUMNS, "|\n", _activities()))
+
+
+def folder() -> Path:
+    """Where generated files are kept."""
+    made = Path(tempfile.gettempdir()) / f"vaguemestre-national-{_VERSION}"
+    made.mkdir(exist_ok=True)
+    return made
+
+
+class Nation:
+    """Towns, structures and names, drawn as seldom and as often as they are in life."""
+
+    def __init__(self) -> None:
+        dice = random.Random(6)
+        self.last = list(dict.fromkeys(_LAST + [_name(dice) for _ in range(80_000)]))
+        self._last_weights = list(accumulate(1 / (rank + 8) for rank in range(len(self.last))))
+        self._first_weights = list(accumulate(1 / (rank + 5) for rank in range(len(_FIRST))))
+        towns = _TOWNS + [_town(dice) for _ in range(8_000)]
+        self.towns = [(town, f"{dice.randint(1, 95):02d}{dice.randrange(0, 1000, 10):03d}") for town in towns]
+        self._town_weights = list(accumulate(1 / (rank + 10) for rank in range(len(towns))))
+        self.domains = [f"{_slug(_name(dice))}-{number}.mssante.fr" for number in range(_DOMAINS)]
+        self._domain_weights = list(accumulate(1 / (rank + 3) for rank in range(_DOMAINS)))
+        self.professions = _weighted(_PROFESSIONS)
+        self.skills = _weighted(_SKILLS)
+
+    def last_name(self, dice: random.Random) -> str:
+        return dice.choices(self.last, cum_weights=self._last_weights)[0]
+
+    def first_name(self, dice: random.Random) -> str:
+        return dice.choices(_FIRST, cum_weights=self._first_weights)[0]
+
+    def town(self, dice: random.Random) -> tuple[str, str]:
+        return dice.choices(self.towns, cum_weights=self._town_weights)[0]
+
+    def domain(self, dice: random.Random) -> str:
+        return dice.choices(self.domains, cum_weights=self._domain_weights)[0]
+
+    def structure(self, number: int) -> dict[str, str]:
+        dice = random.Random(number * 2 + 1)
+        town, code = self.town(dice)
+        kind = dice.choice(_KINDS)
+        whose = (
+            self.last_name(dice)
+            if kind == "CABINET DU DR"
+            else f"{town.replace('-', ' ')} {self.last_name(dice)}"
+        )
+        return {
+            "finess": f"{code[:2]}{number % 10_000_000:07d}",
+            "name": f"{kind} {whose}",
+            "street_number": str(dice.randint(1, 200)),
+            "street_type": dice.choice(_STREETS),
+            "street": f"DU {self.last_name(dice)}",
+            "town": town.replace("-", " "),
+            "code": code,
+        }
+
+    def person(self, number: int) -> dict[str, str]:
+        dice = random.Random(number * 2)
+        profession_code, profession = dice.choices(*self.professions)[0]
+        skill_code, skill = dice.choices(*self.skills)[0] if profession_code == "10" else ("", "")
+        return {
+            "rpps": f"1{number:010d}",
+            "last": self.last_name(dice),
+            "first": self.first_name(dice),
+            "profession_code": profession_code,
+            "profession": profession,
+            "skill_code": skill_code,
+            "skill": skill,
+            "title": "DR" if profession_code in ("10", "40") else "",
+            "civility": dice.choice(("M", "MME")),
+        }
+
+
+def _mailboxes() -> Iterator[dict[str, str]]:
+    nation, dice = Nation(), random.Random(61)
+    for number in range(MAILBOXES):
+        row = {"Dématérialisation": dice.choice(("True", "False"))}
+        own = dice.random() < _SHARE_OF_PERSONS
+        if own:
+            person = nation.person(dice.randrange(_PERSONS))
+            local = f"{_slug(person['first'])}.{_slug(person['last'])}"
+            row |= {
+                "Type de BAL": "PER",
+                "Type Identifiant PP": "8",
+                "Identifiant PP": person["rpps"],
+                "Identification nationale PP": "8" + person["rpps"],
+                "Civilité d'exercice": person["title"],
+                "Nom d'exercice": person["last"],
+                "Prénom d'exercice": person["first"],
+                "Catégorie profession": "C",
+                "Libellé de catégorie profession": "Civil",
+                "Code Profession": person["profession_code"],
+                "Libellé Profession": person["profession"],
+                "Code savoir-faire": person["skill_code"],
+                "Libellé savoir-faire": person["skill"],
+            }
+        else:
+            service = dice.choice(_SERVICES)
+            local = _slug(service)
+            row |= {"Type de BAL": "ORG", "Service de rattachement": service}
+        if not own or dice.random() < 0.6:
+            place = nation.structure(int(dice.random() ** 3 * _STRUCTURES))
+            row |= {
+                "Type identifiant structure": "1",
+                "Identification Structure": "1" + place["finess"],
+                "Raison Sociale structure BAL": place["name"],
+                "L4NUMEROVOIE structure BAL": place["street_number"],
+                "NL4TYPEVOIE structure BAL": place["street_type"],
+                "L4LIBELLEVOIE structure BAL": place["street"],
+                "L6LIGNEACHEMINEMENT structure BAL": f"{place['code']} {place['town']}",
+                "Code postal structure BAL": place["code"],
+                "Département structure BAL": place["code"][:2],
+                "Pays structure BAL": "99000",
+            }
+        row["Adresse BAL"] = f"{local}.{number}@{nation.domain(dice)}"
+        yield row
+
+
+def _activities() -> Iterator[dict[str, str]]:
+    nation, dice = Nation(), random.Random(62)
+    rows, number = 0, 0
+    while rows < ACTIVITIES:
+        person = nation.person(number % _PERSONS)
+        number += 1
+        for _ in range(min(dice.choice((1, 1, 1, 2, 2, 4)), ACTIVITIES - rows)):
+            rows += 1
+            yield _activity(person, nation.structure(int(dice.random() ** 2 * _STRUCTURES)))
+
+
+def _activity(person: dict[str, str], place: dict[str, str]) -> dict[str, str]:
+    return {
+        "Type d'identifiant PP": "8",
+        "Identifiant PP": person["rpps"],
+        "Identification nationale PP": "8" + person["rpps"],
+        "Code civilité d'exercice": person["title"],
+        "Code civilité": person["civility"],
+        "Libellé civilité": {"M": "Monsieur", "MME": "Madame"}[person["civility"]],
+        "Nom d'exercice": person["last"],
+        "Prénom d'exercice": person["first"],
+        "Code profession": person["profession_code"],
+        "Libellé profession": person["profession"],
+        "Code catégorie professionnelle": "C",
+        "Libellé catégorie professionnelle": "Civil",
+        "Code type savoir-faire": "S" if person["skill"] else "",
+        "Libellé type savoir-faire": "Spécialité ordinale" if person["skill"] else "",
+        "Code savoir-faire": person["skill_code"],
+        "Libellé savoir-faire": person["skill"],
+        "Code mode exercice": "L",
+        "Libellé mode exercice": "Libéral",
+        "Numéro FINESS site": place["finess"],
+        "Identifiant technique de la structure": "F" + place["finess"],
+        "Raison sociale site": place["name"],
+        "Numéro Voie (coord. structure)": place["street_number"],
+        "Code type de voie (coord. structure)": place["street_type"],
+        "Libellé Voie (coord. structure)": place["street"],
+        "Bureau cedex (coord. structure)": f"{place['code']} {place['town']}",
+        "Code postal (coord. structure)": place["code"],
+        "Code commune (coord. structure)": place["code"],
+        "Libellé commune (coord. structure)": place["town"].title(),
+        "Téléphone (coord. structure)": "0100000000",
+        "Code département (coord. structure)": place["code"][:2],
+        "Ancien identifiant de la structure": "1" + place["finess"],
+        "Autorité d'enregistrement": "CNOM/CNOM/CNOM",
+        "Code secteur d'activité": "SA07",
+        "Libellé secteur d'activité": "Cabinet individuel",
+        "Code genre d'activité": "GENR01",
+        "Libellé genre d'activité": "Activité standard de soin ou de pharmacien",
+    }
+
+
+def _made(name: str, lines: Callable[[], Iterator[str]]) -> Path:
+    path = folder() / f"{name}_202611230600.txt"
+    if not path.exists():
+        draft = path.with_suffix(".draft")
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines())
+        draft.rename(path)
+    return path
+
+
+def _lines(columns: Sequence[str], ending: str, rows: Iterator[dict[str, str]]) -> Iterator[str]:
+    yield "|".join(columns) + ending
+    for row in rows:
+        yield "|".join([row.get(column, "") for column in columns]) + ending
+
+
+def _weighted(rows: Sequence[tuple[str, str, int]]) -> tuple[list[tuple[str, str]], list[int]]:
+    return [row[:2] for row in rows], [row[2] for row in rows]
+
+
+def _name(dice: random.Random) -> str:
+    middle = "".join(dice.choice(_MIDDLE) for _ in range(dice.choice((0, 1, 1, 2))))
+    name = dice.choice(_BEGIN) + middle + dice.choice(_END)
+    return f"{dice.choice(('DE', 'LE', 'DE LA'))} {name}" if dice.random() < 0.05 else name
+
+
+def _town(dice: random.Random) -> str:
+    name = _name(dice).replace(" ", "-")
+    return f"SAINT-{dice.choice(_FIRST)}-SUR-{name}" if dice.random() < 0.2 else name
+
+
+def _slug(text: str) -> str:
+    plain = text.lower().translate(str.maketrans("éèêëàâîïôöûüçœ'- ", "eeeeaaiioouuco---"))
+    return plain.encode("ascii", "ignore").decode()

@@ -1,0 +1,120 @@
+"""What persons, roles and structures say in each field: their own columns, and those of the mailboxes they bear."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from directory.annuaire.fields import Field
+from directory.annuaire.matching import met, values_of
+from directory.annuaire.model import Skill
+from directory.annuaire.shelves import PERSONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from directory.annuaire.conditions import Condition
+    from directory.annuaire.model import Mailbox, Person, Role, Structure
+
+
+class LooksUp(Protocol):
+    """What is asked of the directory about one row."""
+
+    def boxes_of(self, column: str, value: str) -> list[Mailbox]: ...
+
+    def roles_of(self, idnat: str) -> list[Role]: ...
+
+    def qualifications(self, schema: str, idnat: str) -> tuple[Skill, ...]: ...
+
+    def structure_named(self, structure_id: str) -> Structure | None: ...
+
+
+def person_meets(directory: LooksUp, condition: Condition, person: Person) -> bool:
+    """Whether a person meets a condition; its mailboxes are those it has in no structure."""
+
+    def values(field: Field) -> Iterable[str]:
+        match field:
+            case Field.CN:
+                return _present(
+                    " ".join(part for part in (person.first_name, person.last_name) if part),
+                    " ".join(part for part in (person.last_name, person.first_name) if part),
+                )
+            case Field.GIVEN_NAME:
+                return _present(person.first_name)
+            case Field.PROFESSION_CODE | Field.PROFESSION:
+                own = (getattr(person, field.value),)
+                return _present(
+                    *own, *(getattr(role, field.value) for role in directory.roles_of(person.idnat))
+                )
+            case Field.SKILL_CODE | Field.SKILL:
+                attribute = "code" if field is Field.SKILL_CODE else "label"
+                return _present(*(getattr(skill, attribute) for skill in skills_of(directory, person.idnat)))
+            case Field.DIPLOMA_CODE:
+                return _present(*(each.code for each in directory.qualifications("diplomas", person.idnat)))
+            case _ if field in PERSONS.linked:
+                boxes = directory.boxes_of("idnat", person.idnat)
+                return _of_boxes(field, [box for box in boxes if box.structure_id is None])
+            case _:
+                return _own(person, field)
+
+    return met(condition, values)
+
+
+def role_meets(directory: LooksUp, condition: Condition, role: Role) -> bool:
+    """Whether a role meets a condition; its mailboxes are those of its person in its structure."""
+
+    def values(field: Field) -> Iterable[str]:
+        if field is Field.ROLE_ID:
+            return (role.id,)
+        if field is Field.STRUCTURE_ID or field in PERSONS.linked:
+            place = directory.structure_named(role.structure_id) if role.structure_id else None
+            names = _present(role.structure_id, place.idnat if place is not None else None)
+            if field is Field.STRUCTURE_ID:
+                return names
+            boxes = directory.boxes_of("idnat", role.idnat)
+            return _of_boxes(field, [box for box in boxes if box.structure_id in names])
+        return _own(role, field)
+
+    return met(condition, values)
+
+
+def structure_meets(directory: LooksUp, condition: Condition, place: Structure) -> bool:
+    """Whether a structure meets a condition; its mailboxes are those that are nobody's own."""
+
+    def values(field: Field) -> Iterable[str]:
+        match field:
+            case Field.STRUCTURE:
+                return _present(place.name, place.sign)
+            case Field.STRUCTURE_ID:
+                return _present(place.id, place.idnat, place.finess, place.siret, place.siren)
+            case Field.STREET:
+                parts = (place.street_number, place.street_repeat, place.street_type, place.street_name)
+                return _present(" ".join(part for part in parts if part))
+            case _ if field in PERSONS.linked:
+                boxes = directory.boxes_of("structure_id", place.idnat) if place.idnat else []
+                return _of_boxes(field, [box for box in boxes if box.idnat is None])
+            case _:
+                return _own(place, field)
+
+    return met(condition, values)
+
+
+def skills_of(directory: LooksUp, idnat: str) -> tuple[Skill, ...]:
+    """The skills of a person, of their own extract and of the roles, each once."""
+    found = {skill.code: skill for skill in directory.qualifications("skills", idnat)}
+    for role in directory.roles_of(idnat):
+        if role.skill_code and role.skill_code not in found:
+            found[role.skill_code] = Skill(role.skill_code, role.skill, role.skill_type_code)
+    return tuple(found.values())
+
+
+def _own(row: object, field: Field) -> tuple[str, ...]:
+    value = getattr(row, "updated_at" if field is Field.UPDATED else field.value, None)
+    return _present(None if value is None else str(value))
+
+
+def _of_boxes(field: Field, boxes: Sequence[Mailbox]) -> list[str]:
+    return [value for box in boxes for value in values_of(box, field)]
+
+
+def _present(*values: str | None) -> tuple[str, ...]:
+    return tuple(value for value in values if value)

@@ -1,0 +1,63 @@
+"""Which of many mailboxes a person most likely means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from directory.annuaire.conditions import (
+    All,
+    Any,
+    Equal,
+    Nothing,
+    Substring,
+    Words,
+)
+from directory.annuaire.fields import Field
+from directory.annuaire.matching import words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from directory.annuaire.conditions import Condition
+    from directory.annuaire.model import Mailbox
+
+_NAMED = (Field.LAST_NAME, Field.SERVICE)
+
+
+def exactly(condition: Condition) -> Condition | None:
+    """The condition with whole values where it asks for parts of them; None where it asks for no part."""
+    match condition:
+        case Words(text):
+            words = words_of(text)
+            if not words:
+                return None
+            named = [Equal(field, word) for word in words for field in _NAMED]
+            return All((condition, Any((*named, Equal(Field.ADDRESS, text.strip())))))
+        case Substring(field, initial, parts, final):
+            text = " ".join(part for part in (initial, *parts, final) if part)
+            return Equal(field, text) if text.strip() else None
+        case Any(children):
+            told = [each for each in map(exactly, children) if each is not None]
+            return Any(tuple(told)) if told else None
+        case All(children):
+            pairs = [(exactly(child), child) for child in children]
+            if all(whole is None for whole, _ in pairs):
+                return None
+            return All(tuple(child if whole is None else whole for whole, child in pairs))
+        case _:
+            return None
+
+
+def corrected(condition: Words, close_names: Callable[[str], Sequence[str]]) -> Condition:
+    """The words, or names that one of them is a typing error of."""
+    words = words_of(condition.text)
+    if not words:
+        return Nothing()
+    return All(tuple(Any(tuple(Words(each) for each in close_names(word))) for word in words))
+
+
+def by_name(box: Mailbox) -> tuple[bool, str, str, str]:
+    """Persons by last and first name, then what is nobody's own, by its name."""
+    if box.last_name:
+        return False, box.last_name.casefold(), (box.first_name or "").casefold(), box.address
+    return True, box.common_names[0].casefold(), "", box.address

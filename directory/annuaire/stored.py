@@ -1,0 +1,362 @@
+"""A view over the files of one generation and what this operator says itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from directory.annuaire import overlay
+from directory.annuaire.bearers import person_meets, role_meets, skills_of, structure_meets
+from directory.annuaire.compile import Compiler
+from directory.annuaire.conditions import All, Equal, Words
+from directory.annuaire.engine import Engine
+from directory.annuaire.fields import Field
+from directory.annuaire.known import Known
+from directory.annuaire.matching import matches
+from directory.annuaire.model import Mailbox, Person, Role, Skill, Structure
+from directory.annuaire.plans import Clause
+from directory.annuaire.ranking import by_name, corrected, exactly
+from directory.annuaire.shelves import MAILBOXES, OURS, PERSONS, ROLES, STRUCTURES
+from directory.bals import BalType
+from directory.extracts import ExtractKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from directory.annuaire.conditions import Condition
+    from directory.annuaire.files import Files
+    from directory.annuaire.overlay import Overlay
+    from directory.annuaire.shelves import Shelf
+
+R = TypeVar("R")
+_TYPES = {kind.value: kind for kind in BalType}
+_MOST_RECENT = 500
+_LONE = {
+    "person": Clause("NOT EXISTS (SELECT 1 FROM people.person p WHERE p.idnat = m.idnat)"),
+    "structure": Clause("NOT EXISTS (SELECT 1 FROM people.structure p WHERE p.idnat = m.idnat)"),
+}
+"""Of those whom a mailbox names, the ones whom the activities do not name."""
+
+
+class StoredView:
+    """See `directory.annuaire.view.View`."""
+
+    def __init__(self, files: Files, ours: Overlay, seconds: float) -> None:
+        self._files = files
+        self._ours = ours
+        self._seconds = seconds
+        self._known = Known(files, ours.version, self._linked)
+
+    @property
+    def generation(self) -> str:
+        return self._files.generation.name
+
+    @property
+    def generated_at(self) -> int:
+        part = self._files.generation.parts.get(ExtractKind.MAILBOXES)
+        return part.generated_at if part is not None else 0
+
+    # Mailboxes
+
+    def mailboxes(
+        self,
+        condition: Condition,
+        limit: int,
+        *,
+        own_structure: str | None = None,
+        recent: Collection[str] = frozenset(),
+    ) -> list[Mailbox]:
+        with self._files.within(self._seconds):
+            found = self._ranked(condition, limit, own_structure, recent)
+            if not found and limit > 0 and isinstance(condition, Words):
+                near = corrected(condition, self._known.close_names)
+                found = self._ranked(near, limit, own_structure, recent)
+            return found
+
+    def page(self, condition: Condition, limit: int, *, after: str = "") -> list[Mailbox]:
+        with self._files.within(self._seconds):
+            return list(islice(self._boxes(condition, after), max(limit, 0)))
+
+    def count(self, condition: Condition, at_most: int) -> int:
+        with self._files.within(self._seconds):
+            shadowed = self._ours.addresses
+            engine, way = self._engine("boxes", MAILBOXES), self._way("boxes", MAILBOXES, condition)
+            if way.exact and not shadowed:
+                counted = engine.count(condition, way, at_most)
+            else:
+                boxes = (box for box in engine.found(condition, way) if box.address not in shadowed)
+                counted = sum(1 for _ in islice(boxes, at_most))
+            return min(at_most, counted + sum(1 for _ in islice(self._published(condition), at_most)))
+
+    def mailbox(self, address: str) -> Mailbox | None:
+        return next(iter(self.page(Equal(Field.ADDRESS, address), 1)), None)
+
+    def mailboxes_of_person(self, idnat: str) -> list[Mailbox]:
+        with self._files.within(self._seconds):
+            return self.boxes_of("idnat", idnat)
+
+    def mailboxes_of_structure(self, structure_id: str) -> list[Mailbox]:
+        with self._files.within(self._seconds):
+            return self.boxes_of("structure_id", structure_id)
+
+    def removed_at(self, address: str) -> int | None:
+        address = address.lower()
+        if address in self._ours.addresses:
+            return self._ours.removed.get(address)
+        row = self._one("SELECT removed_at FROM boxes.tombstone WHERE address = ?", address)
+        return row[0] if row is not None else None
+
+    # Persons, roles, structures
+
+    def person(self, idnat: str) -> Person | None:
+        with self._files.within(self._seconds):
+            for schema in ("people", "boxes"):
+                row = self._row(schema, PERSONS, "idnat", idnat)
+                if row is not None:
+                    return self._qualified(Person(*row))
+            boxes = [box for box in self.boxes_of("idnat", idnat) if box.last_name]
+            return _bearer(boxes[0]) if boxes else None
+
+    def persons(self, condition: Condition, limit: int, *, after: str = "") -> list[Person]:
+        with self._files.within(self._seconds):
+            found = islice(self._persons(condition, after), max(limit, 0))
+            return [self._qualified(person) for person in found]
+
+    def count_persons(self, condition: Condition, at_most: int) -> int:
+        with self._files.within(self._seconds):
+            return self._counted(PERSONS, condition, at_most)
+
+    def role(self, role_id: str) -> Role | None:
+        row = self._row("people", ROLES, "id", role_id)
+        return Role(*row) if row is not None else None
+
+    def roles_of_person(self, idnat: str) -> list[Role]:
+        with self._files.within(self._seconds):
+            return self.roles_of(idnat)
+
+    def roles_of_structure(self, structure_id: str, limit: int, *, after: str = "") -> list[Role]:
+        return self.roles(Equal(Field.STRUCTURE_ID, structure_id), limit, after=after)
+
+    def roles(self, condition: Condition, limit: int, *, after: str = "") -> list[Role]:
+        with self._files.within(self._seconds):
+            engine, way = self._engine("people", ROLES), self._way("people", ROLES, condition)
+            return list(islice(engine.found(condition, way, after=after), max(limit, 0)))
+
+    def count_roles(self, condition: Condition, at_most: int) -> int:
+        with self._files.within(self._seconds):
+            return self._counted(ROLES, condition, at_most)
+
+    def structure(self, structure_id: str) -> Structure | None:
+        with self._files.within(self._seconds):
+            return self.structure_named(structure_id)
+
+    def structures(self, condition: Condition, limit: int, *, after: str = "") -> list[Structure]:
+        with self._files.within(self._seconds):
+            found = [
+                engine.found(condition, self._way(schema, STRUCTURES, condition), after=after)
+                for schema, engine in self._engines(STRUCTURES)
+            ]
+            return list(islice(merge(*found, key=lambda place: place.id.lower()), max(limit, 0)))
+
+    def count_structures(self, condition: Condition, at_most: int) -> int:
+        with self._files.within(self._seconds):
+            return self._counted(STRUCTURES, condition, at_most)
+
+    def label(self, nomenclature: str, code: str) -> str | None:
+        return self._known.label(nomenclature, code)
+
+    # What rows are judged by: directory.annuaire.bearers.LooksUp
+
+    def boxes_of(self, column: str, value: str) -> list[Mailbox]:
+        columns = ", ".join(MAILBOXES.told)
+        rows = self._files.connection.execute(
+            f"SELECT {columns} FROM boxes.mailbox WHERE {column} = ? ORDER BY +place", (value,)
+        )
+        shadowed = self._ours.addresses
+        boxes = [_box(row) for row in rows if row[0] not in shadowed]
+        if not shadowed:
+            return boxes
+        field = {"idnat": Field.IDNAT, "structure_id": Field.STRUCTURE_ID}[column]
+        return sorted([*boxes, *self._published(Equal(field, value))], key=lambda box: box.address)
+
+    def roles_of(self, idnat: str) -> list[Role]:
+        columns = ", ".join(ROLES.told)
+        rows = self._files.connection.execute(
+            f"SELECT {columns} FROM people.role WHERE idnat = ? ORDER BY place", (idnat,)
+        )
+        return [Role(*row) for row in rows]
+
+    def qualifications(self, schema: str, idnat: str) -> tuple[Skill, ...]:
+        rows = self._files.connection.execute(
+            f"SELECT code, label, type_code, type_label FROM {schema}.qualification WHERE idnat = ? ORDER BY code",
+            (idnat,),
+        )
+        return tuple(Skill(*row) for row in rows)
+
+    def structure_named(self, structure_id: str) -> Structure | None:
+        for schema in ("people", "boxes"):
+            for column in ("id", "idnat"):
+                row = self._row(schema, STRUCTURES, column, structure_id)
+                if row is not None:
+                    return Structure(*row)
+        return None
+
+    # How
+
+    def _ranked(
+        self, condition: Condition, limit: int, own_structure: str | None, recent: Collection[str]
+    ) -> list[Mailbox]:
+        """Those one writes to, those of one's structure, those that are called so, all others; each by name."""
+        if limit <= 0:
+            return []
+        boxes = list(islice(self._boxes(condition), limit + 1))
+        found = {box.address: box for box in boxes}
+        if len(boxes) > limit:
+            # there are more than are wanted: the better ones are asked for as well
+            for address in islice(sorted(recent), _MOST_RECENT):
+                box = next(self._boxes(Equal(Field.ADDRESS, address)), None)
+                if box is not None and matches(condition, box):
+                    found[box.address] = box
+            if own_structure is not None:
+                own = All((condition, Equal(Field.STRUCTURE_ID, own_structure)))
+                found.update((box.address, box) for box in islice(self._boxes(own), limit))
+        called_so: set[str] = set()
+        whole = exactly(condition)
+        if whole is not None and found:
+            for box in islice(self._boxes(whole), limit):
+                called_so.add(box.address)
+                found[box.address] = box
+
+        def rank(box: Mailbox) -> tuple[bool, bool, bool, tuple[bool, str, str, str]]:
+            return (
+                box.address not in recent,
+                own_structure is None or box.structure_id != own_structure,
+                box.address not in called_so,
+                by_name(box),
+            )
+
+        return sorted(found.values(), key=rank)[:limit]
+
+    def _boxes(self, condition: Condition, after: str = "") -> Iterator[Mailbox]:
+        """By address."""
+        shadowed = self._ours.addresses
+        way = self._way("boxes", MAILBOXES, condition)
+        found = self._engine("boxes", MAILBOXES).found(condition, way, after=after)
+        if not shadowed:
+            return found
+        theirs = (box for box in found if box.address not in shadowed)
+        return merge(theirs, self._published(condition, after), key=lambda box: box.address)
+
+    def _published(self, condition: Condition, after: str = "") -> Iterator[Mailbox]:
+        """Of what this operator publishes, by address."""
+        if not self._ours.rows:
+            return iter(())
+        with self._ours.held(self._files.budget.until) as connection:
+            engine = Engine(
+                connection,
+                self._files.budget,
+                overlay.SCHEMA,
+                OURS,
+                make=_box,
+                judge=matches,
+                in_order=False,
+            )
+            compiler = Compiler(
+                MAILBOXES, self._ours.terms, self._known.of_overlay(connection), self._ours.rows
+            )
+            return iter(list(engine.found(condition, compiler.way(condition), after=after)))
+
+    def _persons(self, condition: Condition, after: str) -> Iterator[Person]:
+        found = [
+            engine.found(condition, self._way(schema, PERSONS, condition), after=after)
+            for schema, engine in self._engines(PERSONS)
+        ]
+        return merge(*found, key=lambda person: person.idnat.lower())
+
+    def _counted(self, shelf: Shelf, condition: Condition, at_most: int) -> int:
+        counted = 0
+        for schema, engine in self._engines(shelf):
+            counted += engine.count(condition, self._way(schema, shelf, condition), at_most - counted)
+        return counted
+
+    def _engines(self, shelf: Shelf) -> Iterator[tuple[str, Engine[Any]]]:
+        yield "people", self._engine("people", shelf)
+        if shelf is not ROLES and self._files.rows("boxes", shelf.table):
+            yield "boxes", self._engine("boxes", shelf, only=_LONE[shelf.table])
+
+    def _engine(self, schema: str, shelf: Shelf, only: Clause | None = None) -> Engine[Any]:
+        make, judge = self._makers()[shelf.table]
+        return Engine(
+            self._files.connection, self._files.budget, schema, shelf, make=make, judge=judge, only=only
+        )
+
+    def _makers(self) -> dict[str, tuple[Callable[[tuple[Any, ...]], Any], Callable[[Condition, Any], bool]]]:
+        return {
+            "mailbox": (_box, matches),
+            "person": (lambda row: Person(*row), partial(person_meets, self)),
+            "structure": (lambda row: Structure(*row), partial(structure_meets, self)),
+            "role": (lambda row: Role(*row), partial(role_meets, self)),
+        }
+
+    def _way(self, schema: str, shelf: Shelf, condition: Condition) -> Any:
+        terms = self._files.terms(schema, shelf.table) if shelf.index else self._ours.terms
+        rows = self._files.rows(schema, shelf.table)
+        return Compiler(shelf, terms, self._known.within(schema), rows).way(condition)
+
+    def _linked(self, condition: Condition, at_most: int) -> list[tuple[str | None, str | None]] | None:
+        """The idnat and structure id of mailboxes; None when there are more than `at_most`."""
+        shadowed = self._ours.addresses
+        way = self._way("boxes", MAILBOXES, condition)
+        if way.size > at_most:
+            return None
+        if not way.exact:
+            return [(box.idnat, box.structure_id) for box in self._boxes(condition)]
+        engine = Engine(
+            self._files.connection, self._files.budget, "boxes", _BEARERS, make=tuple, judge=_never
+        )
+        rows = engine.found(condition, way)
+        found = [(idnat, structure_id) for address, idnat, structure_id in rows if address not in shadowed]
+        return found + [(box.idnat, box.structure_id) for box in self._published(condition)]
+
+    def _qualified(self, person: Person) -> Person:
+        return person._replace(
+            skills=skills_of(self, person.idnat), diplomas=self.qualifications("diplomas", person.idnat)
+        )
+
+    def _row(self, schema: str, shelf: Shelf, column: str, value: str) -> Any:
+        columns = ", ".join(shelf.told)
+        return self._one(f"SELECT {columns} FROM {schema}.{shelf.table} WHERE {column} = ? LIMIT 1", value)
+
+    def _one(self, statement: str, value: str) -> Any:
+        return self._files.connection.execute(statement, (value,)).fetchone()
+
+
+_BEARERS = replace(MAILBOXES, told=("address", "idnat", "structure_id"))
+
+
+def _never(_condition: Condition, _row: tuple[Any, ...]) -> bool:
+    raise AssertionError("an exact way is not judged")
+
+
+def _box(row: tuple[Any, ...]) -> Mailbox:
+    return Mailbox(row[0], _TYPES[row[1]], row[2] == 1, *row[3:])
+
+
+def _bearer(box: Mailbox) -> Person:
+    """A person of whom only what this operator publishes is known."""
+    return Person(
+        idnat=box.idnat or "",
+        person_id_type=box.person_id_type,
+        person_id=box.person_id,
+        title=box.civility,
+        last_name=box.last_name,
+        first_name=box.first_name,
+        category_code=box.category_code,
+        category=box.category,
+        profession_code=box.profession_code,
+        profession=box.profession,
+        updated_at=box.updated_at,
+    )
