@@ -165,8 +165,14 @@ UNUSED_ATTRIBUTES = (
     AttributeType("2.16.840.1.113730.3.1.4", ("employeeType",), TEXT),
     AttributeType("2.5.4.34", ("seeAlso",), NAME),
     AttributeType("0.9.2342.19200300.100.1.10", ("manager",), NAME),
+    AttributeType("2.5.18.1", ("createTimestamp",), TIME, is_single=True, usage=_OPERATION),
+    AttributeType("2.5.18.3", ("creatorsName",), NAME, is_single=True, usage=_OPERATION),
+    AttributeType("2.5.18.4", ("modifiersName",), NAME, is_single=True, usage=_OPERATION),
 )
-"""No mailbox has one, and clients ask for them: a filter that negates one is True, not Undefined."""
+"""No mailbox has one, and clients ask for them: a filter that negates one is True, not Undefined.
+
+RFC 4512 §3.4 wants a server to know the last three; ldap3 searches by no schema without them.
+"""
 
 OPERATIONAL_ATTRIBUTES = (
     ENTRY_DN,
