@@ -12,13 +12,13 @@ the time of one with code points of three).
 from __future__ import annotations
 
 MOST_FIELDS = 16
-_FIRST, _LAST = 0x20, 0x7E
-_PRINTABLE = _LAST - _FIRST + 1
+_FIRST, _LAST = 0x20, 0x7F
+_LETTERS = _LAST - _FIRST + 1
 _TWO_BYTES = 0x80
 _PLANE = 0x10000
 _REPLACEMENT = 0xFFFD
-BORDER = "|"
-"""Before and behind a value; no folded text holds it."""
+BORDER = "\x7f"
+"""Before and behind a value; neither a text nor an address holds it."""
 END = "\x01\x01"
 """Behind the last value of a row, so that a trigram begins at each of its letters; in nobody's alphabet."""
 
@@ -33,9 +33,7 @@ class Alphabet(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         if _FIRST <= code <= _LAST:
-            moved = chr(
-                _TWO_BYTES + (self._number - 1) * _PRINTABLE + code - _FIRST if self._number else code
-            )
+            moved = chr(_TWO_BYTES + (self._number - 1) * _LETTERS + code - _FIRST if self._number else code)
         else:
             # what is left of other scripts and signs: to planes of their own, a field each
             moved = chr((code if code < _PLANE else _REPLACEMENT) + _PLANE * (self._number + 1))

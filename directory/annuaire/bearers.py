@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from directory.annuaire.conditions import Condition
+    from directory.annuaire.matching import Values
     from directory.annuaire.model import Mailbox, Person, Role, Structure
 
 
@@ -56,7 +57,7 @@ def person_meets(directory: LooksUp, condition: Condition, person: Person) -> bo
             case _:
                 return _own(person, field)
 
-    return met(condition, values)
+    return met(condition, values, _without_boxes(values))
 
 
 def role_meets(directory: LooksUp, condition: Condition, role: Role) -> bool:
@@ -74,7 +75,7 @@ def role_meets(directory: LooksUp, condition: Condition, role: Role) -> bool:
             return _of_boxes(field, [box for box in boxes if box.structure_id in names])
         return _own(role, field)
 
-    return met(condition, values)
+    return met(condition, values, _without_boxes(values))
 
 
 def structure_meets(directory: LooksUp, condition: Condition, place: Structure) -> bool:
@@ -95,7 +96,7 @@ def structure_meets(directory: LooksUp, condition: Condition, place: Structure) 
             case _:
                 return _own(place, field)
 
-    return met(condition, values)
+    return met(condition, values, _without_boxes(values))
 
 
 def skills_of(directory: LooksUp, idnat: str) -> tuple[Skill, ...]:
@@ -105,6 +106,10 @@ def skills_of(directory: LooksUp, idnat: str) -> tuple[Skill, ...]:
         if role.skill_code and role.skill_code not in found:
             found[role.skill_code] = Skill(role.skill_code, role.skill, role.skill_type_code)
     return tuple(found.values())
+
+
+def _without_boxes(values: Values) -> Values:
+    return lambda field: () if field in PERSONS.linked else values(field)
 
 
 def _own(row: object, field: Field) -> tuple[str, ...]:

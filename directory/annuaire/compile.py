@@ -21,7 +21,13 @@ from directory.annuaire.conditions import (
     Words,
 )
 from directory.annuaire.fields import VERBATIM, Field, folded, folded_part
-from directory.annuaire.matching import pieces_of, words_of
+from directory.annuaire.matching import (
+    ADDRESS_BORDERS,
+    IDENTIFIERS,
+    WORDS_LOOK_AT,
+    may_be_identifier,
+    words_of,
+)
 from directory.annuaire.plans import (
     NOTHING,
     Clause,
@@ -42,10 +48,7 @@ if TYPE_CHECKING:
 
 _MOST_TERMS = 64
 """Trigrams that may stand for a piece of one or two letters."""
-_NUMBER = 8
-"""Digits from which a word may be an identifier."""
 _NAMES = (Field.LAST_NAME, Field.GIVEN_NAME)
-_IDENTIFIERS = (Field.PERSON_ID, Field.IDNAT, Field.STRUCTURE_ID)
 
 
 class Known(Protocol):
@@ -103,6 +106,8 @@ class Compiler:
 
     def _item(self, item: Equal | Substring | AtLeast | AtMost | Approximate) -> Way:
         field, shelf = item.field, self._shelf
+        if isinstance(item, Equal) and not folded(field, item.value):
+            return NOTHING
         if field in shelf.linked:
             keys = self._known.bearers(shelf.table, item)
             return self._unknown() if keys is None else Plan(len(keys), keyed=True, keys=keys)
@@ -116,7 +121,9 @@ class Compiler:
             return self._digital(item)
         if field is Field.DIPLOMA_CODE and shelf.table == "person" and isinstance(item, Equal):
             return self._by_key(_qualified("diplomas", item.value))
-        if field is Field.STRUCTURE_ID and shelf.table == "role" and isinstance(item, Equal):
+        if field is Field.STRUCTURE_ID and shelf.table == "role":
+            if not isinstance(item, Equal):
+                return self._unknown()
             return self._by_key(
                 Clause(
                     "m.structure_id IN (SELECT id FROM people.structure WHERE id = ? OR idnat = ?)",
@@ -211,25 +218,28 @@ class Compiler:
     def _word(self, word: str) -> Way | None:
         if "@" in word:
             return self._held((Field.ADDRESS,), word)
+        texts = [field for field in self._shelf.index if field in WORDS_LOOK_AT]
         if len(word) > 2:
-            way = self._held(self._shelf.index, word)
+            starts = [self._held([*texts, Field.ADDRESS], word)]
         else:
-            texts = [field for field in self._shelf.index if field is not Field.ADDRESS]
             starts = [self._held(texts, f" {word}")]
-            starts += [self._held((Field.ADDRESS,), border + word) for border in _BORDERS]
-            known = [each for each in starts if each is not None]
-            way = any_of(known) if len(known) == len(starts) else None
-        if len(word) < _NUMBER or not any(letter.isdecimal() for letter in word):
-            return way
-        numbers = [
-            self._column_equals(Equal(field, value))
-            for field in _IDENTIFIERS
-            if field in self._shelf.columns
-            for value in (
-                (word, *(kind + word for kind in "123")) if field is Field.STRUCTURE_ID else (word,)
-            )
+            starts += [self._held((Field.ADDRESS,), (border or BORDER) + word) for border in ADDRESS_BORDERS]
+        ways = [way for way in starts if way is not None]
+        if len(ways) < len(starts):
+            return None
+        ways += [
+            self._item(Substring(label, parts=(word if len(word) > 2 else f" {word}",)))
+            for label in self._shelf.labels
         ]
-        return any_of([*numbers, *([way] if way is not None else [])])
+        if may_be_identifier(word):
+            ways += [
+                self._item(Equal(field, value))
+                for field in IDENTIFIERS
+                for value in (
+                    (word, *(kind + word for kind in "123")) if field is Field.STRUCTURE_ID else (word,)
+                )
+            ]
+        return any_of(ways)
 
     def _approximate(self, item: Approximate) -> Way:
         words = words_of(item.value)
@@ -265,8 +275,9 @@ class Compiler:
             sql = " OR ".join(
                 f"(m.{column} >= ? COLLATE NOCASE AND m.{column} < ? COLLATE NOCASE)" for column in columns
             )
-            return self._by_key(Clause(f"({sql})", (first, first + "\U0010ffff") * len(columns)))
-        pieces = [text for text in (each.strip(" ") for each in pieces_of(item)) if text]
+            way = self._by_key(Clause(f"({sql})", (first, first + "\U0010ffff") * len(columns)))
+            return way if first == (item.initial or "").casefold() else _judged(way)
+        pieces = [text for text in (each.strip(f" {BORDER}") for each in _pieces(item)) if text]
         held = " OR ".join(
             "(" + " AND ".join(f"instr(lower(m.{column}), ?) > 0" for _ in pieces) + ")" for column in columns
         )
@@ -341,8 +352,6 @@ class Compiler:
 
 _COUNTED = 20_000
 _LONGEST_NUMBER = 18
-_BORDERS = ".-_@|"
-"""What a word of an address begins behind."""
 _ALWAYS = frozenset({Field.ADDRESS, Field.DOMAIN, Field.TYPE, Field.DIGITAL})
 _NAME_COLUMNS = {Field.LAST_NAME: ("last_name",), Field.GIVEN_NAME: ("first_name",)}
 _CODED = {Field.PROFESSION: ("profession",), Field.SKILL: ("skill",)}
@@ -373,14 +382,19 @@ def _judged(way: Way) -> Way:
 def _pieces(item: Equal | Substring) -> list[str]:
     """What stands in a value one behind the other, its borders being told."""
     if isinstance(item, Equal):
-        return [f"{BORDER}{folded(item.field, item.value)}{BORDER}"]
+        return [f"{BORDER}{_without_border(folded(item.field, item.value))}{BORDER}"]
     field = item.field
-    pieces = [folded_part(field, part) for part in item.parts]
+    pieces = [_without_border(folded_part(field, part)) for part in item.parts]
     if item.initial is not None:
-        pieces.insert(0, BORDER + folded_part(field, item.initial).lstrip(" "))
+        pieces.insert(0, BORDER + _without_border(folded_part(field, item.initial).lstrip(" ")))
     if item.final is not None:
-        pieces.append(folded_part(field, item.final).rstrip(" ") + BORDER)
+        pieces.append(_without_border(folded_part(field, item.final).rstrip(" ")) + BORDER)
     return [piece for piece in pieces if piece.strip(" ")] or [""]
+
+
+def _without_border(text: str) -> str:
+    """What somebody asks for, in which the border is no border but a sign that no value holds."""
+    return text.replace(BORDER, "\x01")
 
 
 def _fragments(text: str) -> list[str]:

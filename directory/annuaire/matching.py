@@ -39,20 +39,24 @@ _NAMES = frozenset({Field.CN, Field.GIVEN_NAME, Field.LAST_NAME})
 
 WORDS_LOOK_AT = (
     Field.CN,
+    Field.GIVEN_NAME,
+    Field.LAST_NAME,
     Field.STRUCTURE,
     Field.SERVICE,
+    Field.DESCRIPTION,
     Field.PROFESSION,
     Field.SKILL,
     Field.CITY,
     Field.POSTAL_CODE,
     Field.DEPARTMENT,
     Field.TYPE,
-    Field.PERSON_ID,
-    Field.IDNAT,
-    Field.STRUCTURE_ID,
-    Field.ADDRESS,
 )
-"""The fields in which free words are looked for."""
+"""The fields in which free words are looked for; beside them the address, and identifiers as a whole."""
+IDENTIFIERS = (Field.PERSON_ID, Field.IDNAT, Field.STRUCTURE_ID)
+LEAST_IDENTIFIER = 8
+"""Characters from which a word with a digit may be an identifier; that of a structure also without its kind."""
+ADDRESS_BORDERS = (".", "-", "_", "@", "")
+"""What a word of an address begins behind; nothing stands for its beginning."""
 
 
 def values_of(mailbox: Mailbox, field: Field) -> tuple[str, ...]:
@@ -79,26 +83,29 @@ def matches(condition: Condition, mailbox: Mailbox) -> bool:
     return met(condition, lambda field: values_of(mailbox, field))
 
 
-def met(condition: Condition, values: Values) -> bool:
-    """Whether a thing whose values of a field are `values(field)` meets the condition."""
+def met(condition: Condition, values: Values, own: Values | None = None) -> bool:
+    """Whether a thing whose values of a field are `values(field)` meets the condition.
+
+    Words are looked for in its `own` values, where those are fewer.
+    """
     match condition:
         case Everything():
             return True
         case Nothing():
             return False
         case All(children):
-            return all(met(child, values) for child in children)
+            return all(met(child, values, own) for child in children)
         case Any(children):
-            return any(met(child, values) for child in children)
+            return any(met(child, values, own) for child in children)
         case Not(child):
-            return not met(child, values)
+            return not met(child, values, own)
         case Words(text):
-            return _all_words(words_of(text), values)
+            return _all_words(words_of(text), own or values)
         case Present(field):
             return any(values(field))
         case Equal(field, value):
             wanted = folded(field, value)
-            return any(folded(field, each) == wanted for each in values(field))
+            return bool(wanted) and any(folded(field, each) == wanted for each in values(field))
         case AtLeast(field, value):
             least = sort_key(field, value)
             return any(sort_key(field, each) >= least for each in values(field))
@@ -200,12 +207,28 @@ def _holds(condition: Substring, value: str) -> bool:
 def _all_words(words: tuple[str, ...], values: Values) -> bool:
     if not words:
         return False
-    everything = "\n".join(f" {fold(value)} " for field in WORDS_LOOK_AT for value in values(field))
-    addresses = "\n".join(values(Field.ADDRESS))
-    return all(
-        word in addresses if "@" in word else (word if len(word) >= _SHORT else " " + word) in everything
-        for word in words
-    )
+    texts = "\n".join(f" {fold(value)} " for field in WORDS_LOOK_AT for value in values(field))
+    addresses = "\n".join(["", *(folded(Field.ADDRESS, value) for value in values(Field.ADDRESS))])
+    return all(_word_stands(word, texts, addresses, values) for word in words)
+
+
+def _word_stands(word: str, texts: str, addresses: str, values: Values) -> bool:
+    if "@" in word:
+        return word in addresses
+    if len(word) < _SHORT:
+        return f" {word}" in texts or any((border or "\n") + word in addresses for border in ADDRESS_BORDERS)
+    return word in texts or word in addresses or (may_be_identifier(word) and _is_identifier(word, values))
+
+
+def may_be_identifier(word: str) -> bool:
+    """Whether a word is looked for among the identifiers."""
+    return len(word) >= LEAST_IDENTIFIER and any(letter.isdecimal() for letter in word)
+
+
+def _is_identifier(word: str, values: Values) -> bool:
+    known = {folded(field, value) for field in IDENTIFIERS for value in values(field)}
+    structures = {folded(Field.STRUCTURE_ID, value) for value in values(Field.STRUCTURE_ID)}
+    return word in known or any(kind + word in structures for kind in "123")
 
 
 def _present(*values: str | None) -> tuple[str, ...]:

@@ -47,8 +47,10 @@ PERSON_INDEX = (Field.LAST_NAME, Field.GIVEN_NAME, Field.PROFESSION_CODE, Field.
 STRUCTURE_INDEX = (Field.STRUCTURE, Field.CITY, Field.STREET, Field.POSTAL_CODE, Field.SECTOR_CODE)
 
 _NO_CASE = frozenset(
-    {"idnat", "person_id", "structure_id", "postal_code", "id", "finess", "finess_legal", "siret", "siren"}
+    {"idnat", "person_id", "structure_id", "id", "finess", "siret", "siren"}
+    | {"profession_code", "skill_code", "function_code"}
 )
+"""Columns of keys, and of codes that have an index."""
 _NUMBERS = frozenset({"digital", "updated_at", "rank"})
 
 

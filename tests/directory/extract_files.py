@@ -44,6 +44,7 @@ def mailbox(address: str = "anne.exemple@demo.mssante.fr", **values: str) -> str
         "service": "Service de rattachement",
         "digital": "Dématérialisation",
         "place": "L6LIGNEACHEMINEMENT structure BAL",
+        "structure_id": "Identification Structure",
     }
     defaults = {"type": "PER", "idnat": "899900000011", "last": "EXEMPLE", "first": "ANNE"}
     for name, value in (defaults | values).items():

@@ -121,10 +121,11 @@ class MemoryView:
             ),
             Field.GIVEN_NAME: (person.first_name,),
             Field.SKILL_CODE: tuple(skill.code for skill in person.skills),
+            Field.SKILL: tuple(skill.label for skill in person.skills),
             Field.DIPLOMA_CODE: tuple(diploma.code for diploma in person.diplomas),
             Field.UPDATED: (str(person.updated_at),),
         }
-        return met(condition, _values(person, own, boxes))
+        return met(condition, _values(person, own, boxes), _values(person, own, ()))
 
     def _role_meets(self, condition: Condition, role: Role) -> bool:
         boxes = [box for box in self.mailboxes_of_person(role.idnat) if box.structure_id is not None]
@@ -135,7 +136,7 @@ class MemoryView:
             Field.STRUCTURE_ID: (role.structure_id, place.idnat if place else None),
             Field.UPDATED: (str(role.updated_at),),
         }
-        return met(condition, _values(role, own, boxes))
+        return met(condition, _values(role, own, boxes), _values(role, own, ()))
 
     def _structure_meets(self, condition: Condition, place: Structure) -> bool:
         boxes = self.mailboxes_of_structure(place.idnat) if place.idnat else []
@@ -156,7 +157,8 @@ class MemoryView:
             ),
             Field.UPDATED: (str(place.updated_at),),
         }
-        return met(condition, _values(place, own, [box for box in boxes if box.idnat is None]))
+        boxes = [box for box in boxes if box.idnat is None]
+        return met(condition, _values(place, own, boxes), _values(place, own, ()))
 
 
 def _values(

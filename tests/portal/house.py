@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-from sqlalchemy import insert
 
+from directory.annuaire.model import Mailbox
+from directory.bals import BalType
 from directory.patients import Patient, PatientState, patient_of, set_patient_password
-from directory.tables import directory_entry
 from dmp_bridge.intake import Bridge
 from foundation.jobs import Worker
 from foundation.passwords import PasswordMemory, hash_password
@@ -73,7 +73,7 @@ class House:
         self.pauses = Pauses()
         self.annuaire = Shelf()
         self.bridge = Bridge(place.database, vault, clock, place.settings)
-        self.desk = PatientDesk(place.router, place.database, clock, place.settings)
+        self.desk = PatientDesk(place.router, place.database, clock, place.settings, annuaire=self.annuaire)
         self.receipts = ReceiptDesk(place.router, place.database, vault, clock, place.settings)
         self.sign_in = SignIn(
             place.database, clock, place.settings, pause=self.pauses, vault=vault, master_key=bytes(32)
@@ -122,23 +122,18 @@ class House:
     async def doctor(self, name: str = "marie.martin") -> Bal:
         """A published doctor: Dr Marie MARTIN, neurologist at the CH de Démo."""
         bal = await self.place.add(name, idnat=None)
-        values = {
-            "address": bal.address,
-            "type": "PER",
-            "domain": "hopital-demo.mssante.fr",
-            "idnat": "810000000001",
-            "civility": "DR",
-            "first_name": "MARIE",
-            "last_name": "MARTIN",
-            "profession": "Médecin",
-            "skill": "Neurologie",
-            "structure": "CH de Démo",
-            "digital": False,
-            "folded": "",
-            "digest": b"",
-            "updated_at": 0,
-        }
-        await self.place.database.write(lambda uow: uow.execute(insert(directory_entry), values))
+        published = Mailbox(
+            bal.address,
+            BalType.PER,
+            idnat="810000000001",
+            civility="DR",
+            last_name="MARTIN",
+            first_name="MARIE",
+            profession="Médecin",
+            skill="Neurologie",
+            structure="CH de Démo",
+        )
+        self.annuaire.shown.boxes = [*self.annuaire.shown.boxes, published]
         return bal
 
     async def write(self, doctor: Bal, patient: Patient, **values: Any) -> None:
