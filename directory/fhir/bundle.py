@@ -157,12 +157,12 @@ class _Matches:
         for place in range(self._begin.kind, len(self._plans)):
             after = self._begin.after if place == self._begin.kind else ""
             each = self._plans[place]
-            for row in each.rows(self._view, after, self._count - self.given + 1):
+            for position, row in each.rows(self._view, after, self._count - self.given + 1):
                 if self.given == self._count:
                     self.following = last
                     return
                 self.given += 1
-                last = Position(place, REGISTERS[each.kind].key(row))
+                last = Position(place, position)
                 yield each.kind, row
 
 

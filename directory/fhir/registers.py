@@ -53,6 +53,16 @@ def boxes_of_role(view: View, role: Role) -> list[Mailbox]:
     return [box for box in boxes if box.structure_id in names]
 
 
+def roles_with_boxes(view: View, box: Mailbox) -> list[Role]:
+    """The roles that bear a box of a person in a structure, by id."""
+    if box.idnat is None or box.structure_id is None:
+        return []
+    place = view.structure(box.structure_id)
+    names = {box.structure_id, place.id if place is not None else None}
+    found = [role for role in view.roles_of_person(box.idnat) if role.structure_id in names]
+    return sorted(found, key=lambda role: role.id)
+
+
 def boxes_of_organization(view: View, place: Structure) -> list[Mailbox]:
     """The boxes that are a structure's own: of services and of software."""
     if place.idnat is None:

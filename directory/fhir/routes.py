@@ -101,8 +101,8 @@ class FhirDirectory:
             refused = error
         except HTTPException as error:
             refused = plain(error.status_code)
-        except TooSlow as error:
-            refused = Refused(503, "too-costly", str(error))
+        except TooSlow:
+            refused = _too_slow()
         headers = {"Allow": "GET, POST, PATCH"} if refused.status == 405 else {}
         return answered(refused.outcome, refused.status, headers)
 
@@ -246,8 +246,8 @@ class FhirDirectory:
             return b'{"resource":%s,"response":{"status":"200 OK"}}' % resource
         except Refused as error:
             refused = error
-        except TooSlow as error:
-            refused = Refused(503, "too-costly", str(error))
+        except TooSlow:
+            refused = _too_slow()
         return encoded({"response": {"status": str(refused.status), "outcome": refused.outcome}})
 
     async def _batched(self, caller: Caller, entry: Any, *, strict: bool) -> bytes:
@@ -330,7 +330,8 @@ def _only(view: View, kind: ResourceType, pairs: Sequence[tuple[str, str]]) -> A
             "required",
             f"Un PATCH conditionnel nomme la ressource par {' ou '.join(known)}, de la forme système|valeur.",
         )
-    found = list(plan(view, kind, parse([kind], pairs, strict=True).criteria).rows(view, "", _ENOUGH))
+    wanted = plan(view, kind, parse([kind], pairs, strict=True).criteria)
+    found = [row for _, row in wanted.rows(view, "", _ENOUGH)]
     if not found:
         raise Refused(404, "not-found", "Aucune ressource n'a cet identifiant.")
     if kind is ResourceType.PRACTITIONER_ROLE:
@@ -339,6 +340,10 @@ def _only(view: View, kind: ResourceType, pairs: Sequence[tuple[str, str]]) -> A
     if len(found) > 1:
         raise Refused(412, "multiple-matches", "Plusieurs ressources ont cet identifiant.")
     return found[0]
+
+
+def _too_slow() -> Refused:
+    return Refused(503, "too-costly", "La recherche demande trop de temps : il faut la préciser.")
 
 
 def keys_of(settings: Settings) -> Keys:

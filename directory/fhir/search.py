@@ -11,6 +11,7 @@ from directory.annuaire.conditions import AtLeast, Equal, Everything, Not, Nothi
 from directory.annuaire.fields import Field
 from directory.annuaire.view import TooSlow
 from directory.fhir import systems
+from directory.fhir.by_mailbox import ByMailbox
 from directory.fhir.names import key_of
 from directory.fhir.parameters import Kind
 from directory.fhir.query import Criterion, DateRange, Token
@@ -32,6 +33,7 @@ CHUNK = 100
 _SECONDS = 10.0
 _DAY = 86_400_000
 _MOST_STRUCTURES = 50
+_OF_MAILBOXES = frozenset({"mailbox-mss", "mailbox-mss-type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,17 @@ class Plan:
     condition: Condition
     tests: tuple[Test, ...] = ()
 
-    def rows(self, view: View, after: str, limit: int) -> Iterator[Any]:
-        """At most `limit` rows behind the key `after`; raises TooSlow when most of what is found does not count."""
+    by_mailbox: ByMailbox | None = None
+    """Finds the same, sooner."""
+
+    def rows(self, view: View, after: str, limit: int) -> Iterator[tuple[str, Any]]:
+        """At most `limit` rows behind the position `after`, each with its own.
+
+        Raises TooSlow when most of what is found does not count.
+        """
+        if self.by_mailbox is not None:
+            yield from self.by_mailbox.rows(view, after, limit)
+            return
         register = REGISTERS[self.kind]
         deadline = time.monotonic() + _SECONDS
         while limit > 0:
@@ -51,7 +62,7 @@ class Plan:
             found = register.rows(view, self.condition, wanted, after)
             for row in found:
                 if all(test(row) for test in self.tests):
-                    yield row
+                    yield register.key(row), row
                     limit -= 1
                     if limit == 0:
                         return
@@ -72,15 +83,20 @@ def plan(view: View, kind: ResourceType, criteria: Iterable[Criterion]) -> Plan:
     """The plan for one resource type."""
     wanted: list[Condition] = []
     tests: list[Test] = []
+    of_mailboxes: list[Condition] = []
     for criterion in criteria:
         alternatives = [_alternative(view, kind, criterion, value) for value in criterion.values]
         wanted.append(_any([condition for condition, _ in alternatives]))
+        if criterion.parameter.name in _OF_MAILBOXES:
+            of_mailboxes.append(wanted[-1])
         if any(test is not None for _, test in alternatives):
             tests.append(_one_of([test for _, test in alternatives if test is not None]))
     wanted = [each for each in wanted if not isinstance(each, Everything)]
     if not wanted:
         return Plan(kind, Everything(), tuple(tests))
     condition = wanted[0] if len(wanted) == 1 else conditions.All(tuple(wanted))
+    if wanted == of_mailboxes:
+        return Plan(kind, condition, by_mailbox=ByMailbox(kind, wanted[0], tuple(wanted[1:])))
     return Plan(kind, condition, tuple(tests))
 
 

@@ -1,0 +1,96 @@
+"""Searches that ask for mailboxes alone: from each mailbox, in the order of addresses, to the resource that bears it.
+
+The other way round, a page of bearers in the order of their keys needs all mailboxes that match, and "an" is in a
+hundred thousand addresses. A bearer of several is told where the first of them stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from directory.annuaire.conditions import All, Equal, Not, Present
+from directory.annuaire.fields import Field
+from directory.annuaire.matching import matches
+from directory.fhir.registers import boxes_of_practitioner, roles_with_boxes
+from directory.fhir.systems import ResourceType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from directory.annuaire.conditions import Condition
+    from directory.annuaire.model import Mailbox
+    from directory.annuaire.view import View
+
+_CHUNK = 100
+_NO_STRUCTURE, _NOBODY = Not(Present(Field.STRUCTURE_ID)), Not(Present(Field.IDNAT))
+_BORNE: dict[ResourceType, tuple[Condition, ...]] = {
+    ResourceType.PRACTITIONER: (Present(Field.IDNAT), _NO_STRUCTURE),
+    ResourceType.PRACTITIONER_ROLE: (Present(Field.IDNAT), Present(Field.STRUCTURE_ID)),
+    ResourceType.ORGANIZATION: (Present(Field.STRUCTURE_ID), _NOBODY),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ByMailbox:
+    """Bearers with a mailbox that meets `condition`, and for each of `others` one that meets it."""
+
+    kind: ResourceType
+    condition: Condition
+    others: tuple[Condition, ...] = ()
+
+    def rows(self, view: View, after: str, limit: int) -> Iterator[tuple[str, Any]]:
+        """At most `limit` bearers behind a position, each with its own: the address, for a role also its id."""
+        address, _, last = after.partition(" ")
+        yield from islice(self._rows(view, address, last), limit)
+
+    def _rows(self, view: View, after: str, last: str) -> Iterator[tuple[str, Any]]:
+        if last:  # the page before ended amid the roles that bear one mailbox
+            box = view.mailbox(after)
+            if box is not None:
+                yield from (each for each in self._bearers(view, box) if each[1].id > last)
+        wanted = All((self.condition, *_BORNE[self.kind]))
+        while boxes := view.page(wanted, _CHUNK, after=after):
+            for box in boxes:
+                yield from self._bearers(view, box)
+            after = boxes[-1].address
+
+    def _bearers(self, view: View, box: Mailbox) -> Iterator[tuple[str, Any]]:
+        """What bears a mailbox, where it is the first of its bearer that is found."""
+        match self.kind:
+            case ResourceType.PRACTITIONER:
+                assert box.idnat is not None
+                if self._is_first(box, boxes_of_practitioner(view, box.idnat)):
+                    person = view.person(box.idnat)
+                    if person is not None:
+                        yield box.address, person
+            case ResourceType.PRACTITIONER_ROLE:
+                assert box.idnat is not None
+                boxes = [
+                    each
+                    for each in view.mailboxes_of_person(box.idnat)
+                    if each.structure_id == box.structure_id
+                ]
+                if self._is_first(box, boxes):
+                    for role in roles_with_boxes(view, box):
+                        yield f"{box.address} {role.id}", role
+            case ResourceType.ORGANIZATION:
+                assert box.structure_id is not None
+                if self._is_first_of_structure(view, box, box.structure_id):
+                    place = view.structure(box.structure_id)
+                    if place is not None:
+                        yield box.address, place
+
+    def _is_first(self, box: Mailbox, boxes: list[Mailbox]) -> bool:
+        first = min((each.address for each in boxes if matches(self.condition, each)), default=box.address)
+        return first == box.address and all(
+            any(matches(other, each) for each in boxes) for other in self.others
+        )
+
+    def _is_first_of_structure(self, view: View, box: Mailbox, structure_id: str) -> bool:
+        own = (Equal(Field.STRUCTURE_ID, structure_id), _NOBODY)
+        first = view.page(All((self.condition, *own)), 1)
+        if first and first[0].address != box.address:
+            return False
+        return all(view.page(All((other, *own)), 1) for other in self.others)
