@@ -307,6 +307,10 @@ class ExtractReader:
             digest.update(raw.rstrip(b"|\r\n"))
             self.rows += 1
             yield Record(self.lines, digest.digest(), tuple([values[place].strip() for place in places]))
+        self.judge()
+
+    def judge(self) -> None:
+        """Raises ExtractRefused when too many of the lines that were read, and not rejected, are bad."""
         if self.bad_lines > max(_TOLERATED_BAD_LINES, _TOLERATED_BAD_SHARE * self.lines):
             raise self._too_many()
 

@@ -120,12 +120,13 @@ class Annuaire:
             return self._files
         if name in self._kept:
             return self._kept[name][1]
-        pointer = self._read() or Pointer()
+        pointer, now = self._read() or Pointer(), self._clock.millis()
         generation = pointer.generation(name)
-        if generation is not None:
+        retired_at = generation.retired_at or now if generation is not None else 0
+        if generation is not None and retired_at > now - KEPT_MILLIS:
             with contextlib.suppress(OSError):
                 files = Files(self._folder, generation)
-                self._kept[name] = (generation.retired_at or self._clock.millis(), files)
+                self._kept[name] = (retired_at, files)
                 return files
         raise GenerationGone("The search began in a directory that is no longer kept: start again.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -290,7 +291,8 @@ class _Assembly:
         self._connection.execute("INSERT INTO main.name_index (name_index) VALUES ('optimize')")
 
     def _alone(self) -> None:
-        """The bearers and structures that no activity names: the directory knows them by their mailbox."""
+        """The bearers, structures and situations that no activity names: the directory knows them by their mailbox."""
+        self._connection.create_function("role_id", 2, lone_role_id, deterministic=True)
         self._connection.execute(
             "INSERT OR IGNORE INTO main.person (idnat, person_id_type, person_id, title, last_name, first_name, category_code,"
             " category, profession_code, profession, updated_at)"
@@ -309,6 +311,16 @@ class _Assembly:
             " FROM main.mailbox m WHERE structure_id IS NOT NULL"
             " AND NOT EXISTS (SELECT 1 FROM people.structure p WHERE p.idnat = m.structure_id)"
             " GROUP BY structure_id ORDER BY structure_id"
+        )
+        self._connection.execute(
+            "INSERT OR IGNORE INTO main.role (id, idnat, structure_id, updated_at)"
+            " SELECT role_id(idnat, structure_id) AS id, idnat,"
+            " coalesce((SELECT min(p.id) FROM people.structure p WHERE p.idnat = m.structure_id), structure_id),"
+            " max(updated_at)"
+            " FROM main.mailbox m WHERE idnat IS NOT NULL AND structure_id IS NOT NULL AND last_name IS NOT NULL"
+            " AND NOT EXISTS (SELECT 1 FROM people.role r WHERE r.idnat = m.idnat AND (r.structure_id = m.structure_id"
+            " OR r.structure_id IN (SELECT id FROM people.structure s WHERE s.idnat = m.structure_id)))"
+            " GROUP BY idnat, structure_id ORDER BY id"
         )
         self._connection.execute(
             "UPDATE main.structure SET city = trim(substr(routing, instr(routing, ' ') + 1)) WHERE routing IS NOT NULL"
@@ -339,6 +351,11 @@ def _attach_or_make(connection: dbapi.Connection, schema: str, kind: ExtractKind
     connection.execute(f"ATTACH DATABASE ':memory:' AS {schema}")
     for statement in (*create(schema, kind), *index_all(schema, kind)):
         connection.execute(statement)
+
+
+def lone_role_id(idnat: str, structure_id: str) -> str:
+    """The id of a role that only a mailbox names."""
+    return hashlib.sha256(f"{idnat} {structure_id}".lower().encode()).hexdigest()[:16]
 
 
 def _pairs(text: str | None) -> Iterator[tuple[str | None, str | None]]:

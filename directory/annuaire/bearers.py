@@ -68,7 +68,7 @@ def role_meets(directory: LooksUp, condition: Condition, role: Role) -> bool:
             return (role.id,)
         if field is Field.STRUCTURE_ID or field in PERSONS.linked:
             place = directory.structure_named(role.structure_id) if role.structure_id else None
-            names = _present(role.structure_id, place.idnat if place is not None else None)
+            names = _present(role.structure_id, *((place.id, place.idnat) if place is not None else ()))
             if field is Field.STRUCTURE_ID:
                 return names
             boxes = directory.boxes_of("idnat", role.idnat)

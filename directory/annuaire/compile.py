@@ -126,8 +126,9 @@ class Compiler:
                 return self._unknown()
             return self._by_key(
                 Clause(
-                    "m.structure_id IN (SELECT id FROM people.structure WHERE id = ? OR idnat = ?)",
-                    (item.value.strip(),) * 2,
+                    "m.structure_id IN (SELECT id FROM people.structure WHERE id = ? OR idnat = ?"
+                    " UNION ALL SELECT id FROM boxes.structure WHERE id = ? OR idnat = ?)",
+                    (item.value.strip(),) * 4,
                 )
             )
         if isinstance(item, Approximate):

@@ -40,7 +40,7 @@ _STRUCTURES_OF = (
     " OR id IN (SELECT value FROM json_each(?))"
 )
 _ROLES_OF = (
-    "SELECT r.id FROM json_each(?) b JOIN people.role r ON r.idnat = b.value ->> 0"
+    "SELECT r.id FROM json_each(?) b JOIN {0}.role r ON r.idnat = b.value ->> 0"
     " WHERE r.structure_id = b.value ->> 1 OR EXISTS (SELECT 1 FROM people.structure s"
     " WHERE s.id = r.structure_id AND s.idnat = b.value ->> 1)"
 )
@@ -133,7 +133,7 @@ class Known:
         if table == "structure":
             told = json.dumps([structure_id for _, structure_id in boxes])
             return [key for (key,) in execute(_STRUCTURES_OF.format(self._schema), (told, told))]
-        return [key for (key,) in execute(_ROLES_OF, (json.dumps(boxes),))]
+        return [key for (key,) in execute(_ROLES_OF.format(self._schema), (json.dumps(boxes),))]
 
     def size_of(self, table: str, clause: Clause, at_most: int) -> int:
         """How many rows a clause finds by an index, up to a bound."""

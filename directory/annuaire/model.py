@@ -120,7 +120,10 @@ class Person(NamedTuple):
 
 
 class Role(NamedTuple):
-    """A situation d'exercice: one activity of one person, in a structure where one is named."""
+    """A situation d'exercice: one activity of one person, in a structure where one is named.
+
+    Also of a person and a structure that only a mailbox names together.
+    """
 
     id: str
     """Sixteen hexadecimal digits that stay the same from day to day."""

@@ -73,10 +73,7 @@ def create(schema: str, kind: ExtractKind) -> list[str]:
                 *_of_people(schema),
             ]
         case ExtractKind.ACTIVITIES:
-            statements += [
-                *_of_people(schema),
-                f"CREATE TABLE {schema}.role ({_columns(ROLE_COLUMNS)}, digest BLOB)",
-            ]
+            statements += _of_people(schema)
         case ExtractKind.SKILLS | ExtractKind.DIPLOMAS:
             statements.append(
                 f"CREATE TABLE {schema}.qualification (idnat TEXT COLLATE NOCASE, code TEXT COLLATE NOCASE,"
@@ -97,6 +94,13 @@ def index_all(schema: str, kind: ExtractKind) -> list[str]:
         ("structure", "siret", ""),
         ("structure", "siren", ""),
         ("structure", "updated_at", ""),
+        ("role", "id", "UNIQUE "),
+        ("role", "idnat", ""),
+        ("role", "structure_id", ""),
+        ("role", "profession_code", ""),
+        ("role", "skill_code", ""),
+        ("role", "function_code", ""),
+        ("role", "updated_at", ""),
     ]
     wanted: Mapping[ExtractKind, list[tuple[str, str, str]]] = {
         ExtractKind.MAILBOXES: [
@@ -108,16 +112,7 @@ def index_all(schema: str, kind: ExtractKind) -> list[str]:
             ("name", "word", "UNIQUE "),
             *people,
         ],
-        ExtractKind.ACTIVITIES: [
-            *people,
-            ("role", "id", "UNIQUE "),
-            ("role", "idnat", ""),
-            ("role", "structure_id", ""),
-            ("role", "profession_code", ""),
-            ("role", "skill_code", ""),
-            ("role", "function_code", ""),
-            ("role", "updated_at", ""),
-        ],
+        ExtractKind.ACTIVITIES: people,
         ExtractKind.SKILLS: [("qualification", "code", "")],
         ExtractKind.DIPLOMAS: [("qualification", "code", "")],
     }
@@ -131,6 +126,7 @@ def _of_people(schema: str) -> list[str]:
     return [
         f"CREATE TABLE {schema}.person ({_columns(PERSON_COLUMNS)}, digest BLOB)",
         f"CREATE TABLE {schema}.structure ({_columns(STRUCTURE_COLUMNS)}, digest BLOB)",
+        f"CREATE TABLE {schema}.role ({_columns(ROLE_COLUMNS)}, digest BLOB)",
         *_trigram_index(schema, "person"),
         *_trigram_index(schema, "structure"),
     ]

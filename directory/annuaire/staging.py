@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from directory.annuaire.schema import MAILBOX_COLUMNS
-from directory.extracts import Checkpoint, ExtractKind, ExtractReader
+from directory.extracts import Checkpoint, ExtractKind, ExtractReader, ExtractRefused
 from directory.rows import (
     PERSON_COLUMNS,
     ROLE_COLUMNS,
@@ -105,6 +105,9 @@ def stage(source: Source, folder: Path, progress: Callable[[int], None]) -> Stag
             if checkpoint is None or reader.go_on_from(checkpoint):
                 return _read(reader, draft, progress)
             draft.clear()
+        except ExtractRefused:
+            draft.discard()
+            raise
         finally:
             draft.close()
     return stage(source, folder, progress)  # another file under the same name: from its beginning
@@ -115,6 +118,7 @@ def _read(reader: ExtractReader, draft: _Draft, progress: Callable[[int], None])
     while batch := list(islice(records, BATCH)):
         draft.append(batch, reader)
         progress(reader.bytes_read)
+    reader.judge()
     draft.append([], reader)
     return Staged(draft.path, reader.kind, reader.sha256, reader.rows, reader.bad_lines, tuple(reader.bad))
 
@@ -135,11 +139,15 @@ class _Draft:
             return None
         return Checkpoint(**json.loads(row[1])) if row is not None and row[0] == self._identity else None
 
-    def clear(self) -> None:
-        """Begins again, without a row."""
+    def discard(self) -> None:
+        """Leaves nothing to go on with."""
         self.close()
         self.path.unlink(missing_ok=True)
         self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Begins again, without a row."""
+        self.discard()
         self._connection = self._open()
         self._connection.execute("CREATE TABLE about (identity TEXT, checkpoint TEXT)")
         self._connection.execute(

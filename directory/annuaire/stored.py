@@ -37,6 +37,10 @@ _MOST_RECENT = 500
 _LONE = {
     "person": Clause("NOT EXISTS (SELECT 1 FROM people.person p WHERE p.idnat = m.idnat)"),
     "structure": Clause("NOT EXISTS (SELECT 1 FROM people.structure p WHERE p.idnat = m.idnat)"),
+    "role": Clause(
+        "NOT EXISTS (SELECT 1 FROM people.role r WHERE r.idnat = m.idnat AND (r.structure_id = m.structure_id"
+        " OR r.structure_id IN (SELECT id FROM people.structure s WHERE s.idnat = m.structure_id)))"
+    ),
 }
 """Of those whom a mailbox names, the ones whom the activities do not name."""
 
@@ -130,8 +134,11 @@ class StoredView:
             return self._counted(PERSONS, condition, at_most)
 
     def role(self, role_id: str) -> Role | None:
-        row = self._row("people", ROLES, "id", role_id)
-        return Role(*row) if row is not None else None
+        for schema in ("people", "boxes"):
+            row = self._row(schema, ROLES, "id", role_id)
+            if row is not None:
+                return Role(*row)
+        return None
 
     def roles_of_person(self, idnat: str) -> list[Role]:
         with self._files.within(self._seconds):
@@ -142,8 +149,11 @@ class StoredView:
 
     def roles(self, condition: Condition, limit: int, *, after: str = "") -> list[Role]:
         with self._files.within(self._seconds):
-            engine, way = self._engine("people", ROLES), self._way("people", ROLES, condition)
-            return list(islice(engine.found(condition, way, after=after), max(limit, 0)))
+            found = [
+                engine.found(condition, self._way(schema, ROLES, condition), after=after)
+                for schema, engine in self._engines(ROLES)
+            ]
+            return list(islice(merge(*found, key=lambda role: role.id), max(limit, 0)))
 
     def count_roles(self, condition: Condition, at_most: int) -> int:
         with self._files.within(self._seconds):
@@ -185,7 +195,9 @@ class StoredView:
     def roles_of(self, idnat: str) -> list[Role]:
         columns = ", ".join(ROLES.told)
         rows = self._files.connection.execute(
-            f"SELECT {columns} FROM people.role WHERE idnat = ? ORDER BY place", (idnat,)
+            f"SELECT {columns} FROM people.role WHERE idnat = ?1"
+            f" UNION ALL SELECT {columns} FROM boxes.role m WHERE idnat = ?1 AND {_LONE['role'].sql} ORDER BY id",
+            (idnat,),
         )
         return [Role(*row) for row in rows]
 
@@ -284,7 +296,7 @@ class StoredView:
 
     def _engines(self, shelf: Shelf) -> Iterator[tuple[str, Engine[Any]]]:
         yield "people", self._engine("people", shelf)
-        if shelf is not ROLES and self._files.rows("boxes", shelf.table):
+        if self._files.rows("boxes", shelf.table):
             yield "boxes", self._engine("boxes", shelf, only=_LONE[shelf.table])
 
     def _engine(self, schema: str, shelf: Shelf, only: Clause | None = None) -> Engine[Any]:

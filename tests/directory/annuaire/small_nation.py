@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from directory.annuaire.assembly import lone_role_id
 from directory.annuaire.model import Mailbox, Person, Role, Skill, Structure
 from directory.bals import BalType
 from directory.extract_export import COLUMNS as MAILBOX_COLUMNS
@@ -77,11 +78,19 @@ def as_memory(boxes: Path, roles: Path, updated_at: int) -> MemoryView:
         if skill.code and skill not in person.skills:
             people[role.idnat] = person._replace(skills=(*person.skills, skill))
     known = {place.idnat for place in places.values()}
+    of_activities = list(places.values())
+    in_places = {(role.idnat, role.structure_id) for role in situations.values()}
     for box in mailboxes:  # whom and what only a mailbox names
         if box.idnat and box.idnat not in people:
             people[box.idnat] = _bearer(box)
         if box.structure_id and box.structure_id not in known:
             places[box.structure_id] = _place(box)
+        if box.idnat and box.structure_id and box.last_name:
+            named = [place.id for place in of_activities if place.idnat == box.structure_id]
+            if not any((box.idnat, each) in in_places for each in (box.structure_id, *named)):
+                alone = lone_role_id(box.idnat, box.structure_id)
+                place_id = min(named, default=box.structure_id)
+                situations[alone] = Role(alone, box.idnat, place_id, updated_at=updated_at)
     return MemoryView(mailboxes, list(people.values()), list(situations.values()), list(places.values()))
 
 
