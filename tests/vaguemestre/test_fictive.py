@@ -4,15 +4,14 @@ import itertools
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select
 
 import mailserver.store.tables  # noqa: F401 - declares its tables
+from directory.annuaire.annuaire import Annuaire
+from directory.annuaire.build import Imported, Importer
+from directory.annuaire.conditions import Everything, Words
 from directory.bals import BalRefused, BalType, find_bal, list_bals
 from directory.correspondents import correspondent
-from directory.importer import Importer, Switched
 from directory.patients import PatientState, find_patient, list_patients, represented_by
-from directory.search import search
-from directory.tables import directory_activity, directory_entry
 from foundation.identifiers import OID_TEST, Address, Finess, Ins, Rpps, Siret
 from foundation.passwords import PasswordMemory
 from foundation.settings import Settings
@@ -90,22 +89,27 @@ def test_the_columns_are_the_official_ones() -> None:
 async def test_the_extracts_go_through_the_importer_without_a_bad_line(
     database: Database, clock: FixedClock, tmp_path: Path
 ) -> None:
-    for path, table in zip(
-        write_extracts(tmp_path / "directory", BALS), (directory_entry, directory_activity), strict=True
-    ):
-        (outcome,) = await Importer(database, clock).load(path)
-        assert isinstance(outcome, Switched), outcome
-        assert (outcome.bad_lines, outcome.duplicates) == (0, 0)
-        count = select(func.count()).select_from(table)
-        assert await database.read(lambda c, count=count: c.execute(count).scalar_one()) == outcome.rows  # type: ignore[misc]
-    published = await database.read(lambda c: c.execute(select(directory_entry.c.address)).scalars().all())
-    hidden = {bal.address for bal in BALS} - set(published)
-    assert {bal.type for bal in BALS if bal.address in hidden} == {BalType.APP, BalType.CAB, BalType.ORG}
-    assert {bal.address for bal in BALS if bal.red_list} <= hidden
-    found = await database.read(lambda c: search(c, "neurologie le mans"))
-    assert [entry.name for entry in found] == ["NEUROLOGIE", "Dr Camille ROUSSEL"]
-    lefevre = await database.read(lambda c: correspondent(c, "helene.lefevre@liberal-demo.mssante.fr"))
-    assert lefevre.line == "Dr Hélène LEFÈVRE, Médecin, Médecine générale, CABINET DU DR LEFEVRE"
+    folder = tmp_path / "directory"
+    for path in write_extracts(folder, BALS):
+        (outcome,) = Importer(folder, clock).load(path)
+        assert isinstance(outcome, Imported), outcome
+        assert (outcome.part.bad_lines, outcome.part.duplicates) == (0, 0)
+    annuaire = await Annuaire.open(folder, database, clock)
+    try:
+        view = annuaire.view()
+        published = {box.address for box in view.page(Everything(), 1000)}
+        assert len(view.persons(Everything(), 1000)) == len(PROFESSIONALS)
+        hidden = {bal.address for bal in BALS} - published
+        assert {bal.type for bal in BALS if bal.address in hidden} == {BalType.APP, BalType.CAB, BalType.ORG}
+        assert {bal.address for bal in BALS if bal.red_list} <= hidden
+        found = view.mailboxes(Words("neurologie le mans"), 10)
+        assert [box.common_names[0] for box in found] == ["CAMILLE ROUSSEL", "NEUROLOGIE, CENTRE HOSPITALIER DE DEMONSTRATION"]
+        lefevre = await database.read(
+            lambda c: correspondent(c, view, "helene.lefevre@liberal-demo.mssante.fr")
+        )
+        assert lefevre.line == "Dr Hélène LEFÈVRE, Médecin, Médecine générale, CABINET DU DR LEFEVRE"
+    finally:
+        await annuaire.close()
 
 
 async def test_everybody_is_made_with_a_password_of_their_own(
