@@ -18,6 +18,7 @@ _LIMIT = 100  # entries that Thunderbird asks for
 _DONE = messages.RESPONSES[messages.SEARCH]
 _SIZE_LIMIT_EXCEEDED = 4
 _PATIENCE = 60
+_LONGEST_HEADER = 13  # of a message up to the code of its result
 
 
 def thunderbird(typed: str) -> bytes:
@@ -48,6 +49,33 @@ def _substrings(attribute: str, *parts: str) -> bytes:
     return ber.constructed(0xA4, (ber.string(attribute), listed))
 
 
+def _length(octets: bytearray, position: int) -> tuple[int, int]:
+    """The octets of a message, and where its operation begins; the message is ours, and so numbered 1."""
+    first = octets[position + 1]
+    if first < 0x80:
+        return first + 2, position + 5
+    count = first - 0x80
+    content = int.from_bytes(octets[position + 2 : position + 2 + count], "big")
+    return content + 2 + count, position + 5 + count
+
+
+def _judge(code: int) -> None:
+    if code not in (0, _SIZE_LIMIT_EXCEEDED):
+        raise Failed(f"a search came to {code}")
+
+
+def _names(answer: bytes) -> list[bytes]:
+    """The names of the entries in an answer, in the order of the alphabet."""
+    names = []
+    messages_left = ber.Reader(answer)
+    while not messages_left.is_at_end:
+        message = messages_left.enter(ber.SEQUENCE)
+        message.integer()
+        if message.peek() != _DONE:
+            names.append(message.enter(message.peek()).octets().lower())
+    return sorted(names)
+
+
 class Searcher:
     """One open connection that searches, one search after the other."""
 
@@ -59,33 +87,25 @@ class Searcher:
     async def connect(cls, port: int) -> Searcher:
         return cls(*await asyncio.open_connection(HOST, port, limit=1 << 22))
 
-    async def search(self, request: bytes) -> list[bytes]:
-        """The names of the entries that were found. Raises Failed."""
+    async def search(self, request: bytes) -> bytes:
+        """The answer as it came. Raises Failed, and TimeoutError."""
         self._writer.write(request)
-        names: list[bytes] = []
-        held = b""
-        while True:
-            async with asyncio.timeout(_PATIENCE):
+        held = bytearray()
+        position = 0
+        async with asyncio.timeout(_PATIENCE):
+            while True:
                 octets = await self._reader.read(1 << 18)
-            if not octets:
-                raise Failed("the LDAP server hung up")
-            held += octets
-            position = 0
-            while (length := ber.message_length(held[position : position + 6], 1 << 24)) is not None:
-                if len(held) - position < length:
-                    break
-                message = ber.Reader(held, position, position + length).enter(ber.SEQUENCE)
-                message.integer()
-                tag = message.peek()
-                operation = message.enter(tag)
-                if tag == _DONE:
-                    code = operation.integer(ber.ENUMERATED)
-                    if code not in (0, _SIZE_LIMIT_EXCEEDED):
-                        raise Failed(f"a search came to {code}")
-                    return names
-                names.append(operation.octets())
-                position += length
-            held = held[position:]
+                if not octets:
+                    raise Failed("the LDAP server hung up")
+                held += octets
+                while len(held) - position > _LONGEST_HEADER:
+                    length, start = _length(held, position)
+                    if len(held) - position < length:
+                        break
+                    if held[start] == _DONE:
+                        _judge(held[start + 4])
+                        return bytes(held)
+                    position += length
 
     async def close(self) -> None:
         self._writer.close()
@@ -122,7 +142,7 @@ def found(port: int, requests: Sequence[bytes]) -> list[list[bytes]]:
 
     async def ask() -> list[list[bytes]]:
         searcher = await Searcher.connect(port)
-        names = [sorted(name.lower() for name in await searcher.search(each)) for each in requests]
+        names = [_names(await searcher.search(each)) for each in requests]
         await searcher.close()
         return names
 

@@ -12,6 +12,7 @@ from benchmarks.imap_figures import IdleMemory, OpenAgain, OpenFirst, Push, Resy
 from benchmarks.imap_mix import Mix
 from benchmarks.imap_rows import Appending, Reading, SigningIn
 from benchmarks.ldap_rows import Delay, Searching
+from benchmarks.national import ImportMailboxes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +50,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "imap_open_100k_again_seconds": OpenAgain(messages=100_000),
         "imap_idle_session_kb": IdleMemory(sessions=2000),
         "imap_idle_tls_session_kb": IdleMemory(sessions=2000, over_tls=True),
+        "import_bal_seconds": ImportMailboxes(),
         "ldap_substring": Searching(clients=16),
         "ldap_substring_p95_ms": Delay(),
     }

@@ -6,6 +6,7 @@ hundred thousand addresses. A bearer of several is told where the first of them 
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from directory.annuaire.conditions import All, Equal, Not, Present
 from directory.annuaire.fields import Field
 from directory.annuaire.matching import matches
+from directory.annuaire.view import TooSlow
 from directory.fhir.registers import boxes_of_practitioner, roles_with_boxes
 from directory.fhir.systems import ResourceType
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from directory.annuaire.view import View
 
 _CHUNK = 100
+_SECONDS = 5.0
+"""Between one bearer and the next."""
 _NO_STRUCTURE, _NOBODY = Not(Present(Field.STRUCTURE_ID)), Not(Present(Field.IDNAT))
 _BORNE: dict[ResourceType, tuple[Condition, ...]] = {
     ResourceType.PRACTITIONER: (Present(Field.IDNAT), _NO_STRUCTURE),
@@ -51,9 +55,14 @@ class ByMailbox:
             if box is not None:
                 yield from (each for each in self._bearers(view, box) if each[1].id > last)
         wanted = All((self.condition, *_BORNE[self.kind]))
+        deadline = time.monotonic() + _SECONDS
         while boxes := view.page(wanted, _CHUNK, after=after):
             for box in boxes:
-                yield from self._bearers(view, box)
+                if time.monotonic() > deadline:
+                    raise TooSlow("Too many mailboxes are of bearers that were told already.")
+                for each in self._bearers(view, box):
+                    deadline = time.monotonic() + _SECONDS
+                    yield each
             after = boxes[-1].address
 
     def _bearers(self, view: View, box: Mailbox) -> Iterator[tuple[str, Any]]:
