@@ -32,7 +32,14 @@ from mailserver.sasl.mechanisms import Mechanism
 from mailserver.signin import application, certificates, scram, second_factor
 from mailserver.signin.brake import Brake
 from mailserver.signin.first import make_first_box
-from mailserver.signin.openings import MAXIMUM_LOGIN, box_named, opening_of, openings_of, rights_in
+from mailserver.signin.openings import (
+    MAXIMUM_LOGIN,
+    address_of,
+    box_named,
+    opening_of,
+    openings_of,
+    rights_in,
+)
 from mailserver.signin.scrambled import Decoys, ScramAttempt
 
 if TYPE_CHECKING:
@@ -444,7 +451,9 @@ def _credential(box: Bal) -> bytes:
 
 
 def _account(login: str) -> str:
-    return login.strip().lower()
+    """One name for all spellings of a box: each would be another account to guess at, with another false salt."""
+    parsed = address_of(login.strip())
+    return str(parsed) if parsed is not None else login.strip().lower()
 
 
 def _bound(

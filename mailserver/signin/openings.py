@@ -38,9 +38,14 @@ class Opening:
     person: Bal | None = None
 
 
+def address_of(login: str) -> Address | None:
+    """The address that somebody typed as a login; None where it is none."""
+    return Address.parse(login) if len(login) <= MAXIMUM_LOGIN else None
+
+
 def box_named(connection: Connection, login: str) -> Bal | None:
     """The box of what somebody typed as a login, whatever its state."""
-    parsed = Address.parse(login) if len(login) <= MAXIMUM_LOGIN else None
+    parsed = address_of(login)
     return find_bal(connection, str(parsed)) if parsed is not None else None
 
 

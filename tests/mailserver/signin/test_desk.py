@@ -463,8 +463,9 @@ async def test_scram_shows_the_salt_of_a_box_and_the_same_false_one_for_a_strang
     assert own.verifier == verifier
     assert isinstance(await own.right(), Principal)
     salts = set()
-    for desk_again in (sign_in, desk.open(AccountSettings(scram=True))):
-        stranger = await desk_again.scram(f"Nobody@{DOMAIN}", peer=PEER)
+    spelled = f"Nobody@{DOMAIN}", f"nobody@{DOMAIN}".replace(".", "\u3002")
+    for desk_again, login in zip((sign_in, desk.open(AccountSettings(scram=True))), spelled, strict=True):
+        stranger = await desk_again.scram(login, peer=PEER)
         assert not isinstance(stranger, Refused)
         salts.add((len(stranger.verifier.salt), stranger.verifier.salt, stranger.verifier.iterations))
         assert await stranger.right() == Refused(WRONG_PASSWORD)

@@ -122,6 +122,18 @@ async def test_a_box_that_does_not_exist_is_locked_like_one_that_does(sign_in: S
     assert await sign_in.password(f"nobody@{DOMAIN}", "x", peer=PEER, scope=Scope.IMAP) == Refused(LOCKED_OUT)
 
 
+async def test_the_spellings_of_an_address_are_one_account(sign_in: SignIn, marie: Bal) -> None:
+    full_stops = ("\u3002", "\uff0e", "\uff61", ".")  # all separate labels (RFC 3490 §3.1)
+    for full_stop in full_stops:
+        await wrong(sign_in, marie.address.replace(".", full_stop), 1)
+    await wrong(sign_in, marie.address, FAILURES_OF_A_PAIR - len(full_stops))
+    for full_stop in full_stops:
+        again = await sign_in.password(
+            marie.address.replace(".", full_stop), PASSWORD, peer=PEER, scope=Scope.IMAP
+        )
+        assert again == Refused(LOCKED_OUT)
+
+
 async def test_guesses_from_everywhere_close_the_account_to_who_guesses_and_to_nobody_else(
     sign_in: SignIn, marie: Bal
 ) -> None:
