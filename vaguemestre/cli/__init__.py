@@ -43,6 +43,7 @@ from vaguemestre.cli import (
     people,
     psc,
     queue,
+    requirements,
     routes,
     setup,
     sharing,
@@ -80,6 +81,7 @@ operating.register(app)
 bridge.register(app)
 check.register(app)
 check_peers.register(app)
+requirements.register(app)
 tracking.register(app)
 psc.register(app)
 sharing.register(people.bal)
