@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from directory.bals import BalRefused, BalState
 from foundation import trail
 from mailserver.signin import application, certificates, second_factor
-from mailserver.signin.brake import forget
+from mailserver.signin.brake import forget, second_factor_of
 from portal.sessions import end_all
 from vaguemestre.accounts import box_of
 
@@ -119,7 +119,7 @@ def end_sessions(uow: UnitOfWork, clock: Clock, address: str) -> None:
 def unlock(uow: UnitOfWork, clock: Clock, address: str) -> bool:
     """Forgets the failures counted against a box; False where there were none. Raises BalRefused."""
     box = box_of(uow, address)
-    had_failed = [forget(uow, account) for account in (box.address, f"second factor of {box.owner_id}")]
+    had_failed = [forget(uow, account) for account in (box.address, second_factor_of(box.owner_id))]
     if not any(had_failed):
         return False
     _trace(uow, clock, "signin.unlocked", box, "unlocked")

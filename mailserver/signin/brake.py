@@ -215,6 +215,11 @@ class Brake:
         return known.get(attempt.keys[_Kind.PAIR], 0) + 1
 
 
+def second_factor_of(owner_id: int) -> str:
+    """The account that guesses at a bearer's second factor count against: with its space, no login spells it."""
+    return f" second factor of {owner_id}"
+
+
 def forget(uow: UnitOfWork, account: str) -> bool:
     """Lets every address try an account again: the operator has spoken to the bearer. Whether anything was counted."""
     return uow.run(_FORGET_ACCOUNT, {"name": _hashed(_Kind.ACCOUNT, account)}).rowcount > 0

@@ -30,7 +30,7 @@ from mailserver.refusals import (
 )
 from mailserver.sasl.mechanisms import Mechanism
 from mailserver.signin import application, certificates, scram, second_factor
-from mailserver.signin.brake import Brake
+from mailserver.signin.brake import Brake, second_factor_of
 from mailserver.signin.first import make_first_box
 from mailserver.signin.openings import (
     MAXIMUM_LOGIN,
@@ -176,7 +176,7 @@ class SignIn:
         """None where the code of the application, or a recovery code, is right; used up by that."""
         factors, now = self.factors, self._clock.millis()
         box = self._database.read_now(lambda connection: bal_of(connection, owner_id))
-        attempt = await self.brake.begin(f"second factor of {owner_id}", peer)
+        attempt = await self.brake.begin(second_factor_of(owner_id), peer)
         if attempt is None or box is None:
             return Refused(LOCKED_OUT)
 

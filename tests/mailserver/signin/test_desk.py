@@ -32,7 +32,7 @@ from mailserver.refusals import (
 from mailserver.sasl.mechanisms import Mechanism
 from mailserver.signin import application, certificates, scram
 from mailserver.signin.application import Scope
-from mailserver.signin.brake import FAILURES_OF_A_PAIR
+from mailserver.signin.brake import FAILURES_OF_A_PAIR, second_factor_of
 from mailserver.signin.desk import SignIn
 from mailserver.signin.second_factor import code, new_secret
 from mailserver.store import acl
@@ -253,6 +253,17 @@ async def test_guessing_a_code_is_braked_and_a_code_is_taken_once(desk: Desk, ma
     desk.place.clock.advance(timedelta(minutes=1))
     later = code(secret, desk.place.clock.millis())
     assert await sign_in.second_factor(marie.owner_id, later, peer=PEER) == Refused(LOCKED_OUT)
+
+
+async def test_no_login_names_what_guesses_at_a_code_count_against(desk: Desk, marie: Bal) -> None:
+    sign_in = desk.open()
+    secret = await with_factor(sign_in, desk, marie)
+    for _ in range(FAILURES_OF_A_PAIR):
+        typed = second_factor_of(marie.owner_id)
+        assert await sign_in.bearer_password(typed, "x", peer=PEER) == Refused(WRONG_PASSWORD)
+    desk.place.clock.advance(timedelta(minutes=1))
+    right = code(secret, desk.place.clock.millis())
+    assert await sign_in.second_factor(marie.owner_id, right, peer=PEER) is None
 
 
 # Tokens
