@@ -114,11 +114,14 @@ class ScramAttempt(Protocol):
 def offered(doors: Doors, visitor: Visitor) -> tuple[Mechanism, ...]:
     """The mechanisms to announce to a client, in the order of their names' table.
 
-    Channel binding needs a channel, and a certificate is shown under TLS alone: `visitor.endpoint` tells.
+    Channel binding needs a channel. EXTERNAL is announced to who has shown a certificate: Cyrus SASL (mbsync,
+    Postfix) tries it wherever it stands, with a password in hand (RFC 4422 appendix A.1).
     """
     taken = doors.mechanisms()
     if visitor.endpoint is None:
-        taken -= {Mechanism.SCRAM_SHA_256_PLUS, Mechanism.EXTERNAL}
+        taken -= {Mechanism.SCRAM_SHA_256_PLUS}
+    if visitor.certificate is None:
+        taken -= {Mechanism.EXTERNAL}
     return tuple(each for each in Mechanism if each in taken)
 
 
