@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -108,8 +109,13 @@ class CheckPages:
         except CheckRefused as refused:
             return await self._refused(request, visit, str(refused), HTTPStatus.UNPROCESSABLE_ENTITY)
         if not _wants_page(request):
-            return JSONResponse(values(report))
-        return await self._page(visit, {"report": _shown(report), "filename": asked.name})
+            return await asyncio.to_thread(lambda: JSONResponse(values(report)))
+        shown = await asyncio.to_thread(self._findings, report, asked.name)
+        return await self._page(visit, {"report": shown})
+
+    def _findings(self, report: Report, filename: str) -> str:
+        """The report as HTML, a part of the page. Hundreds of findings take long: to be called in a thread."""
+        return self._pages.render("check_findings.html", {"report": _shown(report), "filename": filename})
 
     def _visit(self, request: Request) -> Visit | None:
         return self._context.professional(request.cookies.get(sessions.COOKIE))
@@ -143,9 +149,8 @@ class CheckPages:
 
     async def _page(self, visit: Visit | None, told: dict[str, Any], status: int = HTTPStatus.OK) -> Response:
         shown = {
-            "report": None,
+            "report": "",
             "refusal": "",
-            "filename": "",
             "types": sorted(_TYPES),
             "limit": self._context.settings.limits.message_bytes,
             **told,

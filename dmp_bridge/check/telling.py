@@ -60,6 +60,8 @@ def summary(report: Report) -> str:
         said = "conforme"
     if advised:
         said += f" ; {advised} {'remarques' if advised > 1 else 'remarque'}"
+    if report.left_out:
+        said += f" ; {report.left_out} autres constats ne sont pas montrés"
     return said
 
 
@@ -69,6 +71,7 @@ def values(report: Report) -> dict[str, Any]:
         "checked": report.checked.value,
         "conforms": report.conforms,
         "rules": report.rules_source,
+        "left_out": report.left_out,
         "findings": [
             {
                 "rule": finding.rule,

@@ -109,6 +109,16 @@ async def test_what_is_nothing_that_is_checked_is_refused_in_a_sentence(build: B
     assert (await browser.post("/check", data={"a": "b"}, files={"x": ("", b"")})).status_code == 400
 
 
+async def test_a_page_that_quotes_a_message_escapes_it(build: Build) -> None:
+    name = "<script>alert(1)</script>.pdf"
+    data = note(Content_Type="text/plain; charset=<b>x</b>")
+    page = await build().browser().post("/check", files=posted(data, name), headers=HTML)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;.pdf" in page.text
+    assert "&lt;b&gt;x&lt;/b&gt;" in page.text
+    assert "<script>alert" not in page.text
+    assert "<b>x" not in page.text
+
+
 async def test_a_real_operator_checks_for_who_has_a_box(build: Build) -> None:
     house = build(sandbox=False)
     bal = await box(house)
