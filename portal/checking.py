@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -39,6 +40,8 @@ CHECK: Final = "/check"
 ENVELOPE_BYTES: Final = 512 * 1024
 """The borders and other fields of a form, beside its file."""
 _MOST_WAITING: Final = 16
+_MOST_OF_ONE: Final = 4
+"""Files one caller has checked at a time: slow ones of one caller must not keep everybody else out."""
 _NO_FILE: Final = "Choisissez un fichier."
 _TYPES: Final = {kind.value for kind in BalType}
 
@@ -64,7 +67,7 @@ class CheckPages:
         self._callers = Callers(context)
         # Files are checked one after the other: two of the largest fill the room.
         self._door = UploadDoor(2 * (largest + ENVELOPE_BYTES), largest=largest + ENVELOPE_BYTES)
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
         self.checker = Checker(settings.bridge, patient_domain=settings.patient_domain, largest=largest)
 
     def routes(self) -> list[Route]:
@@ -91,14 +94,16 @@ class CheckPages:
                 token = request.cookies.get(sessions.COOKIE)
                 return self._pages.turned_away(token) if _wants_page(request) else caller
             key = str(caller.owner_id)
-        if self._waiting >= _MOST_WAITING:
+        if self._waiting[key] >= _MOST_OF_ONE:
+            raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, headers={"retry-after": "5"})
+        if self._waiting.total() >= _MOST_WAITING:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "30"})
-        self._waiting += 1
+        self._waiting[key] += 1
         try:
             async with self._door.entered(request, key):
                 return await self._answer(request, visit)
         finally:
-            self._waiting -= 1
+            self._waiting -= Counter([key])  # forgets who has none left
 
     async def _answer(self, request: Request, visit: Visit | None) -> Response:
         asked = await self._read(request, visit)

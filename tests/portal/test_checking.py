@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import TYPE_CHECKING
 
@@ -160,6 +161,31 @@ async def test_a_body_past_the_largest_message_is_refused(build: Build) -> None:
     browser = house.browser()
     assert (await send(browser, note() + b"x\r\n" * 20_000)).status_code == 200
     assert (await send(browser, b"x" * (65_536 + 600 * 1024))).status_code == 413
+
+
+async def test_slow_files_of_one_caller_keep_nobody_else_out(build: Build) -> None:
+    house = build()
+    began, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        began.release()
+        await go_on.wait()
+        yield note()
+
+    async def slowly() -> int:
+        length = {"content-length": str(len(note()))}
+        return (await house.browser().post("/check", content=slow(), headers=length)).status_code
+
+    sending = [asyncio.create_task(slowly()) for _ in range(4)]
+    for _ in sending:
+        await began.acquire()
+    assert (await send(house.browser(), note())).status_code == 429
+    bal = await box(house)
+    known = base64.b64encode(f"{bal.address}:{PASSWORD}".encode()).decode()
+    assert (await send(house.browser(), note(), authorization=f"Basic {known}")).status_code == 200
+    go_on.set()
+    assert await asyncio.gather(*sending) == [200] * 4
+    assert (await send(house.browser(), note())).status_code == 200
 
 
 async def test_nothing_of_what_is_checked_is_logged_or_stored(build: Build) -> None:
