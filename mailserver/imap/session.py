@@ -343,14 +343,23 @@ class Session:
             raise _LiteralRefused(_tag_of(bytes(text)), reading.refused)
 
     async def _next_line(self, limit: int, reading: _Reading) -> bytes:
+        connection = self.connection
         if self.watch is None or reading.text:
-            return await self.connection.next_line(limit)
+            return await connection.next_line(limit)
+        now, last = asyncio.get_running_loop().time, connection.deadline
         while True:
+            self.check_access()  # it is told of new messages without asking
             await self.watch.tell()
-            line = self.connection.take_line(limit)
+            line = connection.take_line(limit)
             if line is not None:
+                connection.deadline = last
                 return line
-            await self.connection.wait()
+            connection.deadline = min(last, now() + self.limits.access_seconds)
+            try:
+                await connection.wait()
+            except TimedOut:
+                if now() >= last:
+                    raise
 
     async def _read_literal(self, reading: _Reading, digits: bytes, *, is_announced: bool) -> None:
         size = int(digits)
