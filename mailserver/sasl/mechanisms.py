@@ -15,6 +15,7 @@ from mailserver.sasl.scram import ServerFirst, parse_client_first
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from mailserver.refusals import Refusal
     from mailserver.sasl.scram import Verifies
     from mailserver.signin.application import Scope
 
@@ -88,6 +89,10 @@ class Doors(Protocol):
     async def scram(self, login: str, *, peer: str) -> ScramAttempt | Refused: ...
 
     def still_holds(self, principal: Principal) -> bool: ...
+
+    def ended(self, principal: Principal) -> Refusal | None:
+        """Why what let somebody in would no longer; None while it still would."""
+        ...
 
 
 class ScramAttempt(Protocol):

@@ -24,6 +24,7 @@ from mailserver.refusals import (
     CERTIFICATE_REFUSED,
     LOCKED_OUT,
     NO_BOX_OF_YOURS,
+    NOT_SIGNED_IN,
     TOKEN_REFUSED,
     TOKEN_UNVERIFIABLE,
     WRONG_PASSWORD,
@@ -36,6 +37,7 @@ from mailserver.signin.openings import (
     MAXIMUM_LOGIN,
     address_of,
     box_named,
+    only_personal,
     opening_of,
     openings_of,
     rights_in,
@@ -303,17 +305,19 @@ class SignIn:
     ) -> Principal | Refused:
         """With an access token of Pro Santé Connect, whose bearer owns the box or is its delegate.
 
-        A token that is none, a box that does not exist and a box of somebody else sound the same.
+        Without a login it is the only personal box of its bearer. A token that is none, a box that does not exist
+        and a box of somebody else sound the same.
         """
         if self._tokens is None:
             return Refused(TOKEN_REFUSED)
+        name = login.strip()
         access = await self._tokens.check(token, certificate=certificate)
         if isinstance(access, TokenFault):
             is_temporary = access is TokenFault.UNAVAILABLE
             return Refused(TOKEN_UNVERIFIABLE if is_temporary else TOKEN_REFUSED)
 
         def look(connection: Connection) -> tuple[Bal | None, Opening | None]:
-            box = box_named(connection, login.strip())
+            box = box_named(connection, name) if name else only_personal(connection, access.idnat)
             return box, opening_of(connection, box, access.idnat) if box is not None else None
 
         box, opening = self._database.read_now(look)
@@ -395,10 +399,22 @@ class SignIn:
     # ref: ECO.1.2.6, F21
     def still_holds(self, principal: Principal) -> bool:
         """Whether what let somebody in still would: a long session asks now and then."""
+        return self.ended(principal) is None
+
+    def ended(self, principal: Principal) -> Refusal | None:
+        """Why what let somebody in would no longer, so far as there is more to say than that; None while it would."""
         now = self._clock.millis()
         if principal.until is not None and now >= principal.until:
-            return False
-        return self._database.read_now(lambda connection: self._still_holds(connection, principal, now))
+            return NOT_SIGNED_IN
+
+        def look(connection: Connection) -> Refusal | None:
+            if self._still_holds(connection, principal, now):
+                return None
+            boxes = (bal_of(connection, each) for each in {principal.owner_id, principal.bearer_id})
+            is_suspended = any(box is not None and box.state is BalState.SUSPENDED for box in boxes)
+            return ACCOUNT_SUSPENDED if is_suspended else NOT_SIGNED_IN
+
+        return self._database.read_now(look)
 
     def _still_holds(self, connection: Connection, principal: Principal, now: int) -> bool:
         box = bal_of(connection, principal.owner_id)

@@ -49,6 +49,16 @@ def box_named(connection: Connection, login: str) -> Bal | None:
     return find_bal(connection, str(parsed)) if parsed is not None else None
 
 
+def only_personal(connection: Connection, idnat: str) -> Bal | None:
+    """The personal box of a professional who has exactly one, whatever its state but closed."""
+    found = [
+        box
+        for box in bals_of(connection, idnat)
+        if box.type is BalType.PER and box.state is not BalState.CLOSED
+    ]
+    return found[0] if len(found) == 1 else None
+
+
 def opening_of(connection: Connection, box: Bal, idnat: str) -> Opening | None:
     """How the professional of a national identifier opens this box; None where they may not.
 
