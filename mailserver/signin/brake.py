@@ -157,8 +157,8 @@ class Brake:
         finally:
             if waiting in queue:
                 queue.remove(waiting)
-            if not queue:
-                self._waiting.pop(key, None)
+            if not queue and self._waiting.get(key) is queue:  # another may stand there by now
+                del self._waiting[key]
 
     def _wake(self, keys: Iterable[str]) -> None:
         """Lets the first that waits for each key look again."""

@@ -215,6 +215,22 @@ async def test_who_stops_waiting_takes_nobodys_turn(sign_in: SignIn, marie: Bal)
     assert isinstance(await sign_in.password(marie.address, PASSWORD, peer=PEER, scope=Scope.IMAP), Principal)
 
 
+async def test_nobody_waits_on_when_those_before_are_through(sign_in: SignIn, marie: Bal) -> None:
+    for number in range(FAILURES_OF_AN_ACCOUNT):
+        await wrong(sign_in, marie.address, 1, peer=f"198.51.100.{number}")
+    brake, peers = sign_in.brake, [f"203.0.113.{number}" for number in range(4)]
+    first = [await brake.begin(marie.address, peer) for peer in peers]
+    waiting = [asyncio.create_task(brake.begin(marie.address, peer)) for peer in peers[2:]]
+    await asyncio.sleep(0)
+    for attempts in (first[:2], first[2:]):  # two are woken at once, and each has to wait once more
+        for attempt in attempts:
+            assert attempt is not None
+            brake.release(attempt)
+        for _ in range(4):
+            await asyncio.sleep(0)
+    assert None not in await asyncio.wait_for(asyncio.gather(*waiting), 5)
+
+
 async def test_the_operator_lets_everybody_try_again(sign_in: SignIn, place: Place, marie: Bal) -> None:
     await wrong(sign_in, marie.address, FAILURES_OF_A_PAIR)
     assert await place.database.write(lambda uow: forget(uow, marie.address))
