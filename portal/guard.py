@@ -15,7 +15,6 @@ from foundation.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PAGE_POLICY = (
@@ -59,7 +58,7 @@ class Guard:
         app: ASGIApp,
         *,
         limit: Callable[[str], int],
-        failure: Callable[[int], Response],
+        failure: Callable[[int], ASGIApp],
         patience: float = 30.0,
     ) -> None:
         self._app = app

@@ -135,12 +135,13 @@ def shortened(report: Report) -> Report:
     found = report.findings
     if len(found) <= MOST_FINDINGS:
         return report
-    weightiest = sorted(range(len(found)), key=lambda number: _rank(found[number]))[:MOST_FINDINGS]
+    weightiest = sorted(range(len(found)), key=lambda number: rank(found[number]))[:MOST_FINDINGS]
     kept = tuple(found[number] for number in sorted(weightiest))
     return replace(report, findings=kept, left_out=len(found) - MOST_FINDINGS)
 
 
-def _rank(finding: Finding) -> int:
-    if finding.breaks:
-        return 0
-    return 1 if finding.verdict is Verdict.FAILS else 2
+def rank(finding: Finding) -> int:
+    """What is told first: what breaks (0), what is recommended (1), what is worth knowing (2), then the rest (3)."""
+    if finding.verdict is not Verdict.FAILS:
+        return 3
+    return (Weight.MANDATORY, Weight.RECOMMENDED, Weight.NOTE).index(finding.weight)
