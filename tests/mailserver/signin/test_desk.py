@@ -25,6 +25,7 @@ from mailserver.refusals import (
     CERTIFICATE_REFUSED,
     LOCKED_OUT,
     NO_BOX_OF_YOURS,
+    NOT_SIGNED_IN,
     TOKEN_REFUSED,
     TOKEN_UNVERIFIABLE,
     WRONG_PASSWORD,
@@ -277,6 +278,26 @@ async def test_a_token_opens_the_personal_box_of_its_bearer(desk: Desk, marie: B
     assert (opened.owner_id, opened.means, opened.person_id) == (marie.owner_id, Means.TOKEN, None)
 
 
+async def test_a_token_without_a_login_opens_the_only_personal_box_of_its_bearer(
+    desk: Desk, marie: Bal, neurology: Bal
+) -> None:
+    sign_in, token = desk.open(), desk.token("t1")
+    await delegate(desk, neurology, marie)
+
+    async def opened() -> Principal | Refused:
+        return await sign_in.token("", token, peer=PEER, certificate=None, scope=Scope.IMAP)
+
+    first = await opened()
+    assert isinstance(first, Principal)
+    assert first.owner_id == marie.owner_id
+    second = await desk.place.add("marie.cabinet", idnat=marie.idnat)
+    assert await opened() == Refused(TOKEN_REFUSED)
+    await desk.place.shut(second)
+    assert isinstance(await opened(), Principal)
+    await desk.place.suspend(marie)
+    assert await opened() == Refused(ACCOUNT_SUSPENDED)
+
+
 # ref: F18
 async def test_a_false_token_a_strangers_box_and_no_box_at_all_sound_the_same(desk: Desk, marie: Bal) -> None:
     sign_in = desk.open()
@@ -285,7 +306,7 @@ async def test_a_false_token_a_strangers_box_and_no_box_at_all_sound_the_same(de
         (marie.address, "false"),
         (marie.address, foreign),
         (f"nobody@{DOMAIN}", token),
-        ("", token),
+        ("", foreign),
         ("\ud800", token),
         ("x" * 5000, token),
     ):
@@ -315,6 +336,7 @@ async def test_a_token_for_a_suspended_person_opens_nothing(desk: Desk, marie: B
     assert isinstance(opened, Principal)
     await desk.place.database.write(lambda uow: set_state(uow, marie.address, BalState.SUSPENDED, 0))
     assert not sign_in.still_holds(opened)
+    assert sign_in.ended(opened) is ACCOUNT_SUSPENDED
     own = await sign_in.token(marie.address, token, peer=PEER, certificate=None, scope=Scope.IMAP)
     assert own == Refused(ACCOUNT_SUSPENDED)
     delegated = await sign_in.token(neurology.address, token, peer=PEER, certificate=None, scope=Scope.IMAP)
@@ -338,6 +360,7 @@ async def test_a_delegate_opens_the_structures_box_with_the_rights_that_were_giv
     assert isinstance(again, Principal)
     await desk.place.database.write(lambda uow: acl.revoke(uow, neurology.owner_id, marie.owner_id))
     assert not sign_in.still_holds(again)
+    assert sign_in.ended(again) is NOT_SIGNED_IN
 
 
 async def test_the_identifier_of_a_structure_opens_none_of_its_boxes(desk: Desk, neurology: Bal) -> None:
