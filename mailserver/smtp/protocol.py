@@ -255,6 +255,9 @@ class SmtpProtocol(ReceivingConversation):
 
     async def _ask(self, challenge: bytes) -> bytes:
         """RFC 4954 §4: a 334 with the challenge, and the line that answers it, both in base64."""
+        if self._is_leaving:
+            self.reply(replies.SHUTTING_DOWN)
+            raise Closing
         self._is_at_work, self._is_listening = False, True
         try:
             self.reply(_challenge(challenge))

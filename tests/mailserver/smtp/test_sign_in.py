@@ -9,6 +9,7 @@ import pytest
 
 from mailserver.envelope import Principal, Refused
 from mailserver.refusals import WRONG_PASSWORD
+from mailserver.sasl.mechanisms import Mechanism
 from mailserver.smtp.policy import Limits, submission, submission_plain
 from tests.mailserver.doors import FewDoors
 from tests.mailserver.smtp.conftest import HOSTNAME, LOGIN, PASSWORD, Talk
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import ssl
 
     from mailserver.signin.application import Scope
+    from mailserver.signin.scrambled import ScramAttempt
     from tests.mailserver.smtp.conftest import Harbour, RecordingGate
 
 
@@ -77,6 +79,11 @@ class SlowDoors(FewDoors):
         self.answered.set()
         return Refused(WRONG_PASSWORD)
 
+    async def scram(self, login: str, *, peer: str) -> ScramAttempt | Refused:
+        self.asked.set()
+        await self.may_answer.wait()
+        return await super().scram(login, peer=peer)
+
 
 async def test_a_guess_is_judged_to_its_end_although_the_client_hangs_up(
     signing_talk: Talk, gate: RecordingGate
@@ -102,6 +109,21 @@ async def test_who_is_asked_for_a_password_is_told_that_the_server_closes(
         await listener.close(grace=5)
         assert (await talk.answer()).startswith("421 4.3.2 ")
         assert await talk.is_closed()
+
+
+async def test_nobody_is_asked_for_more_once_the_server_closes(harbour: Harbour, gate: RecordingGate) -> None:
+    gate.doors = doors = SlowDoors()
+    doors.taken = frozenset({Mechanism.SCRAM_SHA_256})
+    listener = await harbour.open(submission_plain(HOSTNAME))
+    async with await Talk.open(listener.port) as talk:
+        await talk.begin()
+        await talk.send(f"AUTH SCRAM-SHA-256 {base64(f'n,,n={LOGIN},r=abc')}\r\n".encode())
+        await doors.asked.wait()
+        closing = asyncio.create_task(listener.close(grace=5))
+        await asyncio.sleep(0)
+        doors.may_answer.set()
+        assert (await talk.answer()).startswith("421 4.3.2 ")
+        await closing
 
 
 @pytest.mark.parametrize("lines", [["AUTH PLAIN", "*"], ["AUTH LOGIN", "*"], ["AUTH LOGIN", "eA==", "*"]])
