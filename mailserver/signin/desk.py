@@ -73,6 +73,8 @@ class JudgesClients(Protocol):
 
     def judge_client(self, der: bytes | None) -> Peer | PeerFault: ...
 
+    async def refresh(self) -> None: ...
+
 
 class ChecksTokens(Protocol):
     """Who verifies access tokens (directory.psc.tokens)."""
@@ -373,7 +375,10 @@ class SignIn:
 
         `login` chooses where the certificate opens several boxes; "" where it opens one.
         """
-        judged = self._trust.judge_client(der) if self._trust is not None else None
+        trust = self._trust
+        if trust is not None:
+            await trust.refresh()
+        judged = trust.judge_client(der) if trust is not None else None
         if not isinstance(judged, Peer) or len(login) > MAXIMUM_LOGIN:
             return Refused(CERTIFICATE_REFUSED)
         box, binding = self._database.read_now(

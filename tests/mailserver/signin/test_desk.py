@@ -68,9 +68,13 @@ class Trust:
     """Certificates that the handshake accepted, by their octets."""
 
     known: dict[bytes, Peer | PeerFault] = field(default_factory=dict)
+    published: dict[bytes, Peer | PeerFault] = field(default_factory=dict)
 
     def judge_client(self, der: bytes | None) -> Peer | PeerFault:
         return self.known.get(der, PeerFault.UNTRUSTED) if der is not None else PeerFault.NO_CERTIFICATE
+
+    async def refresh(self) -> None:
+        self.known |= self.published
 
 
 @dataclass
@@ -439,6 +443,15 @@ async def test_a_certificate_opens_the_box_it_was_bound_to_and_no_other(desk: De
     for login in (marie.address, f"nobody@{DOMAIN}", "x" * 5000):
         other = await sign_in.certificate(login, b"der", peer=PEER, scope=Scope.IMAP)
         assert other == Refused(CERTIFICATE_REFUSED)
+
+
+async def test_a_revocation_that_was_just_published_counts(desk: Desk) -> None:
+    robot = await desk.place.add("robot", type="APP")
+    desk.trust.known[b"der"] = Peer(NAME, "dpi.hopital", frozenset())
+    await bind(desk, robot)
+    desk.trust.published[b"der"] = PeerFault.REVOKED
+    opened = await desk.open().certificate("", b"der", peer=PEER, scope=Scope.IMAP)
+    assert opened == Refused(CERTIFICATE_REFUSED)
 
 
 async def test_a_certificate_of_two_boxes_has_to_be_told_which(desk: Desk) -> None:
