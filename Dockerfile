@@ -11,6 +11,7 @@ COPY mailserver mailserver
 COPY dmp_bridge dmp_bridge
 COPY portal portal
 COPY vaguemestre vaguemestre
+COPY docs/requirements.toml docs/requirements.toml
 RUN pip install --no-cache-dir .
 USER vaguemestre
 VOLUME /var/lib/vaguemestre

@@ -100,7 +100,8 @@ class Judge:
         try:
             certificate = x509.load_der_x509_certificate(der)
             chain = self._authorities.chain_of(certificate, now)
-            if chain is None:
+            # A signature is whole octets: a count of unused bits in its BIT STRING is in no signed part.
+            if chain is None or der[-len(certificate.signature) - 1]:
                 return PeerFault.UNTRUSTED
             name = DistinguishedName.from_x509(certificate.subject)
             fits = _fits(certificate, role) and _is_plain(certificate, name)

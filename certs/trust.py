@@ -47,6 +47,7 @@ __all__ = [
 
 _JITTER = 0.1
 _RETRY_SECONDS = 300.0
+_LOOK_SECONDS = 5.0
 _Stamp = tuple[int, int, int] | None
 _log = get_logger(__name__)
 
@@ -166,6 +167,12 @@ class TrustSpace:
             stamps = self._stamps()
             if stamps != self._state.stamps:
                 self._state = await asyncio.to_thread(self._taken_up_safely, self._state, stamps)
+
+    async def follow(self, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Takes up what other processes write, until cancelled: open sessions are judged by what is in memory."""
+        while True:
+            await self.refresh()
+            await pause(_LOOK_SECONDS)
 
     # ref: F01
     async def fetch_list(self, force: Force = Force.NOTHING) -> Adopted | Unchanged:

@@ -76,10 +76,22 @@ class PackagedDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """An entry whose file has the content of another one: where it is, and the number of the first in `documents`."""
+
+    place: str
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
 class Package:
-    """The documents of every subset, each once."""
+    """The documents of every subset, each once.
+
+    ``repeated`` are those announced again with the same content, but for a second copy of the whole package.
+    """
 
     documents: tuple[PackagedDocument, ...]
+    repeated: tuple[Repeated, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +132,7 @@ def read_package(archive: Archive) -> Package:
     unseen = False
     seen: dict[str, int] = {}
     also: dict[int, dict[Coded, None]] = {}
+    repeated: list[Repeated] = []
     for subset in subsets[:_MAX_SUBSETS]:
         try:
             submission = read_submission(subset.metadata.data)
@@ -134,6 +147,8 @@ def read_package(archive: Archive) -> Package:
             # A wrapper folder often holds the whole package a second time; what it says of it counts as well.
             if document.fault is None and key in seen:
                 also.setdefault(seen[key], {}).update(dict.fromkeys(entry.confidentiality_codes))
+                if not document.subset.endswith(f"/{documents[seen[key]].subset}"):
+                    repeated.append(Repeated(f"{document.subset}/{document.name}", seen[key]))
                 continue
             if document.fault is None:
                 seen[key] = len(documents)
@@ -147,7 +162,7 @@ def read_package(archive: Archive) -> Package:
         raise PackageRefused(PackageFault.UNREADABLE_METADATA, unseen=unseen)
     for index, codes in also.items():
         documents[index] = _bearing(documents[index], tuple(codes))
-    return Package(tuple(documents))
+    return Package(tuple(documents), tuple(repeated))
 
 
 def _bearing(document: PackagedDocument, codes: tuple[Coded, ...]) -> PackagedDocument:

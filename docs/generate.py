@@ -1,4 +1,4 @@
-"""Writes the tables of these pages that come from the code: `.venv/bin/python -m docs.generate`."""
+"""Writes what comes from the code, tables and places of requirements: `.venv/bin/python -m docs.generate`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from directory.patients import OPENNESS
 from dmp_bridge import codes
 from dmp_bridge.check.report import Weight
 from dmp_bridge.check.rules_table import RULES
+from docs import references
 from foundation.settings import explain
 from mailserver.imap.capabilities import capabilities
 from mailserver.refusals import REFUSALS
@@ -158,7 +159,8 @@ def _yes(holds: bool) -> str:  # noqa: FBT001 - a fact to print, not a switch
 
 
 def main() -> None:
-    """Brings every page up to date."""
+    """Brings every page up to date, and the places in the list of requirements."""
+    references.write()
     for path in sorted(FOLDER.glob("*.md")):
         before = path.read_text(encoding="utf-8")
         after = current(before)

@@ -188,8 +188,8 @@ class AccountSettings(_Section):
         default=False,
         description="whether SCRAM-SHA-256 is offered: passwords set from then on are stored for it as well",
     )
-    refused_passwords_file: Path = Field(
-        Path(),
+    refused_passwords_file: str = Field(
+        "",
         description="passwords nobody may choose, one a line, plain or SHA-1 in hexadecimal; empty: the built-in list alone",
     )
     application_password_days: int = Field(

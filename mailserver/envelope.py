@@ -88,6 +88,11 @@ class Principal:
     rights: frozenset[Right] = ALL_RIGHTS
     """What the person may do in this box: all, but for a delegate."""
 
+    @property
+    def bearer_id(self) -> int:
+        """The owner of the own box of the person who signed in."""
+        return self.person_id if self.person_id is not None else self.owner_id
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:

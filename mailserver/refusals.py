@@ -113,36 +113,6 @@ APPLICATION_OUT_OF_SCOPE = Refusal(
     "Créez un mot de passe d'application pour ce service dans votre espace professionnel.",
 )
 
-TOKEN_REFUSED = Refusal(
-    "MSS-180",
-    535,
-    "5.7.8",
-    "Jeton Pro Santé Connect refusé ou expiré.",
-    "Renouvelez le jeton une fois, puis vérifiez que la boîte demandée est la vôtre ou vous est déléguée.",
-)
-TOKEN_UNVERIFIABLE = Refusal(
-    "MSS-181",
-    454,
-    "4.7.0",
-    "Pro Santé Connect ne répond pas, le jeton ne peut pas être vérifié.",
-    "Réessayez dans quelques minutes.",
-)
-CERTIFICATE_REFUSED = Refusal(
-    "MSS-182",
-    535,
-    "5.7.8",
-    "Ce certificat n'ouvre pas cette boîte aux lettres.",
-    "Présentez le certificat IGC Santé que votre opérateur a rattaché à la boîte.",
-)
-
-NO_BOX_OF_YOURS = Refusal(
-    "MSS-183",
-    535,
-    "5.7.8",
-    "Aucune boîte aux lettres de cet opérateur n'est à votre nom ni ne vous est déléguée.",
-    "Demandez une boîte à votre opérateur, ou une délégation au responsable de la boîte de votre service.",
-)
-
 # Recipients -------------------------------------------------------------------------------------------------
 
 UNKNOWN_MAILBOX = Refusal(
@@ -528,6 +498,38 @@ MAILBOX_FULL = Refusal(
     "La boîte aux lettres du destinataire est pleine.",
     "Joignez le destinataire par un autre moyen ; "
     "il doit supprimer des messages ou demander plus de place à son opérateur.",
+)
+
+# Tokens and certificates ------------------------------------------------------------------------------------
+
+TOKEN_REFUSED = Refusal(
+    "MSS-180",
+    535,
+    "5.7.8",
+    "Jeton Pro Santé Connect refusé ou expiré.",
+    "Renouvelez le jeton une fois, puis vérifiez que la boîte demandée est la vôtre ou vous est déléguée.",
+)
+TOKEN_UNVERIFIABLE = Refusal(
+    "MSS-181",
+    454,
+    "4.7.0",
+    "Pro Santé Connect ne répond pas, le jeton ne peut pas être vérifié.",
+    "Réessayez dans quelques minutes.",
+)
+CERTIFICATE_REFUSED = Refusal(
+    "MSS-182",
+    535,
+    "5.7.8",
+    "Ce certificat n'ouvre pas cette boîte aux lettres.",
+    "Présentez le certificat IGC Santé que votre opérateur a rattaché à la boîte.",
+)
+
+NO_BOX_OF_YOURS = Refusal(
+    "MSS-183",
+    535,
+    "5.7.8",
+    "Aucune boîte aux lettres de cet opérateur n'est à votre nom ni ne vous est déléguée.",
+    "Demandez une boîte à votre opérateur, ou une délégation au responsable de la boîte de votre service.",
 )
 
 # The server -------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -36,9 +37,9 @@ from portal.tracking import TrackingPages
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["PortalContext", "application"]
 
@@ -60,9 +61,18 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
     operators = OperatorSigningIn(context, pages)
     checking = CheckPages(context, pages)
 
+    def refusal(request: Request, status: int) -> Response:
+        return checking.failure(request, status) if request.url.path == CHECK else pages.error(status)
+
+    def failure(status: int) -> ASGIApp:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            await refusal(Request(scope), status)(scope, receive, send)
+
+        return answer
+
     async def refuse(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        response = pages.error(status)
+        response = refusal(request, status)
         if isinstance(error, HTTPException) and error.headers:
             response.headers.update(error.headers)
         return response
@@ -71,8 +81,9 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
         if path.startswith("/fhir/"):
             return _FHIR_BYTES
         answers = path.startswith("/patient/conversations/") and path.endswith("/messages")
-        with_files = answers or path == CHECK
-        return context.settings.limits.message_bytes + _ENVELOPE_BYTES if with_files else _FORM_BYTES
+        if path == CHECK:
+            return checking.largest
+        return context.settings.limits.message_bytes + _ENVELOPE_BYTES if answers else _FORM_BYTES
 
     app = Starlette(
         routes=[
@@ -95,7 +106,7 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
             *extra,
             Mount("/static", StaticFiles(directory=_STATIC), name="static"),
         ],
-        middleware=[Middleware(Guard, limit=limit, failure=pages.error)],
+        middleware=[Middleware(Guard, limit=limit, failure=failure)],
         exception_handlers={HTTPException: refuse},
     )
     app.state.live = live

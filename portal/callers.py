@@ -1,7 +1,7 @@
 """Who calls an interface for programs: a professional with a session, a box by its password, or a PSC token.
 
 A password goes as in RFC 7617, and is judged and braked as at submission; a token as in RFC 6750, with the box it is
-for in the field `X-Bal`.
+for in the field `X-Bal`: without it, the bearer's own where that is one.
 """
 
 from __future__ import annotations

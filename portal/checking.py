@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +15,7 @@ from starlette.routing import Route
 from directory.bals import BalType
 from dmp_bridge.check.checker import Checker, CheckRefused
 from dmp_bridge.check.report import Verdict
-from dmp_bridge.check.telling import CHECKED, source_of, summary, title_of, values, verdict_of
+from dmp_bridge.check.telling import CHECKED, size, source_of, summary, title_of, values, verdict_of
 from portal import sessions
 from portal.callers import Caller, Callers
 from portal.devices import peer_of
@@ -23,7 +25,7 @@ from portal.pages import check_origin
 from portal.professional.frame import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -35,11 +37,27 @@ if TYPE_CHECKING:
 
 PAGE: Final = "/verification"
 CHECK: Final = "/check"
+OVER_BYTES: Final = 15 * 1024 * 1024
+"""How much more than the largest message is taken: one that is too large is told so by its report (MSS/va1.13)."""
 ENVELOPE_BYTES: Final = 512 * 1024
 """The borders and other fields of a form, beside its file."""
 _MOST_WAITING: Final = 16
+_MOST_OF_ONE: Final = 4
+"""Files one caller has checked at a time: slow ones of one caller must not keep everybody else out."""
 _NO_FILE: Final = "Choisissez un fichier."
-_TYPES: Final = {kind.value for kind in BalType}
+_SENTENCES: Final[Mapping[int, str]] = {
+    400: "Cette demande est illisible : envoyez le fichier comme corps, ou dans le champ « file » d'un formulaire.",
+    403: "Cette demande vient d'un autre site ou d'une page périmée : rechargez la page de vérification.",
+    405: "Cette adresse ne vérifie que ce qui lui est envoyé par POST.",
+    408: "L'envoi du fichier s'est interrompu : recommencez.",
+    413: "Ce fichier est plus gros que tout message : il n'a pas été vérifié.",
+    429: f"{_MOST_OF_ONE} de vos fichiers sont déjà en cours de vérification : réessayez dans quelques secondes.",
+    500: "Un incident technique empêche la vérification : réessayez dans quelques minutes.",
+    503: "Trop de fichiers sont en cours de vérification : réessayez dans une minute.",
+}
+"""What `/check` says where a page of the portal would speak of letters and documents."""
+_TYPES: Final = sorted(kind.value for kind in BalType)
+_NO_TYPE: Final = f"Ce type de boîte n'existe pas : {', '.join(_TYPES)}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +75,14 @@ class CheckPages:
     def __init__(self, context: PortalContext, pages: Pages) -> None:
         settings = context.settings
         largest = settings.limits.message_bytes
+        self.largest = largest + OVER_BYTES + ENVELOPE_BYTES
         self._context = context
         self._pages = pages
         self._frame = Frame(context, pages)
         self._callers = Callers(context)
         # Files are checked one after the other: two of the largest fill the room.
-        self._door = UploadDoor(2 * (largest + ENVELOPE_BYTES), largest=largest + ENVELOPE_BYTES)
-        self._waiting = 0
+        self._door = UploadDoor(2 * self.largest, largest=self.largest)
+        self._waiting: Counter[str] = Counter()
         self.checker = Checker(settings.bridge, patient_domain=settings.patient_domain, largest=largest)
 
     def routes(self) -> list[Route]:
@@ -72,6 +91,13 @@ class CheckPages:
             Route(PAGE, self.show, methods=["GET"]),
             Route(CHECK, self.check, methods=["POST"]),
         ]
+
+    def failure(self, request: Request, status: int) -> Response:
+        """The answer to a request for `/check` that came to no report, as a page or as JSON."""
+        if _wants_page(request):
+            return self._pages.error(status, _SENTENCES)
+        status = status if status in _SENTENCES else HTTPStatus.INTERNAL_SERVER_ERROR
+        return JSONResponse({"refused": _SENTENCES[status]}, status)
 
     async def show(self, request: Request) -> Response:
         """The form."""
@@ -90,26 +116,35 @@ class CheckPages:
                 token = request.cookies.get(sessions.COOKIE)
                 return self._pages.turned_away(token) if _wants_page(request) else caller
             key = str(caller.owner_id)
-        if self._waiting >= _MOST_WAITING:
+        if self._waiting[key] >= _MOST_OF_ONE:
+            raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, headers={"retry-after": "5"})
+        if self._waiting.total() >= _MOST_WAITING:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "30"})
-        self._waiting += 1
+        self._waiting[key] += 1
         try:
             async with self._door.entered(request, key):
                 return await self._answer(request, visit)
         finally:
-            self._waiting -= 1
+            self._waiting -= Counter([key])  # forgets who has none left
 
     async def _answer(self, request: Request, visit: Visit | None) -> Response:
         asked = await self._read(request, visit)
         if asked is None:
             return await self._refused(request, visit, _NO_FILE, HTTPStatus.BAD_REQUEST)
+        if asked.box_type and asked.box_type not in _TYPES:
+            return await self._refused(request, visit, _NO_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY)
         try:
             report = await self.checker.check(asked.name, asked.data, box_type=asked.box_type)
         except CheckRefused as refused:
             return await self._refused(request, visit, str(refused), HTTPStatus.UNPROCESSABLE_ENTITY)
         if not _wants_page(request):
-            return JSONResponse(values(report))
-        return await self._page(visit, {"report": _shown(report), "filename": asked.name})
+            return await asyncio.to_thread(lambda: JSONResponse(values(report)))
+        shown = await asyncio.to_thread(self._findings, report, asked.name)
+        return await self._page(visit, {"report": shown})
+
+    def _findings(self, report: Report, filename: str) -> str:
+        """The report as HTML, a part of the page. Hundreds of findings take long: to be called in a thread."""
+        return self._pages.render("check_findings.html", {"report": _shown(report), "filename": filename})
 
     def _visit(self, request: Request) -> Visit | None:
         return self._context.professional(request.cookies.get(sessions.COOKIE))
@@ -118,10 +153,7 @@ class CheckPages:
         """The file that was sent; None for a form without one."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "multipart/form-data":
-            data = await request.body()
-            return (
-                _Asked("fichier", data, _box_type(request.query_params.get("box_type", ""))) if data else None
-            )
+            return _Asked("fichier", await request.body(), request.query_params.get("box_type", ""))
         check_origin(request)
         form = await read_form(request)
         if (
@@ -132,7 +164,7 @@ class CheckPages:
             raise HTTPException(HTTPStatus.FORBIDDEN)
         if not form.files:
             return None
-        return _Asked(form.files[0].filename, form.files[0].data, _box_type(form.get("box_type")))
+        return _Asked(form.files[0].filename, form.files[0].data, form.get("box_type"))
 
     async def _refused(
         self, request: Request, visit: Visit | None, sentence: str, status: HTTPStatus
@@ -143,11 +175,10 @@ class CheckPages:
 
     async def _page(self, visit: Visit | None, told: dict[str, Any], status: int = HTTPStatus.OK) -> Response:
         shown = {
-            "report": None,
+            "report": "",
             "refusal": "",
-            "filename": "",
-            "types": sorted(_TYPES),
-            "limit": self._context.settings.limits.message_bytes,
+            "types": _TYPES,
+            "limit": size(self._context.settings.limits.message_bytes),
             **told,
         }
         if visit is None:
@@ -189,10 +220,6 @@ def _lines(findings: Sequence[Finding]) -> list[dict[str, str]]:
         }
         for each in findings
     ]
-
-
-def _box_type(text: str) -> str:
-    return text if text in _TYPES else ""
 
 
 def _wants_page(request: Request) -> bool:

@@ -15,7 +15,6 @@ from foundation.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PAGE_POLICY = (
@@ -41,6 +40,8 @@ _HEADERS = {
 }
 
 _DRAINED = 3
+_SLOWEST = 4096
+"""Octets a second: a body that comes more slowly on the whole holds a connection, and a place at a door, for nothing."""
 
 _log = get_logger("portal")
 
@@ -48,7 +49,8 @@ _log = get_logger("portal")
 class Guard:
     """ASGI middleware around every page.
 
-    `limit` gives the bytes a request body may have, by path; `patience` the seconds between two pieces of it.
+    `limit` gives the bytes a request body may have, by path; `patience` the seconds between two pieces of it, and how
+    long all of it may take beyond its time at the slowest pace.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class Guard:
         app: ASGIApp,
         *,
         limit: Callable[[str], int],
-        failure: Callable[[int], Response],
+        failure: Callable[[int], ASGIApp],
         patience: float = 30.0,
     ) -> None:
         self._app = app
@@ -71,7 +73,7 @@ class Guard:
         limit = self._limit(scope["path"])
         static = scope["path"].startswith("/static/")
         started = whole = False
-        taken = 0
+        body = _Body(receive, self._patience)
 
         async def guarded_send(message: Message) -> None:
             nonlocal started
@@ -85,23 +87,21 @@ class Guard:
             await send(message)
 
         async def bounded_receive() -> Message:
-            nonlocal taken, whole
+            nonlocal whole
             if whole:
                 return await receive()  # waits for the client to go away
             try:
-                async with asyncio.timeout(self._patience):
-                    message = await receive()
+                message = await body.piece()
             except TimeoutError as error:
                 raise HTTPException(408) from error
             whole = not message.get("more_body", False)
-            taken += len(message.get("body", b""))
-            if taken > limit:
+            if body.taken > limit:
                 raise HTTPException(413)
             return message
 
         try:
             if _announced(scope) > limit:
-                await self._drain(receive, _DRAINED * limit)
+                await _drain(body, _DRAINED * limit)
                 await self._failure(413)(scope, receive, guarded_send)
                 return
             await self._app(scope, bounded_receive, guarded_send)
@@ -113,16 +113,35 @@ class Guard:
             if not started:
                 await self._failure(500)(scope, receive, guarded_send)
 
-    async def _drain(self, receive: Receive, limit: int) -> None:
-        """Reads a body away, up to `limit`: a browser that is cut off while it sends shows no page at all."""
-        taken = 0
-        with contextlib.suppress(TimeoutError):
-            while taken <= limit:
-                async with asyncio.timeout(self._patience):
-                    message = await receive()
-                taken += len(message.get("body", b""))
-                if message["type"] != "http.request" or not message.get("more_body", False):
-                    return
+
+class _Body:
+    """The body of a request, piece by piece."""
+
+    def __init__(self, receive: Receive, patience: float) -> None:
+        self._receive = receive
+        self._patience = patience
+        self._waited = 0.0
+        self.taken = 0
+
+    async def piece(self) -> Message:
+        """The next piece. Raises TimeoutError when the client is too slow, at this piece or on the whole."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        left = self._patience + self.taken / _SLOWEST - self._waited
+        async with asyncio.timeout(min(left, self._patience)):
+            message = await self._receive()
+        self._waited += loop.time() - began
+        self.taken += len(message.get("body", b""))
+        return message
+
+
+async def _drain(body: _Body, limit: int) -> None:
+    """Reads a body away, up to `limit`: a browser that is cut off while it sends shows no page at all."""
+    with contextlib.suppress(TimeoutError):
+        while body.taken <= limit:
+            message = await body.piece()
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return
 
 
 def _announced(scope: Scope) -> int:

@@ -88,10 +88,15 @@ class Pages:
         unread = self._context.database.read_now(lambda connection: unread_count(connection, visit.owner_id))
         return HTMLResponse(self.render(template, {"visit": visit, "unread": unread, **values}), status)
 
-    def error(self, status: int) -> HTMLResponse:
-        """A page that says in one sentence what went wrong; 500 for a status that has no sentence."""
+    def error(self, status: int, own: Mapping[int, str] | None = None) -> HTMLResponse:
+        """A page that says in one sentence what went wrong; 500 for a status that has no sentence.
+
+        `own` are sentences that fit a place better than those for the whole portal.
+        """
         status = status if status in SENTENCES else 500
         title, sentence = SENTENCES[status]
+        if own is not None:
+            sentence = own.get(status, sentence)
         return self.anonymous(
             "error.html", {"title": title, "sentence": sentence, "status": status}, status=status
         )

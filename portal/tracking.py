@@ -20,6 +20,7 @@ from portal.professional.frame import Frame
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import Connection
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -83,12 +84,16 @@ class TrackingPages:
         if not isinstance(caller, Caller):
             return caller
         name = request.path_params["id"]
-        found = await self._context.database.read(
-            lambda connection: view.find(connection, name, caller.owner_id)
-        )
-        if not found:
-            return JSONResponse(_UNKNOWN, HTTPStatus.NOT_FOUND)
-        return JSONResponse(view.as_json(found[0]))
+
+        def answer(connection: Connection) -> Response:
+            found = view.find(connection, name, caller.owner_id)
+            return (
+                JSONResponse(view.as_json(found[0]))
+                if found
+                else JSONResponse(_UNKNOWN, HTTPStatus.NOT_FOUND)
+            )
+
+        return await self._context.database.read(answer)
 
     async def list(self, request: Request, visit: Visit) -> Response:
         """The messages that the open box sent, newest first."""

@@ -253,8 +253,8 @@ class Operator:
         metrics.set_gauge(
             "alarms", "What the operator has to look after, see /health.", lambda: len(trust.alarms())
         )
-        keeping = asyncio.create_task(trust.keep(), name="trust")
-        self._behind.push_async_callback(_cancel, keeping)
+        for work in (trust.keep(), trust.follow()):
+            self._behind.push_async_callback(_cancel, asyncio.create_task(work, name="trust"))
         return trust
 
     def _open_psc(self) -> tuple[TokenCheck | None, RelyingParty | None]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from directory.bals import BalRefused, BalState
+from directory.patients import PatientRefused, find_patient
 from foundation import trail
 from mailserver.signin import application, certificates, second_factor
+from mailserver.signin.brake import forget, second_factor_of
 from portal.operators.acts import box_of
 from portal.sessions import end_all
 
@@ -113,6 +115,34 @@ def end_sessions(uow: UnitOfWork, clock: Clock, address: str) -> None:
     box = box_of(uow, address)
     end_all(uow, box.owner_id)
     _trace(uow, clock, "session.ended", box, "all")
+
+
+def unlock(uow: UnitOfWork, clock: Clock, address: str) -> bool:
+    """Forgets the failures counted against a box; False where there were none. Raises BalRefused."""
+    box = box_of(uow, address)
+    had_failed = [forget(uow, account) for account in (box.address, second_factor_of(box.owner_id))]
+    if not any(had_failed):
+        return False
+    _trace(uow, clock, "signin.unlocked", box, "unlocked")
+    return True
+
+
+def unlock_patient(uow: UnitOfWork, clock: Clock, ins: str) -> bool:
+    """Forgets the failures counted against a patient; False where there were none. Raises PatientRefused."""
+    patient = find_patient(uow.connection, ins)
+    if patient is None:
+        raise PatientRefused("There is no patient with this INS.")
+    if not forget(uow, patient.ins):
+        return False
+    trail.append(
+        uow,
+        "signin.unlocked",
+        actor="operator",
+        subject=f"patient:{patient.owner_id}",
+        outcome="unlocked",
+        clock=clock,
+    )
+    return True
 
 
 def _open_box(uow: UnitOfWork, address: str) -> Bal:

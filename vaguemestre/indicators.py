@@ -32,7 +32,7 @@ PATIENTS: Final = "USAGER"
 """The type of the patients' boxes, which are no BAL."""
 
 BAL: Final = ("adresse", "type", "etat", "creation", "suspension", "fermeture", "liste_rouge", "publiee")
-CONNEXIONS: Final = ("adresse", "type", "Date")
+CONNEXIONS: Final = ("adresse", "type", "date")
 MESSAGES: Final = (
     "mois",
     "domaine",
@@ -114,7 +114,7 @@ def collect(connection: Connection, month: Month, patient_domain: str) -> Indica
             {
                 "adresse": box.address,
                 "type": box.type,
-                "Date": _day(signed_in.get(f"bal:{box.owner_id}")) or UNKNOWN,
+                "date": _day(signed_in.get(f"bal:{box.owner_id}")) or UNKNOWN,
             }
             for box in boxes
         ],

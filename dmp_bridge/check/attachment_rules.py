@@ -175,13 +175,26 @@ def nil(letter: Letter) -> Iterator[Finding]:
 def mes(letter: Letter) -> Iterator[Finding]:
     """ref: ECO.2.2.8."""
     said = letter.mss.mes
-    if said is None:
-        yield _MES.not_applicable("Pas de X-MSS-MES : l'usager peut répondre.")
+    if letter.is_from_patient:
+        nobody = "l'expéditeur est un usager."
     elif not letter.patients:
+        nobody = "aucun usager parmi les destinataires."
+    else:
+        nobody = ""
+    if said is None:
+        if nobody:
+            yield _MES.not_applicable(f"Pas de X-MSS-MES, et {nobody}")
+        elif letter.closes_exchange:
+            yield _MES.not_applicable(
+                "Pas de X-MSS-MES, mais l'objet [FIN] clôt l'échange : plus de réponse."
+            )
+        else:
+            yield _MES.not_applicable("Pas de X-MSS-MES : l'usager peut répondre.")
+    elif nobody:
         yield _MES.fails(
             "X-MSS-MES",
-            "Sans effet : aucun usager parmi les destinataires.",
-            "Ne l'écrire que vers un usager.",
+            f"Sans effet : {nobody}",
+            "Ne l'écrire que d'un professionnel vers un usager.",
             Weight.RECOMMENDED,
         )
     elif not said.is_sound:
@@ -191,7 +204,7 @@ def mes(letter: Letter) -> Iterator[Finding]:
 
 
 def codes(letter: Letter) -> Iterator[Finding]:
-    """ref: ECO.2.4.1: one code for each CDA of the archive, repeated ones too."""
+    """ref: ECO.2.4.1: one code for each CDA that METADATA.XML announces, repeated ones too."""
     said = letter.mss.codecda
     packed = [document for document in letter.documents if document.in_archive]
     place = "X-MSS-CODECDA"
@@ -218,14 +231,19 @@ def codes(letter: Letter) -> Iterator[Finding]:
             "Un document de l'archive n'est pas lisible : la liste ne peut pas être comparée.", place
         )
         return
-    found = [document.cda.code.code for document in packed if document.cda is not None]
+    found = [
+        code
+        for document in packed
+        if document.cda is not None
+        for code in (document.cda.code.code,) * document.times
+    ]
     if Counter(letter.mss.codes) == Counter(found):
         yield _CODES.holds(place, f"{len(found)} code(s), ceux de l'archive.")
     else:
         yield _CODES.fails(
             place,
             f"La liste n'est pas celle des documents de l'archive ({', '.join(found[:10])}).",
-            "Écrire le code de chaque CDA de l'archive, répété autant de fois qu'il y est.",
+            "Écrire un code par document CDA annoncé dans METADATA.XML, répété autant de fois qu'il y est.",
         )
 
 

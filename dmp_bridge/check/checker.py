@@ -73,6 +73,7 @@ def written(answer: bytes) -> Report | str:
             Checked(said["checked"]),
             tuple(_finding(each) for each in said["findings"]),
             str(said["rules_source"]),
+            int(said["left_out"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise Unbelievable from error

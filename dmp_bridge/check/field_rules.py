@@ -11,7 +11,6 @@ from dmp_bridge.check.subject import FIN, has_capital_name, is_almost_fin, names
 from foundation.identifiers import Address
 from foundation.mime.dates import parse_date
 from foundation.mime.fields import unfold
-from foundation.mime.words import decode_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +24,6 @@ _THREAD: Final = MESSAGE_RULES["ECO.2.2.2"]  # ref: ECO.2.2.2
 _REPLACES: Final = MESSAGE_RULES["AMBU.MSS/va1.02"]  # ref: AMBU.MSS/va1.02
 _FIN: Final = MESSAGE_RULES["MES.FIN"]
 _FIELDS: Final = MESSAGE_RULES["RFC5322.3.6"]
-_LINES: Final = MESSAGE_RULES["RFC5322.2"]
 _RECEIPTS: Final = MESSAGE_RULES["ECO.2.3.1"]  # ref: ECO.2.3.1
 _MDN: Final = MESSAGE_RULES["ECO.3.1.6"]  # ref: ECO.3.1.6
 
@@ -35,8 +33,9 @@ _ONCE: Final = (
 )  # fmt: skip
 _CAPITALS: Final = {"id": "ID", "mime": "MIME"}
 _MSG_ID: Final = re.compile(rb"<[^\s<>@]{1,250}@[^\s<>@]{1,250}>")
-_MAX_LINE: Final = 998
-_CONVENTION: Final = "XDM/1.0/DDM+<libellé> <NOM> <prénom> <date de naissance JJ/MM/AAAA>"
+_CONVENTION: Final = (
+    "XDM/1.0/DDM+<libellé> <NOM> <prénom>, la date de naissance JJ/MM/AAAA derrière si on le veut"
+)
 
 
 # ref: ECO.2.1.3
@@ -72,7 +71,7 @@ def subject(letter: Letter) -> Iterator[Finding]:
             yield _SUBJECT.fails(
                 place,
                 "La date de naissance n'est celle d'aucun document joint.",
-                "Reprendre la date de naissance de l'usager des documents.",
+                "Reprendre la date de naissance de l'usager des documents, ou l'omettre.",
             )
 
 
@@ -89,7 +88,7 @@ def _named(letter: Letter, place: str) -> Iterator[Finding]:
         yield _SUBJECT.fails(
             place,
             "Le nom et le prénom ne sont ceux de l'usager d'aucun document joint.",
-            "Finir l'objet par le nom de naissance et le prénom de l'usager, puis sa date de naissance.",
+            "Finir l'objet par le nom de naissance et le prénom de l'usager ; sa date de naissance derrière est facultative.",
         )
     elif not has_capital_name(said.words):
         yield _SUBJECT.fails(
@@ -101,15 +100,12 @@ def _named(letter: Letter, place: str) -> Iterator[Finding]:
 
 def end_of_exchange(letter: Letter) -> Iterator[Finding]:
     """Mon espace santé, messagerie v1.3 §7: a subject that is exactly `[FIN]`."""
-    raw = letter.raw("subject")
-    # The space after the colon is the field's punctuation, not the subject's.
-    written = raw[0].removeprefix(b" ").rstrip(b"\r\n") if raw else b""
-    text = decode_words(unfold(written))
+    text = letter.subject_as_written
     if text != FIN and not is_almost_fin(text):
         yield _FIN.not_applicable("L'objet ne clôt pas un échange.")
     elif not letter.patients:
         yield _FIN.not_applicable("Aucun usager parmi les destinataires.")
-    elif text != FIN or written != written.strip():
+    elif not letter.closes_exchange:
         yield _FIN.fails(
             "Subject",
             "L'objet ressemble à [FIN] sans l'être : l'échange ne sera pas clos.",
@@ -213,50 +209,6 @@ def required(letter: Letter) -> Iterator[Finding]:
         yield _FIELDS.fails("en-tête", "Pas d'objet (Subject).", "Écrire un objet.", Weight.RECOMMENDED)
     if fine:
         yield _FIELDS.holds("en-tête", "Date, destinataire et objet présents, chaque champ une fois.")
-
-
-def lines(letter: Letter) -> Iterator[Finding]:
-    """RFC 5322 §2.1.1, §2.2, §2.3: short lines, an ASCII header, CRLF."""
-    data = letter.data
-    fine = True
-    if _has_long_line(data):
-        fine = False
-        yield _LINES.fails(
-            "message",
-            f"Une ligne compte plus de {_MAX_LINE} octets.",
-            "Coder les parties longues en quoted-printable ou base64, plier les en-têtes.",
-        )
-    if not data[: letter.root.body_start].isascii():
-        fine = False
-        yield _LINES.fails(
-            "en-tête",
-            "Des octets non ASCII y sont écrits tels quels.",
-            "Coder les textes accentués en mots encodés UTF-8 (RFC 2047).",
-            Weight.RECOMMENDED,
-        )
-    pairs = data.count(b"\r\n")
-    # A file saved on a computer often has LF alone: only a mix was made by the program that wrote it.
-    if (pairs and data.count(b"\n") != pairs) or data.count(b"\r") != pairs:
-        fine = False
-        yield _LINES.fails(
-            "message",
-            "Des fins de ligne CRLF et d'autres s'y mêlent.",
-            "Finir chaque ligne par CRLF.",
-            Weight.RECOMMENDED,
-        )
-    if fine:
-        yield _LINES.holds("message", "Lignes courtes, en-tête ASCII, fins de ligne régulières.")
-
-
-def _has_long_line(data: bytes) -> bool:
-    start = 0
-    while len(data) - start > _MAX_LINE + 1:
-        # The last line end in reach: the lines before it are short, whatever they are.
-        end = data.rfind(b"\n", start, start + _MAX_LINE + 2)
-        if end < 0:
-            return True
-        start = end + 1
-    return False
 
 
 # ref: ECO.2.3.1, ECO.3.1.6

@@ -30,8 +30,8 @@ _FACILITY_SYSTEM = "1.2.250.1.71.4.2.4"
 _PRACTICE_SYSTEM = "1.2.250.1.213.1.1.4.9"
 _TITLE_LENGTH = 128
 
-OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]{0,38})){1,32}", re.ASCII)
-OID_LENGTH = 64
+_OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]{0,38})){1,32}", re.ASCII)
+_OID_LENGTH = 64
 _TO_THE_SECOND = re.compile(r"[0-9]{14}(?:\.[0-9]{1,6})?[+-][0-9]{4}", re.ASCII)
 _TO_THE_MINUTE = re.compile(r"[0-9]{12}(?:[0-9]{2}(?:\.[0-9]{1,6})?)?[+-][0-9]{4}", re.ASCII)
 _ANY_FORM = re.compile(
@@ -82,7 +82,21 @@ _NEVER_NULL = frozenset(
 
 def is_oid(text: str) -> bool:
     """Whether a text is an OID of at most 64 characters without leading zeros (§3.5.7.4)."""
-    return len(text) <= OID_LENGTH and OID.fullmatch(text) is not None
+    return len(text) <= _OID_LENGTH and _OID.fullmatch(text) is not None
+
+
+def oid_fault(text: str) -> str:
+    """Why a text is no OID, as the end of a French sentence."""
+    arcs = text.split(".")
+    if len(text) > _OID_LENGTH:
+        return f"{len(text)} caractères, {_OID_LENGTH} au plus"
+    if not all(arc.isascii() and arc.isdecimal() for arc in arcs):
+        return "autre chose que des nombres séparés par des points"
+    if (odd := next((arc for arc in arcs if len(arc) > 1 and arc.startswith("0")), None)) is not None:
+        return f"l'arc {odd} commence par un zéro"
+    if arcs[0] not in ("0", "1", "2"):
+        return f"le premier arc est {arcs[0]} : 0, 1 ou 2"
+    return "un seul arc" if len(arcs) == 1 else "trop d'arcs, ou un arc trop long"
 
 
 def check_header(ledger: Ledger, element: etree._Element) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dmp_bridge.cda import NAMESPACE
 from dmp_bridge.check.ledger import quote
 from dmp_bridge.check.report import Weight
+from dmp_bridge.codes import ErrorCode
 from dmp_bridge.hl7_time import parse_birth_date
 from foundation.identifiers import INS_OIDS, OID_DEMO, OID_TEST, Ins
 
@@ -24,6 +25,7 @@ _Q = f"{{{NAMESPACE}}}"
 _MAX_NAMES = 20
 _LIGATURES = {"œ": "oe", "æ": "ae"}
 _RULE = "INS-ACCORD"
+_MATRICULE = "matricule"
 # Test identities have keys that are wrong on purpose in the official samples.
 _TEST_OIDS = frozenset({OID_TEST, OID_DEMO})
 
@@ -155,16 +157,19 @@ def check_agreement(ledger: Ledger, identities: Sequence[Identity], surroundings
     ledger.open(_RULE, "Tous les endroits désignent le même patient.")
     first: dict[str, tuple[str, tuple[str, ...]]] = {}
     for identity in told:
-        differences = []
+        differences = {}
         for what, values in _traits(identity):
             place, known = first.setdefault(what, (identity.place, values))
             if not _same(known, values):
-                differences.append(f"{what} {quote(values[0])} mais {quote(known[0])} dans {place}")
+                differences[what] = f"{what} {quote(values[0])} mais {quote(known[0])} dans {place}"
         if differences:
+            says = f"Un autre patient y est désigné : {' ; '.join(differences.values())}."
+            if _MATRICULE in differences:
+                says += f" Le dossier d'un usager le refusera ({ErrorCode.OTHER_PATIENT.value})."
             ledger.fault(
                 _RULE,
                 identity.place,
-                f"Un autre patient y est désigné : {' ; '.join(differences)}.",
+                says,
                 "Vérifier de quel patient il s'agit : toutes les pièces doivent désigner la même identité.",
             )
     if subject is not None:
@@ -174,7 +179,7 @@ def check_agreement(ledger: Ledger, identities: Sequence[Identity], surroundings
 def _traits(identity: Identity) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What can be compared, where it is known."""
     for what, values in (
-        ("matricule", (identity.ins,)),
+        (_MATRICULE, (identity.ins,)),
         ("OID du matricule", (identity.oid,)),
         ("nom", identity.birth_names),
         ("prénom", identity.first_names),

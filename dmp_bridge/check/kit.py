@@ -43,6 +43,30 @@ _RECOMMENDED = frozenset({"warning", "warn"})
 _NOTED = frozenset({"information", "info", "hint", "notice"})
 
 
+# libxml2 knows English only; what it does not say in these words stays as it is.
+_WORDS_OF_LIBXML2 = (
+    (f"{{{NAMESPACE}}}", ""),
+    ("This element is not expected.", "Cet élément n'est pas attendu ici."),
+    (
+        "No matching global declaration available for the validation root.",
+        "Le schéma ne connaît pas cette racine.",
+    ),
+    ("Missing child element(s).", "Il manque des éléments fils."),
+    ("Expected is one of", "Attendu, l'un de"),
+    ("Expected is", "Attendu :"),
+    ("is required but missing", "est obligatoire et absent"),
+    ("is not allowed", "n'est pas admis"),
+    ("is not a valid value of the atomic type", "n'est pas une valeur du type"),
+    ("is not a valid value of the union type", "n'est pas une valeur du type"),
+    ("is not an element of the set", "n'est pas dans la liste"),
+    ("is not accepted by the pattern", "ne suit pas le motif"),
+    ("The attribute", "L'attribut"),
+    ("The value", "La valeur"),
+    ("Element '", "Élément '"),
+    (", attribute '", ", attribut '"),
+)
+
+
 class KitUnusable(Exception):
     """The folder holds no kit; the message is a French sentence."""
 
@@ -137,7 +161,9 @@ class Kit:
         if files.schema is not None:
             ledger.open("KIT-XSD", f"Le document est valide selon {files.schema.name}.")
             for line, words in answer["schema"]:
-                ledger.fault("KIT-XSD", f"ligne {line}", words, "Corriger la structure du document.")
+                ledger.fault(
+                    "KIT-XSD", f"ligne {line}", in_french(words), "Corriger la structure du document."
+                )
         if answer["used"]:
             ledger.open("KIT-SCHEMATRON", f"Aucun écart selon {', '.join(answer['used'][:10])}.")
         elif (files.schematrons or files.compiled) and not self._saxon:
@@ -208,6 +234,13 @@ class Kit:
                 with contextlib.suppress(OSError):
                     stream.close()
         process.wait()
+
+
+def in_french(words: str) -> str:
+    """What libxml2 says of a document against its schema, as far as its words are known."""
+    for english, french in _WORDS_OF_LIBXML2:
+        words = words.replace(english, french)
+    return words
 
 
 def _write(stream: IO[bytes], data: bytes, deadline: float) -> None:

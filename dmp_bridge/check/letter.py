@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from dmp_bridge import archive
 from dmp_bridge.archive import ArchiveRefused, unpack
 from dmp_bridge.cda import CdaFault, CdaRefused, read_cda
-from dmp_bridge.check.subject import Subject, Traits, read_subject
+from dmp_bridge.check.subject import FIN, Subject, Traits, read_subject
 from dmp_bridge.hl7_time import parse_birth_date
 from dmp_bridge.sniff import FileType, sniff
 from dmp_bridge.xdm import PackageRefused, is_package, read_package
@@ -60,12 +61,16 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """One clinical document of the message. ``cda`` is None where it could not be read."""
+    """One clinical document of the message. ``cda`` is None where it could not be read.
+
+    ``times`` is how many entries of METADATA.XML announce it.
+    """
 
     place: str = field(repr=False)
     in_archive: bool = False
     entry: DocumentEntry | None = field(default=None, repr=False)
     cda: CdaDocument | None = field(default=None, repr=False)
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,18 @@ class Letter:
     def is_patient(self, address: MailAddress) -> bool:
         """Whether an address is one of a patient."""
         return address.domain.lower() == self.question.patient_domain.lower()
+
+    @property
+    def subject_as_written(self) -> str:
+        """The subject decoded, with every space but the one after the colon, which is the field's punctuation."""
+        raw = self.raw("subject")
+        return decode_words(unfold(_written(raw[0]))) if raw else ""
+
+    @property
+    def closes_exchange(self) -> bool:
+        """Whether the subject is exactly ``[FIN]`` (Mon espace santé, messagerie v1.3 §7)."""
+        raw = self.raw("subject")
+        return self.subject_as_written == FIN and _written(raw[0]) == _written(raw[0]).strip()
 
     @property
     def patients(self) -> tuple[MailAddress, ...]:
@@ -168,6 +185,10 @@ def read_letter(data: bytes, question: Question) -> Letter:
     )
 
 
+def _written(value: bytes) -> bytes:
+    return value.removeprefix(b" ").rstrip(b"\r\n")
+
+
 def _raw(fields: Fields, name: str) -> list[bytes]:
     return [value for found, value in fields if found == name]
 
@@ -220,7 +241,8 @@ def _open(file: File, limits: ArchiveLimits) -> tuple[File, Sequence[Carried]]:
     except PackageRefused:
         return replace(opened, readable=False), []
     found = []
-    for document in package.documents:
+    repeats = Counter(each.first for each in package.repeated)
+    for number, document in enumerate(package.documents):
         cda: CdaDocument | None = None
         if document.data is not None:
             try:
@@ -228,7 +250,9 @@ def _open(file: File, limits: ArchiveLimits) -> tuple[File, Sequence[Carried]]:
             except CdaRefused:
                 cda = None
         place = f"{file.name} {document.subset}/{document.name}"
-        found.append(Carried(place, in_archive=True, entry=document.entry, cda=cda))
+        found.append(
+            Carried(place, in_archive=True, entry=document.entry, cda=cda, times=1 + repeats[number])
+        )
     return opened, found
 
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from dmp_bridge.check import attachment_rules, field_rules, mime_rules, notification_rules, people_rules
+from dmp_bridge.check import (
+    attachment_rules,
+    field_rules,
+    line_rules,
+    mime_rules,
+    notification_rules,
+    people_rules,
+)
 from dmp_bridge.check.cda_rules import examine_cda
 from dmp_bridge.check.letter import read_letter
 from dmp_bridge.check.pdf_rules import examine_pdf
 from dmp_bridge.check.report import INTERNAL_RULES, Checked, Report, Surroundings, Weight
 from dmp_bridge.check.xdm_rules import examine_archive
+from dmp_bridge.codes import ErrorCode
 from dmp_bridge.sniff import FileType
 from foundation.identifiers import OID_DEMO, OID_TEST, Ins
 
@@ -30,7 +38,7 @@ _ANY: Final[tuple[MessageRule, ...]] = (
     people_rules.domains,
     field_rules.message_id,
     field_rules.thread,
-    field_rules.lines,
+    line_rules.lines,
     mime_rules.structure,
     mime_rules.charset,
     mime_rules.size,
@@ -57,6 +65,7 @@ _LETTER: Final[tuple[MessageRule, ...]] = (
 _TEST_OIDS: Final = frozenset({OID_TEST, OID_DEMO})
 _PROFILE: Final = ("META-FR", "META-CDA", "META-CODES", "META-DATES", "META-OID", "CDA-", "INS-", "KIT-")
 _READABLE: Final = frozenset({"CDA-LISIBLE", "CDA-RACINE", "CDA-SUR"})
+_REFUSED_AS: Final = {"INS-CDA": ErrorCode.NO_INS, "INS-TRAITS": ErrorCode.INCOMPLETE_INS}
 _TRIAL: Final = "L'un des deux matricules est de test et l'autre réel : jeu d'essai."
 _RULES: Final = {
     Checked.MESSAGE: _LETTER,
@@ -101,6 +110,8 @@ def _of_a_trial(finding: Finding) -> Finding:
     if not finding.breaks or finding.rule in _READABLE or not finding.rule.startswith(_PROFILE):
         return finding
     says = f"{finding.says} {_TRIAL}" if finding.rule.startswith("INS-") else finding.says
+    if (code := _REFUSED_AS.get(finding.rule)) is not None:
+        says += f" Le dossier d'un usager refusera ce document ({code.value})."
     return replace(finding, weight=Weight.RECOMMENDED, says=says)
 
 

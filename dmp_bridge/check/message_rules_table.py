@@ -14,7 +14,7 @@ _MES = "Mon espace santé, intégration de la messagerie v1.3"
 
 _MESSAGE = (
     Rule("ECO.2.1.1", "Un seul usager par message ; IHE_XDM.zip et copies PDF", f"{_REF2} §3.1.1"),
-    Rule("ECO.2.1.3", "Objet XDM/1.0/DDM+<libellé> <NOM> <prénom> <date de naissance>", f"{_REF2} §3.1.3"),
+    Rule("ECO.2.1.3", "Objet XDM/1.0/DDM+<libellé> <NOM> <prénom>, date de naissance facultative", f"{_REF2} §3.1.3"),
     Rule("ECO.2.2.1", "Identifiant unique du message (Message-ID)", f"{_REF2}, MSS/va1.12"),
     Rule("ECO.2.2.2", "Fil de discussion (In-Reply-To, References)", f"{_REF2}, MSS/va1.08"),
     Rule("ECO.2.2.3", "Textes en UTF-8", _REF2),
@@ -38,7 +38,7 @@ _MESSAGE = (
     Rule("PJ.TYPE", "Pièces jointes lisibles, de type connu et bien nommées", _MES, Weight.RECOMMENDED),
     Rule("RFC5322.3.6", "En-têtes obligatoires, chacun une fois", "RFC 5322 §3.6"),
     Rule("RFC5322.3.6.2", "From, et Sender s'il y a plusieurs auteurs", "RFC 5322 §3.6.2"),
-    Rule("RFC5322.2", "Lignes d'au plus 998 octets, en-tête en ASCII, fins de ligne CRLF", "RFC 5322 §2.1.1, §2.2, §2.3"),
+    Rule("RFC5322.2", "Lignes d'au plus 998 octets en CRLF, aucun octet nul, en-tête en ASCII", "RFC 5322 §2.1.1, §2.2, §2.3"),
     Rule("RFC2045", "Structure MIME bien formée", "RFC 2045, RFC 2046"),
 )  # fmt: skip
 

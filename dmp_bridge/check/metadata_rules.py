@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dmp_bridge import codes
 from dmp_bridge.cda import NAMESPACE
-from dmp_bridge.check.header_rules import is_oid
+from dmp_bridge.check.header_rules import is_oid, oid_fault
 from dmp_bridge.check.ins_rules import Identity
 from dmp_bridge.check.ledger import quote
 from dmp_bridge.check.metadata_table import (
@@ -186,12 +186,13 @@ def _check_values(ledger: Ledger, described: Described, table: tuple[Attribute, 
                     f"La valeur {quote(value)} n'est pas une date DTM.",
                     "Écrire AAAAMMJJhhmmss en UTC, sans décalage horaire.",
                 )
-            if attribute.name in _OIDS and not is_oid(value.partition("^")[0]):
+            if attribute.name in _OIDS and not is_oid(oid := value.partition("^")[0]):
                 ledger.fault(
                     "META-OID",
                     place,
-                    f"La valeur {quote(value)} n'est pas un OID.",
-                    "Utiliser un OID de 64 caractères au plus.",
+                    f"La valeur {quote(value)} n'est pas un OID : {oid_fault(oid)}.",
+                    "Écrire des nombres sans zéro devant, séparés par des points, 64 caractères au plus ; le premier "
+                    "est 0, 1 ou 2.",
                 )
             if "&amp;" in value:
                 ledger.fault(

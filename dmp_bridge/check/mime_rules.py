@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from dmp_bridge.check.letter import place_of
 from dmp_bridge.check.message_rules_table import MESSAGE_RULES
 from dmp_bridge.check.report import Weight
+from dmp_bridge.check.telling import size as written
 from foundation.mime.bodies import decode_body
 from foundation.mime.content import MAX_BOUNDARY_BYTES
 from foundation.mime.fields import unfold
@@ -35,22 +36,21 @@ _ENCODINGS: Final = IDENTITY | {"base64", "quoted-printable"}
 _NOT_BASE64: Final = re.compile(rb"[^0-9A-Za-z+/=\s]")
 _ENCODED_WORD: Final = re.compile(rb"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,40})?\?[bBqQ]\?")
 _UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
-_MEGA: Final = 1024 * 1024
 
 
 # ref: MSS/va1.13
 def size(letter: Letter) -> Iterator[Finding]:
     """MSS/va1.13: 25 Mo for Mon espace santé, all included."""
     largest = letter.question.largest
-    said = f"{len(letter.data) / _MEGA:.1f} Mo".replace(".", ",")
+    said = written(len(letter.data))
     if len(letter.data) > largest:
         yield _SIZE.fails(
             "message",
-            f"{said} : plus de {largest // _MEGA} Mo, le message reviendra à l'expéditeur.",
+            f"{said} : plus de {written(largest)}, le message reviendra à l'expéditeur.",
             "Retirer ou alléger des pièces jointes (le codage base64 ajoute un tiers).",
         )
     else:
-        yield _SIZE.holds("message", f"{said}, {largest // _MEGA} Mo au plus.")
+        yield _SIZE.holds("message", f"{said}, {written(largest)} au plus.")
 
 
 # ref: ECO.2.2.4

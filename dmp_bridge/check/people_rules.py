@@ -76,7 +76,8 @@ def domains(letter: Letter) -> Iterator[Finding]:
     if fine:
         yield _DOMAIN.holds(
             "From, To, Cc",
-            "Domaines MSSanté ; que le certificat de l'opérateur couvre celui de From ne se voit pas dans un message.",
+            "Domaines en mssante.fr ou d'Apicrypt ; la liste blanche n'a pas été consultée, et que le certificat de "
+            "l'opérateur couvre le domaine de From ne se voit pas dans un message.",
         )
 
 

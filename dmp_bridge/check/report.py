@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from dmp_bridge.check.subject import Traits
 
 INTERNAL_RULES = "règles internes"
+MOST_FINDINGS = 1000
+"""What one report tells: 200 packages full of faults would make tens of thousands, which nobody reads."""
 
 
 class Verdict(StrEnum):
@@ -112,13 +114,34 @@ ALONE = Surroundings()
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The findings on one file, and by which rules they were made: built-in, or `kit ANS …`."""
+    """The findings on one file, and by which rules they were made: built-in, or `kit ANS …`.
+
+    ``left_out`` counts findings that are not told, see `shortened`.
+    """
 
     checked: Checked
     findings: tuple[Finding, ...]
     rules_source: str = INTERNAL_RULES
+    left_out: int = 0
 
     @property
     def conforms(self) -> bool:
         """Whether no mandatory rule fails."""
         return not any(finding.breaks for finding in self.findings)
+
+
+def shortened(report: Report) -> Report:
+    """The report with at most MOST_FINDINGS, in their order: what breaks goes before what is advised, then the rest."""
+    found = report.findings
+    if len(found) <= MOST_FINDINGS:
+        return report
+    weightiest = sorted(range(len(found)), key=lambda number: rank(found[number]))[:MOST_FINDINGS]
+    kept = tuple(found[number] for number in sorted(weightiest))
+    return replace(report, findings=kept, left_out=len(found) - MOST_FINDINGS)
+
+
+def rank(finding: Finding) -> int:
+    """What is told first: what breaks (0), what is recommended (1), what is worth knowing (2), then the rest (3)."""
+    if finding.verdict is not Verdict.FAILS:
+        return 3
+    return (Weight.MANDATORY, Weight.RECOMMENDED, Weight.NOTE).index(finding.weight)

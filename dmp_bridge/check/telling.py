@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from dmp_bridge.check.report import Checked, Verdict, Weight
+from dmp_bridge.check.report import Checked, Verdict, Weight, rank
 from dmp_bridge.check.rules_table import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from dmp_bridge.check.report import Finding, Report
 
@@ -32,6 +32,11 @@ _WEIGHTS: Final[Mapping[Weight, str]] = MappingProxyType(
 )
 
 
+_WIDEST: Final = max(map(len, RULES))
+_KILO: Final = 1024
+_MEGA: Final = 1024 * 1024
+
+
 def title_of(rule: str) -> str:
     """The title of a rule."""
     known = RULES.get(rule)
@@ -50,6 +55,20 @@ def verdict_of(finding: Finding) -> str:
     return f"{VERDICTS[finding.verdict]} ({weight})" if weight else VERDICTS[finding.verdict]
 
 
+def size(octets: int) -> str:
+    """« 830 octets », « 12 Ko », « 3,4 Mo », « 25 Mo »: a Mo is 1 048 576 octets, as in the limits of the settings."""
+    if octets < _KILO:
+        return f"{octets} octet{'s' if octets > 1 else ''}"
+    if octets < _MEGA // 10:
+        return f"{-(-octets // _KILO)} Ko"
+    return f"{octets / _MEGA:.1f}".replace(".", ",").removesuffix(",0") + " Mo"
+
+
+def failures_first(findings: Iterable[Finding]) -> list[Finding]:
+    """What breaks, what is advised against, what is worth knowing, then the rest; each in its order."""
+    return sorted(findings, key=rank)
+
+
 def summary(report: Report) -> str:
     """One sentence on the whole: « conforme », or how many mandatory rules fail."""
     broken = len({finding.rule for finding in report.findings if finding.breaks})
@@ -60,6 +79,8 @@ def summary(report: Report) -> str:
         said = "conforme"
     if advised:
         said += f" ; {advised} {'remarques' if advised > 1 else 'remarque'}"
+    if report.left_out:
+        said += f" ; {report.left_out} autres constats ne sont pas montrés"
     return said
 
 
@@ -69,6 +90,7 @@ def values(report: Report) -> dict[str, Any]:
         "checked": report.checked.value,
         "conforms": report.conforms,
         "rules": report.rules_source,
+        "left_out": report.left_out,
         "findings": [
             {
                 "rule": finding.rule,
@@ -89,5 +111,5 @@ def line(finding: Finding) -> str:
     """One line for a terminal: id, verdict, place, what was found and what to do; no control character of a message."""
     text = f"{finding.says} / {finding.advice}" if finding.advice else finding.says
     place = f"{finding.place} : " if finding.place else ""
-    whole = f"{finding.rule:<17}  {verdict_of(finding):<20}  {place}{text}"
+    whole = f"{finding.rule:<{_WIDEST}}  {verdict_of(finding):<20}  {place}{text}"
     return "".join(character if character.isprintable() else "?" for character in whole)

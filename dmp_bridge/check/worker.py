@@ -17,6 +17,7 @@ from dmp_bridge.archive import ArchiveLimits
 from dmp_bridge.check.examine import Unrecognised, examine, examine_transcript
 from dmp_bridge.check.kit import Kit
 from dmp_bridge.check.letter import Question
+from dmp_bridge.check.report import shortened
 from dmp_bridge.worker import serve
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
                 report = examine(request["name"], data, question, kit)
         except Unrecognised as error:
             return json.dumps({"refused": str(error)}).encode()
-        return json.dumps(asdict(report)).encode()
+        return json.dumps(asdict(shortened(report))).encode()
 
     return serve(answer, memory=memory, seconds=seconds)
 

@@ -19,6 +19,7 @@ from dmp_bridge.check.metadata_rules import (
     is_french,
 )
 from dmp_bridge.check.pdf_rules import check_pdf
+from dmp_bridge.check.report import Weight
 from dmp_bridge.ebrim import MetadataFault, read_submission
 from dmp_bridge.sniff import FileType, sniff
 from dmp_bridge.xdm import SENTENCES as PACKAGE_SENTENCES
@@ -121,6 +122,15 @@ def _examine_package(
         identity = _check_document(ledger, document, subsets.get(document.subset), kit)
         if identity is not None:
             found.append(identity)
+    for repeated in package.repeated:
+        first = package.documents[repeated.first]
+        ledger.fault(
+            "XDM-UNIQUE",
+            repeated.place,
+            f"Ce document est déjà annoncé : même contenu (SHA-1) que {first.subset}/{first.name}.",
+            "Mettre et annoncer chaque document une fois.",
+            Weight.RECOMMENDED,
+        )
     agreement = Ledger("")
     if any(subset.is_french for subset in subsets.values()):
         check_agreement(agreement, found, surroundings)

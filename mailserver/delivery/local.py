@@ -25,7 +25,7 @@ from mailserver.delivery.recipients import (
 from mailserver.delivery.report import Undelivered
 from mailserver.envelope import Origin
 from mailserver.outbound.queue import OutboundMail, enqueue, queue_owner
-from mailserver.refusals import ACCOUNT_SUSPENDED, TOO_BIG, Refusal
+from mailserver.refusals import ACCOUNT_SUSPENDED, SENDER_NOT_OWNED, TOO_BIG, Refusal
 from mailserver.store.append import INBOX, Appended, NewMail, append
 from mailserver.store.tables import Flag
 
@@ -88,12 +88,14 @@ class Delivery:
     sealed: SealedBlob = field(repr=False)
     sent: SentCopy | None
     notices: tuple[PreparedNotice, ...] = ()
+    in_name_of: int | None = None
+    """The owner of the box in whose name somebody else sends it, as the transaction finds it."""
 
     @property
     def actor(self) -> str:
         """Who is named in the trail."""
         if self.envelope.principal is not None:
-            return f"bal:{self.envelope.principal.owner_id}"
+            return f"bal:{self.envelope.principal.bearer_id}"
         if self.sent is not None:
             return f"patient:{self.sent.owner_id}"
         return "system" if self.envelope.origin is Origin.HOUSE else "peer"
@@ -124,6 +126,7 @@ class LocalDelivery:
     def run(self, uow: UnitOfWork, delivery: Delivery, freed: list[bytes]) -> tuple[int, ...]:
         """Delivers; returns the owners who got a copy. Raises Rejected, Untold or AlreadyDelivered."""
         resolution = self._resolve(uow, delivery)
+        delivery = _in_whose_name(delivery, resolution)
         notices = self._notices(delivery, resolution)
         if notices != tuple(prepared.notice for prepared in delivery.notices):
             raise Untold(notices)
@@ -165,7 +168,7 @@ class LocalDelivery:
             self._hosting,
             envelope.recipients,
             beyond=reach(envelope.origin, self._trust),
-            also=(own, canonical(envelope.sender), delivery.prepared.reply_to),
+            also=(own, delivery.prepared.box, canonical(envelope.sender), delivery.prepared.reply_to),
             dsn=envelope.dsn,
         )
         if envelope.origin is not Origin.HOUSE:
@@ -320,25 +323,40 @@ class LocalDelivery:
             actor=delivery.actor,
             subject=f"mail:{appended.mail_id}",
             outcome="delivered",
-            detail={
-                "queue": delivery.prepared.queue_id,
-                "bytes": len(delivery.prepared.content),
-                "owner": owner_id,
-            },
+            detail={**_detail(delivery), "owner": owner_id},
             clock=self._clock,
         )
 
     def _trace_queued(self, uow: UnitOfWork, delivery: Delivery, action: str, outcome: str) -> None:
-        queue_id = delivery.prepared.queue_id
         trail.append(
             uow,
             action,
             actor=delivery.actor,
-            subject=f"queue:{queue_id}",
+            subject=f"queue:{delivery.prepared.queue_id}",
             outcome=outcome,
-            detail={"queue": queue_id, "bytes": len(delivery.prepared.content)},
+            detail=_detail(delivery),
             clock=self._clock,
         )
+
+
+def _in_whose_name(delivery: Delivery, resolution: Resolution) -> Delivery:
+    principal, box = delivery.envelope.principal, delivery.prepared.box
+    if principal is None or box is None:
+        return delivery
+    found = resolution.boxes.get(box)
+    if found is None or found.state is not BalState.ACTIVE:
+        raise Rejected(SENDER_NOT_OWNED)
+    return delivery if found.owner_id == principal.bearer_id else replace(delivery, in_name_of=found.owner_id)
+
+
+def _detail(delivery: Delivery) -> dict[str, str | int]:
+    detail: dict[str, str | int] = {
+        "queue": delivery.prepared.queue_id,
+        "bytes": len(delivery.prepared.content),
+    }
+    if delivery.in_name_of is not None:
+        detail["box"] = delivery.in_name_of
+    return detail
 
 
 def _wants(asked: RecipientDsn, what: str) -> bool:

@@ -11,6 +11,7 @@ from foundation.mime.mss_headers import MssHeaders, read_mss_headers
 from foundation.mime.scanner import scan
 from mailserver.conversations import Ending
 from mailserver.delivery.receipts import digest_of
+from mailserver.delivery.recipients import canonical
 from mailserver.delivery.trace import Header, Stamp, check_author, read_header, stamped
 from mailserver.envelope import Origin
 from mailserver.imap.structure import Rendering, render
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 class Prepared:
     """Everything about a message that does not depend on the accounts. `at` is epoch ms.
 
+    `box` is the address in whose name somebody who signed in sends it, None for mail of others.
     `author` and `reply_to` are who may be answered, from From and Reply-To; `author_refusal` is what the author check
     says while only the box that signed in counts as owned.
     """
@@ -35,6 +37,7 @@ class Prepared:
     queue_id: str
     at: int
     digest: bytes = field(repr=False)
+    box: str | None = field(repr=False)
     header: Header = field(repr=False)
     content: bytes = field(repr=False)
     rendering: Rendering = field(repr=False)
@@ -77,6 +80,7 @@ def prepare(envelope: Envelope, queue_id: str, at: datetime, hostname: str) -> P
         queue_id,
         to_millis(at),
         digest_of(envelope),
+        _box(envelope, authors),
         header,
         content,
         rendering,
@@ -89,6 +93,15 @@ def prepare(envelope: Envelope, queue_id: str, at: datetime, hostname: str) -> P
         read_mss_headers(header.kept) if envelope.origin is Origin.SUBMISSION else MssHeaders(),
         read_report(content, root, rendering.in_reply_to) if header.is_report else None,
     )
+
+
+def _box(envelope: Envelope, authors: tuple[str, ...]) -> str | None:
+    """Of the reverse-path; where that is the box that signed in or null, of From (Sender and Reply-To say nothing)."""
+    if envelope.principal is None:
+        return None
+    own = envelope.principal.address
+    sender = canonical(envelope.sender) or own
+    return sender if sender != own or own in authors else next(iter(authors), own)
 
 
 def _first(addresses: tuple[str, ...]) -> str | None:

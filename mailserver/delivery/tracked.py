@@ -46,9 +46,10 @@ class Tracker:
         """A message is delivered or queued for everybody it can reach; one from elsewhere is its own operator's."""
         envelope, prepared = delivery.envelope, delivery.prepared
         if envelope.origin is Origin.SUBMISSION and envelope.principal is not None:
-            owner_id = envelope.principal.owner_id
+            sent_by = envelope.principal.bearer_id if delivery.in_name_of is not None else None
+            owner_id = delivery.in_name_of or envelope.principal.owner_id
         elif delivery.sent is not None:
-            owner_id = delivery.sent.owner_id
+            sent_by, owner_id = None, delivery.sent.owner_id
         else:
             return
         outcomes = None if prepared.has_attachments else judge(prepared.mss, ())
@@ -73,6 +74,7 @@ class Tracker:
                 nil,
                 outcomes is not None,
                 prepared.at + self._wait if any(each.awaits for each in addressees) else None,
+                sent_by,
             ),
             addressees,
         )
@@ -95,15 +97,15 @@ class Tracker:
         outcomes: Mapping[MssHeader, Outcome] | None,
     ) -> str:
         """Counts the message among those of its box's domain; under which NIL. A patient's has none."""
-        principal, prepared = delivery.envelope.principal, delivery.prepared
-        if principal is None:
+        prepared = delivery.prepared
+        if prepared.box is None:
             return ""
         nil = months.count_sent(
             uow,
             months.Sent(
                 prepared.at,
-                principal.address.rpartition("@")[2],
-                resolution.boxes[principal.address].type,
+                prepared.box.rpartition("@")[2],
+                resolution.boxes[prepared.box].type,
                 months.nil_of(prepared.mss),
                 len(prepared.content),
                 len(resolution.undelivered),

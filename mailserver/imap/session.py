@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from directory.bals import BalType
 from foundation.log import get_logger
 from mailserver.imap.capabilities import capabilities
 from mailserver.imap.connection import Connection, Disconnected, Security, ShuttingDown, TimedOut
@@ -31,7 +32,6 @@ from mailserver.signin.application import Scope
 from mailserver.store import access
 from mailserver.store.folders import highest_uidvalidity
 from mailserver.store.rights import Place
-from mailserver.store.seen import is_personal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -171,6 +171,13 @@ class Session:
         assert self.principal is not None
         return self.principal.owner_id
 
+    @property
+    def person_id(self) -> int:
+        """The own box of who acts: a delegate who signed in to another, or its bearer."""
+        assert self.principal is not None
+        delegate = self.principal.person_id
+        return self.principal.owner_id if delegate is None else delegate
+
     def sign_out(self) -> None:
         """Forgets who signed in and what they opened and enabled."""
         self.selected = None
@@ -196,16 +203,16 @@ class Session:
             lambda connection: access.locate(connection, owner_id, mailbox, types)
         )
 
-    def own_place(self, mailbox: str) -> Place:
-        """A folder of the box of who signed in; a delegate has the rights of their delegation, and their own \\Seen."""
+    def own_place(self, mailbox: str) -> Place | None:
+        """A folder of the box of who signed in; a delegate's as their delegation and its access list have it."""
         principal = self.principal
         assert principal is not None
-        viewer = principal.person_id
-        if viewer is not None and not self.context.database.read_now(
-            lambda connection: is_personal(connection, principal.owner_id)
-        ):
-            viewer = None
-        return Place(principal.owner_id, mailbox, principal.rights, viewer)
+        person_id, address = principal.person_id, principal.address
+        if person_id is None:
+            return Place(principal.owner_id, mailbox, principal.rights)
+        return self.context.database.read_now(
+            lambda connection: access.locate_in(connection, person_id, address, mailbox)
+        )
 
     @property
     def folder(self) -> SelectedFolder:
@@ -336,14 +343,23 @@ class Session:
             raise _LiteralRefused(_tag_of(bytes(text)), reading.refused)
 
     async def _next_line(self, limit: int, reading: _Reading) -> bytes:
+        connection = self.connection
         if self.watch is None or reading.text:
-            return await self.connection.next_line(limit)
+            return await connection.next_line(limit)
+        now, last = asyncio.get_running_loop().time, connection.deadline
         while True:
+            self.check_access()  # it is told of new messages without asking
             await self.watch.tell()
-            line = self.connection.take_line(limit)
+            line = connection.take_line(limit)
             if line is not None:
+                connection.deadline = last
                 return line
-            await self.connection.wait()
+            connection.deadline = min(last, now() + self.limits.access_seconds)
+            try:
+                await connection.wait()
+            except TimedOut:
+                if now() >= last:
+                    raise
 
     async def _read_literal(self, reading: _Reading, digits: bytes, *, is_announced: bool) -> None:
         size = int(digits)
@@ -450,11 +466,15 @@ class Session:
 
     def _check_place(self) -> None:
         folder = self.selected
-        if folder is None or folder.place.owner_id == self.owner_id:
+        if folder is None:
             return
-        owner_id, types = self.owner_id, self.context.opened_types
+        reader, types = self.owner_id, self.context.opened_types
+        if folder.place.owner_id == self.owner_id:
+            if self.person_id == self.owner_id:
+                return
+            reader, types = self.person_id, frozenset(BalType)
         place = self.context.database.read_now(
-            lambda connection: access.place_now(connection, owner_id, folder.folder_id, folder.place, types)
+            lambda connection: access.place_now(connection, reader, folder.folder_id, folder.place, types)
         )
         if place is None:
             raise Goodbye(_NO_ACCESS)

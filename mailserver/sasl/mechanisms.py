@@ -15,6 +15,7 @@ from mailserver.sasl.scram import ServerFirst, parse_client_first
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from mailserver.refusals import Refusal
     from mailserver.sasl.scram import Verifies
     from mailserver.signin.application import Scope
 
@@ -89,6 +90,10 @@ class Doors(Protocol):
 
     def still_holds(self, principal: Principal) -> bool: ...
 
+    def ended(self, principal: Principal) -> Refusal | None:
+        """Why what let somebody in would no longer; None while it still would."""
+        ...
+
 
 class ScramAttempt(Protocol):
     """One attempt by SCRAM that is heard; one of the three ends it."""
@@ -114,11 +119,14 @@ class ScramAttempt(Protocol):
 def offered(doors: Doors, visitor: Visitor) -> tuple[Mechanism, ...]:
     """The mechanisms to announce to a client, in the order of their names' table.
 
-    Channel binding needs a channel, and a certificate is shown under TLS alone: `visitor.endpoint` tells.
+    Channel binding needs a channel. EXTERNAL is announced to who has shown a certificate: Cyrus SASL (mbsync,
+    Postfix) tries it wherever it stands, with a password in hand (RFC 4422 appendix A.1).
     """
     taken = doors.mechanisms()
     if visitor.endpoint is None:
-        taken -= {Mechanism.SCRAM_SHA_256_PLUS, Mechanism.EXTERNAL}
+        taken -= {Mechanism.SCRAM_SHA_256_PLUS}
+    if visitor.certificate is None:
+        taken -= {Mechanism.EXTERNAL}
     return tuple(each for each in Mechanism if each in taken)
 
 

@@ -78,7 +78,7 @@ def parse_client_first(message: bytes, endpoint: bytes | None, *, plus: bool) ->
     nonce = fields[1][2:]
     if not login or not _is_printable(nonce):
         return None
-    if authorization and saslname(authorization.removeprefix(b"a=")) != login:
+    if authorization and (authorization[:2] != b"a=" or saslname(authorization[2:]) != login):
         return None
     header = flag + b"," + authorization + b","
     return ClientFirst(login, nonce, bare, header + binding)

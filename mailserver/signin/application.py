@@ -70,6 +70,10 @@ class Scope(StrEnum):
     LDAP = "ldap"
 
 
+USUAL_SCOPES = frozenset({Scope.IMAP, Scope.SMTP})
+"""What one opens where nothing else is asked for: mail, and not the directory, which no LDAP door serves."""
+
+
 class ApplicationRefused(Exception):
     """No application password is made; the text is one French sentence for its bearer."""
 

@@ -157,8 +157,8 @@ class Brake:
         finally:
             if waiting in queue:
                 queue.remove(waiting)
-            if not queue:
-                self._waiting.pop(key, None)
+            if not queue and self._waiting.get(key) is queue:  # another may stand there by now
+                del self._waiting[key]
 
     def _wake(self, keys: Iterable[str]) -> None:
         """Lets the first that waits for each key look again."""
@@ -213,6 +213,11 @@ class Brake:
                 uow.run(_INSERT, {"key": key, "failures": 1, "last_at": now, "account": account})
         trace(uow)
         return known.get(attempt.keys[_Kind.PAIR], 0) + 1
+
+
+def second_factor_of(owner_id: int) -> str:
+    """The account that guesses at a bearer's second factor count against: with its space, no login spells it."""
+    return f" second factor of {owner_id}"
 
 
 def forget(uow: UnitOfWork, account: str) -> bool:

@@ -24,15 +24,24 @@ from mailserver.refusals import (
     CERTIFICATE_REFUSED,
     LOCKED_OUT,
     NO_BOX_OF_YOURS,
+    NOT_SIGNED_IN,
     TOKEN_REFUSED,
     TOKEN_UNVERIFIABLE,
     WRONG_PASSWORD,
 )
 from mailserver.sasl.mechanisms import Mechanism
 from mailserver.signin import application, certificates, scram, second_factor
-from mailserver.signin.brake import Brake
+from mailserver.signin.brake import Brake, second_factor_of
 from mailserver.signin.first import make_first_box
-from mailserver.signin.openings import MAXIMUM_LOGIN, box_named, opening_of, openings_of, rights_in
+from mailserver.signin.openings import (
+    MAXIMUM_LOGIN,
+    address_of,
+    box_named,
+    only_personal,
+    opening_of,
+    openings_of,
+    rights_in,
+)
 from mailserver.signin.scrambled import Decoys, ScramAttempt
 
 if TYPE_CHECKING:
@@ -64,6 +73,8 @@ class JudgesClients(Protocol):
     """Who knows the certificates of clients (certs.trust)."""
 
     def judge_client(self, der: bytes | None) -> Peer | PeerFault: ...
+
+    async def refresh(self) -> None: ...
 
 
 class ChecksTokens(Protocol):
@@ -172,7 +183,7 @@ class SignIn:
         """None where the code of the application, or a recovery code, is right; used up by that."""
         factors, now = self.factors, self._clock.millis()
         box = self._database.read_now(lambda connection: bal_of(connection, owner_id))
-        attempt = await self.brake.begin(f"second factor of {owner_id}", peer)
+        attempt = await self.brake.begin(second_factor_of(owner_id), peer)
         if attempt is None or box is None:
             return Refused(LOCKED_OUT)
 
@@ -299,17 +310,19 @@ class SignIn:
     ) -> Principal | Refused:
         """With an access token of Pro Santé Connect, whose bearer owns the box or is its delegate.
 
-        A token that is none, a box that does not exist and a box of somebody else sound the same.
+        Without a login it is the only personal box of its bearer. A token that is none, a box that does not exist
+        and a box of somebody else sound the same.
         """
         if self._tokens is None:
             return Refused(TOKEN_REFUSED)
+        name = login.strip()
         access = await self._tokens.check(token, certificate=certificate)
         if isinstance(access, TokenFault):
             is_temporary = access is TokenFault.UNAVAILABLE
             return Refused(TOKEN_UNVERIFIABLE if is_temporary else TOKEN_REFUSED)
 
         def look(connection: Connection) -> tuple[Bal | None, Opening | None]:
-            box = box_named(connection, login.strip())
+            box = box_named(connection, name) if name else only_personal(connection, access.idnat)
             return box, opening_of(connection, box, access.idnat) if box is not None else None
 
         box, opening = self._database.read_now(look)
@@ -366,7 +379,10 @@ class SignIn:
 
         `login` chooses where the certificate opens several boxes; "" where it opens one.
         """
-        judged = self._trust.judge_client(der) if self._trust is not None else None
+        trust = self._trust
+        if trust is not None:
+            await trust.refresh()
+        judged = trust.judge_client(der) if trust is not None else None
         if not isinstance(judged, Peer) or len(login) > MAXIMUM_LOGIN:
             return Refused(CERTIFICATE_REFUSED)
         box, binding = self._database.read_now(
@@ -392,10 +408,22 @@ class SignIn:
     # ref: ECO.1.2.6, F21
     def still_holds(self, principal: Principal) -> bool:
         """Whether what let somebody in still would: a long session asks now and then."""
+        return self.ended(principal) is None
+
+    def ended(self, principal: Principal) -> Refusal | None:
+        """Why what let somebody in would no longer, so far as there is more to say than that; None while it would."""
         now = self._clock.millis()
         if principal.until is not None and now >= principal.until:
-            return False
-        return self._database.read_now(lambda connection: self._still_holds(connection, principal, now))
+            return NOT_SIGNED_IN
+
+        def look(connection: Connection) -> Refusal | None:
+            if self._still_holds(connection, principal, now):
+                return None
+            boxes = (bal_of(connection, each) for each in {principal.owner_id, principal.bearer_id})
+            is_suspended = any(box is not None and box.state is BalState.SUSPENDED for box in boxes)
+            return ACCOUNT_SUSPENDED if is_suspended else NOT_SIGNED_IN
+
+        return self._database.read_now(look)
 
     def _still_holds(self, connection: Connection, principal: Principal, now: int) -> bool:
         box = bal_of(connection, principal.owner_id)
@@ -452,7 +480,9 @@ def _credential(box: Bal) -> bytes:
 
 
 def _account(login: str) -> str:
-    return login.strip().lower()
+    """One name for all spellings of a box: each would be another account to guess at, with another false salt."""
+    parsed = address_of(login.strip())
+    return str(parsed) if parsed is not None else login.strip().lower()
 
 
 def _bound(

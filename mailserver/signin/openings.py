@@ -38,10 +38,25 @@ class Opening:
     person: Bal | None = None
 
 
+def address_of(login: str) -> Address | None:
+    """The address that somebody typed as a login; None where it is none."""
+    return Address.parse(login) if len(login) <= MAXIMUM_LOGIN else None
+
+
 def box_named(connection: Connection, login: str) -> Bal | None:
     """The box of what somebody typed as a login, whatever its state."""
-    parsed = Address.parse(login) if len(login) <= MAXIMUM_LOGIN else None
+    parsed = address_of(login)
     return find_bal(connection, str(parsed)) if parsed is not None else None
+
+
+def only_personal(connection: Connection, idnat: str) -> Bal | None:
+    """The personal box of a professional who has exactly one, whatever its state but closed."""
+    found = [
+        box
+        for box in bals_of(connection, idnat)
+        if box.type is BalType.PER and box.state is not BalState.CLOSED
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def opening_of(connection: Connection, box: Bal, idnat: str) -> Opening | None:

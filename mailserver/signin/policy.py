@@ -9,11 +9,11 @@ import hashlib
 import unicodedata
 from enum import StrEnum
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from foundation.settings import Settings
 
@@ -104,7 +104,7 @@ class RefusedPasswords:
     def of(cls, settings: Settings) -> Self:
         """The list of an operator; empty where the settings name no file."""
         file = settings.accounts.refused_passwords_file
-        return cls(settings.path(file) if file.name else None)
+        return cls(settings.path(Path(file)) if file else None)
 
     def __call__(self, plain: str) -> bool:
         """Whether the list has this password. The first call reads the file: off the event loop.

@@ -213,6 +213,7 @@ class SmtpProtocol(ReceivingConversation):
         try:
             initial = _decoded(words[1].encode()) if len(words) == 2 else None
             self._allow(self._limits.idle)
+            self._is_at_work = True  # a guess is counted although the client hangs up
             answer = await self._gate.sign_in(self._client, mechanism, initial, self._ask)
         except _NoAnswer as fault:
             self.count_error(fault.reply)
@@ -223,6 +224,8 @@ class SmtpProtocol(ReceivingConversation):
         except EndsBehind as end:
             self.reply(_challenge(end.challenge))
             raise Closing from None
+        finally:
+            self._is_at_work = False
         if isinstance(answer, Principal):
             self._client.principal = answer
             self.reply(replies.SIGNED_IN)
@@ -252,9 +255,16 @@ class SmtpProtocol(ReceivingConversation):
 
     async def _ask(self, challenge: bytes) -> bytes:
         """RFC 4954 §4: a 334 with the challenge, and the line that answers it, both in base64."""
-        self.reply(_challenge(challenge))
-        await self.flush()
-        response = await self.read_line(self._limits.sign_in_bytes)
+        if self._is_leaving:
+            self.reply(replies.SHUTTING_DOWN)
+            raise Closing
+        self._is_at_work, self._is_listening = False, True
+        try:
+            self.reply(_challenge(challenge))
+            await self.flush()
+            response = await self.read_line(self._limits.sign_in_bytes)
+        finally:
+            self._is_at_work, self._is_listening = True, False
         if response == b"*":
             raise _NoAnswer(replies.SIGN_IN_CANCELLED)
         return _decoded(response)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailserver.envelope import Refused
-from mailserver.refusals import NOT_SIGNED_IN, TOO_MANY_MESSAGES
+from mailserver.refusals import ACCOUNT_SUSPENDED, TOO_MANY_MESSAGES
 from mailserver.sasl.mechanisms import Exchange, Visitor, offered
 from mailserver.signin.application import Scope
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from mailserver.sasl.mechanisms import Doors, Mechanism
     from mailserver.smtp.gate import Client
     from mailserver.smtp.rates import Rates
+
+# 535 belongs to AUTH; 550 is what a client shows at MAIL (RFC 5321 §4.3.2, RFC 4954 §6).
+_SUSPENDED = replace(ACCOUNT_SUSPENDED, reply=550)
 
 
 class SubmissionGate:
@@ -72,8 +76,9 @@ class SubmissionGate:
     async def sender(self, client: Client, sender: str) -> Refusal | None:
         """Whether this client may use the reverse-path, and send one more message in this minute."""
         principal = client.principal
-        if principal is not None and not self._sign_in.still_holds(principal):
-            return self._count(client.listener, NOT_SIGNED_IN)
+        ended = self._sign_in.ended(principal) if principal is not None else None
+        if ended is not None:
+            return self._count(client.listener, _SUSPENDED if ended is ACCOUNT_SUSPENDED else ended)
         refusal = self._rules.sender(principal, sender)
         if refusal is None and principal is not None and self._rates is not None:
             refusal = None if self._rates.take(principal.address) else TOO_MANY_MESSAGES

@@ -92,10 +92,21 @@ def locate(
     parts = name.split(SEPARATOR, 2)
     if len(parts) < 3 or parts[0] != NAMESPACE or not parts[2]:
         return None
-    box = run(connection, _BOX, {"person": person_id, "address": parts[1]}).first()
+    return locate_in(connection, person_id, parts[1], parts[2], types)
+
+
+def locate_in(
+    connection: Connection,
+    person_id: int,
+    address: str,
+    name: str,
+    types: frozenset[BalType] = frozenset(BalType),
+) -> Place | None:
+    """As `locate`, for a folder of the box of an address."""
+    box = run(connection, _BOX, {"person": person_id, "address": address}).first()
     if box is None or box.owner_id == person_id or BalType(box.type) not in types:
         return None
-    inner = _inbox_in_capitals(parts[2])
+    inner = _inbox_in_capitals(name)
     stripped = inner.removesuffix(SEPARATOR)
     text = box.rights or ""
     needed = {Right.LOOKUP, Right.CREATE}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from foundation.identifiers import Address
 from mailserver.tracking import journal
@@ -28,18 +28,11 @@ if TYPE_CHECKING:
 
 _M = tracked_message.c
 _R = tracked_recipient.c
+_ITS = or_(_M.owner_id == bindparam("owner"), _M.sent_by == bindparam("owner"))
 _BY_MESSAGE_ID = (
-    select(_M.id)
-    .where(_M.message_id == bindparam("named"), _M.owner_id == bindparam("owner"))
-    .order_by(_M.id.desc())
-    .limit(1)
+    select(_M.id).where(_M.message_id == bindparam("named"), _ITS).order_by(_M.id.desc()).limit(1)
 )
-_BY_ENVID = (
-    select(_M.id)
-    .where(_M.owner_id == bindparam("owner"), _M.envid == bindparam("named"))
-    .order_by(_M.id.desc())
-    .limit(1)
-)
+_BY_ENVID = select(_M.id).where(_M.envid == bindparam("named"), _ITS).order_by(_M.id.desc()).limit(1)
 _RECIPIENTS = select(_R.address, _R.box_id).where(_R.message_id == bindparam("key"))
 _OF = update(tracked_recipient).where(_R.message_id == bindparam("key"), _R.address == bindparam("who"))
 _AT: BindParameter[int] = bindparam("at")
@@ -91,7 +84,9 @@ class Witness:
 
 
 def arrived(uow: UnitOfWork, owner_id: int, report: ArrivedReport, witness: Witness, at: int) -> None:
-    """A report was delivered to a box: what it may say of a message that this box sent is noted."""
+    """A report was delivered to a box: what it may say of a message that this box sent, or its bearer in the name of
+    another, is noted.
+    """
     key = _find(uow, owner_id, report)
     if key is None:
         return

@@ -88,6 +88,8 @@ class Submitted:
     nil: str
     judged: bool
     due_at: int | None
+    sent_by: int | None = None
+    """The owner of the box of who handed it in, where it is in the name of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def submitted(uow: UnitOfWork, message: Submitted, addressees: Sequence[Addresse
             "nil": message.nil,
             "judged": int(message.judged),
             "due_at": message.due_at,
+            "sent_by": message.sent_by,
         },
     ).inserted_id
     uow.run_each(

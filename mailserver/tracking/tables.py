@@ -27,7 +27,7 @@ tracked_message = Table(
     "tracked_message",
     metadata,
     identity("id"),
-    Column("owner_id", ForeignKey("vault_owner.id"), nullable=False),  # of the box that sent it
+    Column("owner_id", ForeignKey("vault_owner.id"), nullable=False),  # of the box in whose name it was sent
     Column("queue_id", String(64), nullable=False),
     Column("message_id", String(998)),  # with its angle brackets
     Column("envid", String(100)),
@@ -39,6 +39,7 @@ tracked_message = Table(
     Column("judged", Integer, nullable=False),  # 1: its X-MSS fields are counted
     Column("due_at", BigInteger),  # until when an answer that was asked for is waited for
     Column("alerted_at", BigInteger),
+    Column("sent_by", BigInteger),  # the owner of the box of who sent it, where that is another
     Index("tracked_message_by_owner", "owner_id"),
     Index("tracked_message_by_queue_id", "queue_id"),
     Index("tracked_message_by_message_id", "message_id"),
@@ -46,8 +47,9 @@ tracked_message = Table(
 for _name, _column in (
     ("tracked_message_by_due", tracked_message.c.due_at),
     ("tracked_message_by_envid", tracked_message.c.envid),
+    ("tracked_message_by_sender", tracked_message.c.sent_by),
 ):
-    # Most messages have neither: they cost no entry here.
+    # Most messages have none of these: they cost no entry here.
     Index(_name, _column, sqlite_where=_column.is_not(None))
 
 tracked_recipient = Table(

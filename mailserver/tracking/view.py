@@ -22,6 +22,7 @@ _MAX_ID: Final = 998
 
 _M = tracked_message.c
 _R = tracked_recipient.c
+_PERSON = bal.alias("person")
 _MESSAGE = select(
     _M.id,
     _M.owner_id,
@@ -33,7 +34,11 @@ _MESSAGE = select(
     _M.checked_at,
     _M.alerted_at,
     bal.c.address.label("sender"),
-).outerjoin(bal, bal.c.owner_id == _M.owner_id)
+    _PERSON.c.address.label("sent_by"),
+)
+_MESSAGE = _MESSAGE.outerjoin(bal, bal.c.owner_id == _M.owner_id).outerjoin(
+    _PERSON, _PERSON.c.owner_id == _M.sent_by
+)
 _RECIPIENTS = (
     select(tracked_recipient)
     .where(_R.message_id.in_(bindparam("keys", expanding=True)))
@@ -64,7 +69,9 @@ class Filter(StrEnum):
 
     ALL = "tous"
     WAITING = "en-attente"
-    """Somebody has it neither in a box nor on another operator's server, and it has not failed."""
+    """Somebody has it neither in a box nor on another operator's server, and it has not failed; or an answer that
+    was asked for has not come.
+    """
     PROBLEM = "problemes"
     """Failed or refused for somebody, or nothing came back in time."""
     READ = "lus"
@@ -98,7 +105,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that a box sent. `sender` is None for a patient's answer. Times are epoch ms."""
+    """A message that a box sent. `sender`, in whose name, is None for a patient's answer. Times are epoch ms."""
 
     id: int
     owner_id: int
@@ -111,6 +118,8 @@ class Message:
     alerted_at: int | None
     """When nothing had come back in time; the alert stands while a recipient is awaited."""
     sender: str | None = field(repr=False)
+    sent_by: str | None = field(repr=False)
+    """The box of the person who sent it, where it is in the name of another."""
     recipients: tuple[Recipient, ...]
 
     @property
@@ -135,6 +144,7 @@ _TIMES: Final = (
 def find(connection: Connection, name: str, owner_id: int | None = None) -> list[Message]:
     """The messages of a box by queue id or Message-ID, newest first; of every box where `owner_id` is None.
 
+    Its own are those in its name, and those that its bearer sent in the name of another.
     The angle brackets of a Message-ID may be left out.
     """
     if not 0 < len(name) <= _MAX_ID:
@@ -142,7 +152,7 @@ def find(connection: Connection, name: str, owner_id: int | None = None) -> list
     bare = name.removeprefix("<").removesuffix(">")
     statement = _MESSAGE.where(or_(_M.queue_id == name, _M.message_id == f"<{bare}>"))
     if owner_id is not None:
-        statement = statement.where(_M.owner_id == owner_id)
+        statement = statement.where(or_(_M.owner_id == owner_id, _M.sent_by == owner_id))
     return _messages(connection, connection.execute(statement.order_by(_M.id.desc()).limit(PAGE)))
 
 
@@ -154,13 +164,19 @@ def by_row(connection: Connection, key: int) -> Message | None:
 def list_sent(
     connection: Connection, owner_id: int, shown: Filter = Filter.ALL, *, before: int | None = None
 ) -> list[Message]:
-    """The newest messages of a box, at most PAGE of them; `before` is the row to go on from."""
-    statement = _MESSAGE.where(_M.owner_id == owner_id)
+    """The newest messages of a box as `find` knows them, at most PAGE; `before` is the row to go on from."""
+    statement = _MESSAGE.order_by(_M.id.desc()).limit(PAGE)
     if before is not None:
         statement = statement.where(_M.id < before)
     if shown is not Filter.ALL:
         statement = statement.where(_SHOWN[shown])
-    return _messages(connection, connection.execute(statement.order_by(_M.id.desc()).limit(PAGE)))
+    # Two queries: each reads its index in order and stops, which one with OR could not.
+    rows = [
+        row
+        for column in (_M.owner_id, _M.sent_by)
+        for row in connection.execute(statement.where(column == owner_id))
+    ]
+    return _messages(connection, sorted(rows, key=lambda row: -row.id)[:PAGE])
 
 
 def as_json(message: Message) -> dict[str, Any]:
@@ -169,6 +185,7 @@ def as_json(message: Message) -> dict[str, Any]:
         "id": message.queue_id,
         "message_id": message.message_id,
         "from": message.sender,
+        "sent_by": message.sent_by,
         "size": message.size,
         "alert": _time(message.alerted_at) if message.is_alert and message.alerted_at is not None else None,
         "events": [
@@ -200,7 +217,9 @@ def _any(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 _SHOWN: Final = {
-    Filter.WAITING: _any(_R.accepted_at.is_(None), _R.delivered_at.is_(None), _R.failed_at.is_(None)),
+    Filter.WAITING: _any(
+        or_(and_(_R.accepted_at.is_(None), _R.delivered_at.is_(None), _R.failed_at.is_(None)), _R.awaits > 0)
+    ),
     Filter.PROBLEM: or_(
         _any(or_(_R.failed_at.is_not(None), _R.refused_at.is_not(None))),
         and_(_M.alerted_at.is_not(None), _any(_R.awaits > 0)),

@@ -145,6 +145,7 @@ class ApplicationPages:
             "lines": lines,
             "made": made,
             "scopes": SCOPES,
+            "usual": application.USUAL_SCOPES,
             "typed": typed,
             "most_days": self._most_days,
             "longest_name": application.LONGEST_NAME,

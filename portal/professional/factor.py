@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from foundation.database import UnitOfWork
     from portal.context import PortalContext
+    from portal.forms import Form
     from portal.professional.frame import Frame
     from portal.professional.visit import Visit
     from portal.sessions import Session
@@ -94,11 +95,20 @@ class FactorPages:
         return Response(await asyncio.to_thread(drawn, uri), media_type="image/svg+xml")
 
     async def offer(self, request: Request, visit: Visit) -> Response:
-        """Draws a secret, which counts for nothing until its first code comes."""
+        """Draws a secret, which counts for nothing until its first code comes.
+
+        In place of a second factor that is there it is drawn for a code of that one: a screen left alone is enough
+        to get to this page, and must not be enough to shut its owner out.
+        """
         only_bearer(visit)
-        await read_own_form(request, visit)
+        form = await read_own_form(request, visit)
         if visit.bal.password_hash is None:
             raise not_found()
+        is_enrolled = self._context.database.read_now(
+            lambda connection: second_factor.is_enrolled(connection, visit.owner_id)
+        )
+        if is_enrolled and (refusal := await self._refusal_of(request, visit, form)) is not None:
+            return refusal
         now = self._context.clock.millis()
         await self._context.database.write(lambda uow: self._context.factors.offer(uow, visit.owner_id, now))
         return RedirectResponse(FACTOR, 303)
@@ -131,12 +141,9 @@ class FactorPages:
     async def remove(self, request: Request, visit: Visit) -> Response:
         """Takes the second factor away, for one of its codes; the session is a weak one from then on."""
         only_bearer(visit)
-        code = (await read_own_form(request, visit)).get("code")[:LONGEST_CODE]
-        refused = await self._context.sign_in.second_factor(visit.owner_id, code, peer=peer_of(request))
-        if refused is not None:
-            if refused.refusal is LOCKED_OUT:
-                return await self._factor(visit, LOCKED, status=429)
-            return await self._factor(visit, WRONG_CODE)
+        form = await read_own_form(request, visit)
+        if (refusal := await self._refusal_of(request, visit, form)) is not None:
+            return refusal
 
         def unit(uow: UnitOfWork) -> Session | None:
             second_factor.remove(uow, visit.owner_id)
@@ -150,6 +157,17 @@ class FactorPages:
             return changed
 
         return renewed(await self._context.database.write(unit), FACTOR)
+
+    async def _refusal_of(self, request: Request, visit: Visit, form: Form) -> Response | None:
+        """Why the code of the second factor that is in place is not taken."""
+        refused = await self._context.sign_in.second_factor(
+            visit.owner_id, form.get("code")[:LONGEST_CODE], peer=peer_of(request)
+        )
+        if refused is None:
+            return None
+        if refused.refusal is LOCKED_OUT:
+            return await self._factor(visit, LOCKED, status=429)
+        return await self._factor(visit, WRONG_CODE)
 
 
 def groups(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -43,7 +44,9 @@ class Frame:
         Templates extend `professional/frame.html` and may set `section`.
         """
         said = (await self.take(visit, _SAID)).get(_SAID)
-        return HTMLResponse(self._pages.render(template, {"visit": visit, "said": said, **values}), status)
+        shown = {"visit": visit, "said": said, **values}
+        # A message to a thousand recipients makes half a megabyte of HTML.
+        return HTMLResponse(await asyncio.to_thread(self._pages.render, template, shown), status)
 
     def signed_in(self, endpoint: ProfessionalEndpoint) -> Endpoint:
         """The endpoint for professionals with a live session; everybody else is sent to where they belong."""

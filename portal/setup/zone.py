@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from portal.setup.access import Endpoint
 
 _TTL = 3600
+_SMTP_PORT = 25
 # RFC 8314 §5.1, RFC 6186 §3.3: the lower number is preferred, across the names of one service.
 _PRIORITIES = {Security.TLS: 0, Security.STARTTLS: 10}
 _NOT_SERVED = "0 0 0 ."  # RFC 6186 §3.4: the service is said not to be there
@@ -92,6 +93,8 @@ def doubts(settings: Settings) -> Iterator[str]:
         hosts += [
             f"{name}.{domain}" for domain in settings.domains for name in ("autoconfig", "autodiscover")
         ]
+    if settings.smtp.mx and not settings.smtp.mx.endswith(f":{_SMTP_PORT}"):
+        yield f"operators send mail to port 25, which MX cannot change, and smtp.mx is {settings.smtp.mx}: forward it"
     missing = _not_in_certificate(settings, hosts)
     if missing:
         yield f"clients will refuse the certificate under names it does not hold: {', '.join(missing)}"

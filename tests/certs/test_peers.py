@@ -258,6 +258,18 @@ def test_a_certificate_with_a_broken_extension_is_refused(judge: Judge, pki: Pki
     assert judge.judge(made(pki, now, (broken, False)), Role.CLIENT, now) is PeerFault.UNTRUSTED
 
 
+def test_a_signature_of_less_than_whole_octets_is_untrusted(judge: Judge, pki: Pki, now: datetime) -> None:
+    """The count of unused bits stands outside what is signed, and OpenSSL lets one pass whose bits are zero."""
+    for _ in range(64):
+        certificate = certificate_of(pki.organisations, NAME, now)
+        if certificate.signature[-1] & 1 == 0:
+            break
+    content = bytearray(der(certificate))
+    assert isinstance(judge.judge(bytes(content), Role.CLIENT, now), Peer)
+    content[-len(certificate.signature) - 1] = 1
+    assert judge.judge(bytes(content), Role.CLIENT, now) is PeerFault.UNTRUSTED
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_certificate_with_a_flipped_octet_is_untrusted(

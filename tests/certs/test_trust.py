@@ -402,6 +402,19 @@ async def kept(space: TrustSpace, work: Callable[[Pauses], Awaitable[None]]) -> 
     return pauses.taken
 
 
+async def test_what_changes_is_followed_without_anybody_asking(place: Place, now: datetime) -> None:
+    space, pauses = await place.open(), Pauses()
+    following = asyncio.create_task(space.follow(pauses))
+    await pauses.reached(1)
+    place.publish(now, "ici.test", "neuf.test")
+    await pauses.let(1)
+    await pauses.reached(2)
+    following.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await following
+    assert "neuf.test" in space.white_list
+
+
 # ref: F01
 async def test_lists_are_fetched_on_a_schedule_with_some_jitter(place: Place, now: datetime) -> None:
     space = await place.open(fetch_minutes=60, crl_minutes=60)

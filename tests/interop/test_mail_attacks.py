@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,11 +83,11 @@ def test_a_hostile_message_costs_no_more_than_its_octets(victim: Victim, what: s
                 f"THREAD REFERENCES UTF-8 {number}",
                 f"SORT (SUBJECT FROM TO) UTF-8 {number}",
             ):
-                began = time.monotonic()
+                began = victim.processor_seconds()
                 if (need := NEEDS.get(command.split()[0])) is not None and need not in client.capabilities:
                     continue
                 assert client.command(command).status == "OK", command
-                assert time.monotonic() - began < SECONDS, command
+                assert victim.processor_seconds() - began < SECONDS, command
             (read,) = client.command(f"FETCH {number} BODY.PEEK[]").of("FETCH")
             assert read.data["BODY[]"] == message
 
@@ -112,10 +111,10 @@ def test_threads_are_made_in_linear_time(victim: Victim) -> None:
         client.command("SELECT threads")
         with victim.bears(megabytes=32):
             for way in ("REFERENCES", "ORDEREDSUBJECT"):
-                began = time.monotonic()
+                began = victim.processor_seconds()
                 answer = client.command(f"THREAD {way} UTF-8 ALL")
                 assert answer.status == "OK"
-                assert time.monotonic() - began < SECONDS
+                assert victim.processor_seconds() - began < SECONDS
                 found = sorted(_numbers(answer.one("THREAD").data))
                 assert found == list(range(1, count + 1))
 

@@ -68,7 +68,12 @@ def test_they_agree_in_the_end(service: Service, tmp_path: Path) -> None:
     def synchronise(each: Mbsync | OfflineImap) -> Callable[[], None]:
         def run() -> None:
             for _ in range(3):
-                each.sync()
+                try:
+                    each.sync()
+                except AssertionError as error:
+                    # OfflineIMAP gives up when another client moves a message between its list and its copy.
+                    if "does not have a message with UID" not in str(error):
+                        raise
 
         return run
 

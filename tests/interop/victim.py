@@ -36,6 +36,11 @@ class Victim:
         process = psutil.Process(self.service.process.pid)
         return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
 
+    def processor_seconds(self) -> float:
+        """What the service has computed so far: the same on a machine that is busy with other things."""
+        spent = psutil.Process(self.service.process.pid).cpu_times()
+        return spent.user + spent.system
+
     def log(self) -> str:
         return self.service.log.read_text(encoding="utf-8", errors="replace")
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailserver.envelope import Principal, Refused
-from mailserver.refusals import CERTIFICATE_REFUSED, TOKEN_REFUSED, WRONG_PASSWORD
+from mailserver.refusals import CERTIFICATE_REFUSED, NOT_SIGNED_IN, TOKEN_REFUSED, WRONG_PASSWORD
 from mailserver.sasl.mechanisms import Mechanism
 from mailserver.signin.scram import derive
 from mailserver.signin.scrambled import ScramAttempt
 
 if TYPE_CHECKING:
+    from mailserver.refusals import Refusal
     from mailserver.signin.application import Scope
 
 ALL_BUT_SCRAM = frozenset(
@@ -74,4 +75,7 @@ class FewDoors:
         return ScramAttempt(derive(self.password_of_all), right, wrong, abandon)
 
     def still_holds(self, principal: Principal) -> bool:
-        return principal in self.principals.values()
+        return self.ended(principal) is None
+
+    def ended(self, principal: Principal) -> Refusal | None:
+        return None if principal in self.principals.values() else NOT_SIGNED_IN

@@ -149,9 +149,21 @@ async def test_a_token_opens_the_box_it_is_asked_for(house: House, client: httpx
     assert await asked(client, bearer(ward.address)) == (200, ward.owner_id)
     refused = (401, "MSS-180")
     assert await asked(client, bearer(other.address)) == refused
-    assert await asked(client, bearer(None)) == refused
     answer = await client.get("/who", headers=bearer(marie.address, "another"))
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+
+
+async def test_a_token_without_a_box_is_of_the_bearer_s_own_where_that_is_one(
+    house: House, client: httpx2.AsyncClient
+) -> None:
+    assert await asked(client, bearer(None)) == (401, "MSS-180")
+    marie = await box(house)
+    ward = await box(house, "cardiologie", type="ORG", idnat=None)
+    await delegate(house, ward, marie)
+    for named in (None, "", " "):
+        assert await asked(client, bearer(named)) == (200, marie.owner_id)
+    await box(house, "marie.cabinet")
+    assert await asked(client, bearer(None)) == (401, "MSS-180")
 
 
 async def test_a_provider_that_is_away_is_not_the_callers_fault(

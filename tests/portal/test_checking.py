@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import TYPE_CHECKING
 
@@ -8,8 +9,8 @@ from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
 from foundation.database import metadata
-from tests.dmp_bridge.builders import INS, cda, xdm
-from tests.dmp_bridge.check.letters import letter, note
+from tests.dmp_bridge.builders import INS, PDF, cda, xdm
+from tests.dmp_bridge.check.letters import files, letter, note
 from tests.portal.house import ORIGIN, PASSWORD, House, form_token
 from tests.portal.professional.people import box, enter
 
@@ -95,7 +96,20 @@ async def test_the_type_of_the_box_can_be_told(build: Build) -> None:
         assert [each["rule"] for each in answer.json()["findings"] if each["verdict"] == "fails"] == [
             "ECO.2.2.5"
         ]
-    assert (await browser.post("/check?box_type=autre", content=note())).json()["conforms"]
+    assert (await browser.post("/check?box_type=", content=note())).json()["conforms"]
+
+
+async def test_a_type_of_box_that_does_not_exist_is_refused(build: Build) -> None:
+    browser = build().browser()
+    for answer in (
+        await browser.post("/check?box_type=ZZZ", content=note()),
+        await browser.post("/check", files=posted(note()), data={"box_type": "per"}),
+    ):
+        assert answer.status_code == 422
+        assert "APP, CAB, ORG, PER" in answer.json()["refused"]
+    page = await browser.post("/check", files=posted(note()), data={"box_type": "ZZZ"}, headers=HTML)
+    assert page.status_code == 422
+    assert "Ce type de boîte" in page.text
 
 
 async def test_what_is_nothing_that_is_checked_is_refused_in_a_sentence(build: Build) -> None:
@@ -105,8 +119,19 @@ async def test_what_is_nothing_that_is_checked_is_refused_in_a_sentence(build: B
     page = await browser.post("/check", files=posted(b"bonjour"), headers=HTML)
     assert page.status_code == 422
     assert answer.json()["refused"].split(",")[0].replace("'", "&#39;") in page.text
-    assert (await send(browser, b"")).status_code == 400
+    empty = await send(browser, b"")
+    assert (empty.status_code, empty.json()) == (422, {"refused": "Le fichier est vide."})
     assert (await browser.post("/check", data={"a": "b"}, files={"x": ("", b"")})).status_code == 400
+
+
+async def test_a_page_that_quotes_a_message_escapes_it(build: Build) -> None:
+    name = "<script>alert(1)</script>.pdf"
+    data = note(Content_Type="text/plain; charset=<b>x</b>")
+    page = await build().browser().post("/check", files=posted(data, name), headers=HTML)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;.pdf" in page.text
+    assert "&lt;b&gt;x&lt;/b&gt;" in page.text
+    assert "<script>alert" not in page.text
+    assert "<b>x" not in page.text
 
 
 async def test_a_real_operator_checks_for_who_has_a_box(build: Build) -> None:
@@ -149,7 +174,94 @@ async def test_a_body_past_the_largest_message_is_refused(build: Build) -> None:
     house = build(limits={"message_bytes": 65_536})
     browser = house.browser()
     assert (await send(browser, note() + b"x\r\n" * 20_000)).status_code == 200
-    assert (await send(browser, b"x" * (65_536 + 600 * 1024))).status_code == 413
+    larger = (await send(browser, note() + b"x\r\n" * 50_000)).json()
+    assert [each["rule"] for each in larger["findings"] if each["verdict"] == "fails"] == ["MSS/va1.13"]
+    assert (await send(browser, b"x" * (65_536 + 16 * 1024 * 1024))).status_code == 413
+
+
+# ref: MSS/va1.13
+async def test_a_message_over_25_mo_is_told_so_by_its_report(build: Build) -> None:
+    scan = ("scan.pdf", "application/pdf", PDF + bytes(22 * 1024 * 1024))
+    data = letter([*files(), scan])
+    assert len(data) > 29 * 1024 * 1024
+    (told,) = [
+        each
+        for each in (await send(build().browser(), data)).json()["findings"]
+        if each["rule"] == "MSS/va1.13"
+    ]
+    assert (told["verdict"], told["weight"]) == ("fails", "mandatory")
+    assert told["says"].startswith("30,1 Mo : plus de 25 Mo")
+
+
+async def test_what_comes_to_no_report_is_a_sentence_in_json_for_a_program_and_a_page_for_a_person(
+    build: Build,
+) -> None:
+    house = build(limits={"message_bytes": 65_536})
+    browser = house.browser()
+    large = b"x" * (65_536 + 16 * 1024 * 1024)
+    broken = {"content-type": "multipart/form-data; boundary=a"}
+    for answer, status in (
+        (await browser.put("/check", content=note()), 405),
+        (await browser.get("/check"), 405),
+        (await send(browser, large), 413),
+        (await browser.post("/check", content=_pieces(large)), 413),
+        (await browser.post("/check", content=b"--b\r\n", headers=broken), 400),
+        (await send(browser, note(), **{"content-type": "multipart/form-data; boundary=a"}), 400),
+        (
+            await browser.post("/check", files=posted(note()), headers={"origin": "https://ailleurs.test"}),
+            403,
+        ),
+    ):
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/json"
+        assert list(answer.json()) == ["refused"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.json()["refused"].startswith("Cette demande vient d'un autre site")
+    assert (await browser.put("/check")).headers["allow"] == "POST"
+    page = await send(browser, large, **HTML)
+    assert (page.status_code, page.headers["content-type"]) == (413, "text/html; charset=utf-8")
+    assert "Ce fichier est plus gros que tout message" in page.text
+    assert "documents" not in page.text
+    # Elsewhere the pages of the portal stay as they are.
+    assert "text/html" in (await browser.get("/rien", headers={"accept": "*/*"})).headers["content-type"]
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), 1 << 20):
+        yield data[start : start + (1 << 20)]
+
+
+async def test_the_page_says_the_limit_as_the_report_does(build: Build) -> None:
+    page = (await build().browser().get("/verification")).text
+    assert "25 Mo au plus" in page
+    assert "26,2" not in page
+
+
+async def test_slow_files_of_one_caller_keep_nobody_else_out(build: Build) -> None:
+    house = build()
+    began, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        began.release()
+        await go_on.wait()
+        yield note()
+
+    async def slowly() -> int:
+        length = {"content-length": str(len(note()))}
+        return (await house.browser().post("/check", content=slow(), headers=length)).status_code
+
+    sending = [asyncio.create_task(slowly()) for _ in range(4)]
+    for _ in sending:
+        await began.acquire()
+    turned_away = await send(house.browser(), note())
+    assert (turned_away.status_code, turned_away.headers["retry-after"]) == (429, "5")
+    assert turned_away.json()["refused"].startswith("4 de vos fichiers")
+    bal = await box(house)
+    known = base64.b64encode(f"{bal.address}:{PASSWORD}".encode()).decode()
+    assert (await send(house.browser(), note(), authorization=f"Basic {known}")).status_code == 200
+    go_on.set()
+    assert await asyncio.gather(*sending) == [200] * 4
+    assert (await send(house.browser(), note())).status_code == 200
 
 
 async def test_nothing_of_what_is_checked_is_logged_or_stored(build: Build) -> None:

@@ -104,15 +104,23 @@ async def test_a_body_that_does_not_say_its_length_is_bounded_too(house: House) 
     assert sent < 10
 
 
-async def test_a_body_that_stops_coming_is_given_up() -> None:
+@pytest.mark.parametrize("octets", [0, 1])
+async def test_a_body_that_stops_coming_or_trickles_is_given_up(octets: int) -> None:
     said: list[Message] = []
+    pieces = 0
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await Request(scope, receive).body()
 
-    async def stuck() -> Message:
-        await asyncio.Event().wait()
-        raise AssertionError
+    async def slow() -> Message:
+        nonlocal pieces
+        pieces += 1
+        assert pieces < 100
+        event = asyncio.Event()
+        if octets:  # one comes in time, again and again
+            asyncio.get_running_loop().call_later(0.005, event.set)
+        await event.wait()
+        return {"type": "http.request", "body": b"x" * octets, "more_body": True}
 
     async def send(message: Message) -> None:
         said.append(message)
@@ -120,13 +128,14 @@ async def test_a_body_that_stops_coming_is_given_up() -> None:
     wrapped = ExceptionMiddleware(
         app, {HTTPException: lambda _, error: PlainTextResponse("", error.status_code)}
     )
-    for headers, status in (([], 408), ([(b"content-length", b"99")], 413)):
+    for headers, status in (([], 408), ([(b"content-length", b"100")], 413)):
         said.clear()
         guard = Guard(
-            wrapped, limit=lambda _: 10, failure=lambda code: PlainTextResponse("", code), patience=0.001
+            wrapped, limit=lambda _: 99, failure=lambda code: PlainTextResponse("", code), patience=0.02
         )
+        pieces = 0
         scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
-        await guard(scope, stuck, send)
+        await guard(scope, slow, send)
         assert said[0]["status"] == status
 
 

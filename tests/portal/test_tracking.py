@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from base64 import b64encode
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -10,12 +12,15 @@ import pytest
 
 from mailserver.envelope import Accepted
 from mailserver.tracking import view
-from tests.mailserver.place import DOMAIN
+from portal.pages import Pages
+from tests.mailserver.place import DOMAIN, envelope, letter
 from tests.mailserver.tracking.reported import mdn
 from tests.portal.house import PASSWORD, House
 from tests.portal.professional.people import box, delegate, enter, post
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx2
 
     from directory.bals import Bal
@@ -91,6 +96,29 @@ async def test_pages_show_the_list_and_one_message(house: House, marie: Bal, pau
     assert "13 mars 2026 à 15:54" in page
 
 
+async def test_long_histories_are_written_off_the_event_loop(
+    house: House, marie: Bal, paul: Bal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message to a thousand recipients makes half a megabyte: nobody else is to wait for it."""
+    name = await sent(house, marie, paul.address)
+    browser = await enter(house, marie)
+    threads: list[int] = []
+
+    def watched(write: Callable[..., Any]) -> Callable[..., Any]:
+        def writing(*arguments: Any) -> Any:
+            threads.append(threading.get_ident())
+            return write(*arguments)
+
+        return writing
+
+    monkeypatch.setattr(view, "as_json", watched(view.as_json))
+    monkeypatch.setattr(Pages, "render", watched(Pages.render))
+    assert (await status(house, marie, name)).status_code == 200
+    assert (await browser.get(f"/pro/suivi/{name}")).status_code == 200
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
+
+
 async def test_strange_queries_show_the_whole_list(house: House, marie: Bal, paul: Bal) -> None:
     await sent(house, marie, paul.address)
     browser = await enter(house, marie)
@@ -133,3 +161,26 @@ async def test_a_delegate_sees_what_the_structures_box_sent(house: House, marie:
     await post(browser, "/pro/boites", address=ward.address)
     assert "Du service" in (await browser.get("/pro/suivi")).text
     assert (await browser.get(f"/messages/{name}/status")).status_code == 200
+
+
+async def test_what_a_member_sends_in_a_box_s_name_is_seen_by_both(
+    house: House, marie: Bal, paul: Bal
+) -> None:
+    ward = await box(house, "cardiologie", type="ORG", idnat=None)
+    await delegate(house, ward, marie)
+    content = letter(ward.address, paul.address, subject="Du service")
+    answer = await house.place.router.deliver(
+        replace(envelope(marie, paul.address, content=content), sender=ward.address)
+    )
+    assert isinstance(answer, Accepted)
+    told = await status(house, marie, answer.queue_id)
+    assert (told.json()["from"], told.json()["sent_by"]) == (ward.address, marie.address)
+    assert (await status(house, ward, answer.queue_id)).json() == told.json()
+    assert (await status(house, paul, answer.queue_id)).status_code == 404
+    browser = await enter(house, marie)
+    for _ in range(2):
+        page = (await browser.get("/pro/suivi")).text
+        assert "Du service" in page
+        assert f"Envoyé par {marie.address}, au nom de {ward.address}" in page
+        assert f"<dd>{marie.address}</dd>" in (await browser.get(f"/pro/suivi/{answer.queue_id}")).text
+        await post(browser, "/pro/boites", address=ward.address)

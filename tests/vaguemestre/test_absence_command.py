@@ -47,14 +47,15 @@ def test_an_absence_is_set_by_days_of_paris_shown_and_ended(
     words = ("--from", "2099-03-20", "--until", "2099-04-02", "--text-stdin")
     shown = {
         "address": BOX,
-        "from": "2099-03-20T00:00+01:00",
-        "until": "2099-04-03T00:00+02:00",
+        "from": "2099-03-20",
+        "until": "2099-04-02",
         "text": TEXT.strip(),
     }
     assert bal("absence", BOX, *words, "--json", stdin=TEXT).json == shown
     assert bal("absence", BOX, "--json").json == shown
     for _ in range(2):
         assert bal("absence", BOX, "--off", "--json").json == NONE
+    assert bal("absence", BOX, "--off").out == f"{BOX}: no absence\n"
     said = vaguemestre("trail", "show", "--home", str(empty_home), "--json")
     actions = [row["action"] for row in said.json if row["action"].startswith("absence.")]
     assert actions == ["absence.announced", "absence.ended"]

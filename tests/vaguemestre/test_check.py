@@ -49,10 +49,36 @@ def test_a_file_that_conforms_ends_with_0_and_one_line_for_each_rule(vaguemestre
 def test_a_mandatory_rule_that_fails_ends_with_1_and_says_what_to_do(vaguemestre: Command, bad: str) -> None:
     said = vaguemestre("check", bad)
     assert said.code == 1
-    assert said.err == "vaguemestre: 1 of 1 files: not conforming, or not readable\n"
+    assert said.err == "vaguemestre: 1 fichier(s) sur 1 : non conforme(s) ou illisible(s)\n"
     (line,) = [line for line in said.out.splitlines() if "échoue" in line and line.startswith("  ")]
     assert line.split()[:2] == ["ECO.2.4.3", "échoue"]
     assert "Pas de X-MSS-NIL. / Écrire la référence du logiciel" in line
+
+
+def test_what_fails_stands_first_and_can_be_asked_for_alone(vaguemestre: Command, tmp_path: Path) -> None:
+    file = tmp_path / "mauvais.eml"
+    file.write_bytes(note(X_MSS_NIL=None, Subject="Reçu"))
+    whole = [line[2:] for line in vaguemestre("check", str(file)).out.splitlines() if line.startswith("  ")]
+    assert [line.split()[0] for line in whole[:2]] == ["ECO.2.4.3", "RFC5322.2"]
+    assert "échoue (recommandé)" in whole[1]
+    assert not any("échoue" in line for line in whole[2:])
+    said = vaguemestre("check", "--failures", str(file))
+    assert said.code == 1
+    assert [line[2:] for line in said.out.splitlines() if line.startswith("  ")] == whole[:2]
+    (told,) = vaguemestre("check", "--failures", str(file), "--json").json
+    assert [each["rule"] for each in told["findings"]] == ["ECO.2.4.3", "RFC5322.2"]
+    assert not told["conforms"]
+
+
+def test_the_columns_stand_below_each_other(vaguemestre: Command, tmp_path: Path) -> None:
+    file = tmp_path / "lettre.xml"
+    file.write_bytes(cda())
+    lines = [line for line in vaguemestre("check", str(file)).out.splitlines() if line.startswith("  ")]
+    assert any(line.startswith("  CDA-PRISE-EN-CHARGE") for line in lines)
+    columns = {
+        match.end() for line in lines if (match := re.match(r"  \S+ +(?=tient|échoue|sans objet)", line))
+    }
+    assert len(columns) == 1
 
 
 def test_every_file_is_told_whatever_the_others_are(

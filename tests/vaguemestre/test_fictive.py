@@ -103,7 +103,10 @@ async def test_the_extracts_go_through_the_importer_without_a_bad_line(
         assert {bal.type for bal in BALS if bal.address in hidden} == {BalType.APP, BalType.CAB, BalType.ORG}
         assert {bal.address for bal in BALS if bal.red_list} <= hidden
         found = view.mailboxes(Words("neurologie le mans"), 10)
-        assert [box.common_names[0] for box in found] == ["CAMILLE ROUSSEL", "NEUROLOGIE, CENTRE HOSPITALIER DE DEMONSTRATION"]
+        assert [box.common_names[0] for box in found] == [
+            "CAMILLE ROUSSEL",
+            "NEUROLOGIE, CENTRE HOSPITALIER DE DEMONSTRATION",
+        ]
         lefevre = await database.read(
             lambda c: correspondent(c, view, "helene.lefevre@liberal-demo.mssante.fr")
         )

@@ -121,8 +121,8 @@ async def test_the_last_sign_in_is_a_date_or_told_to_be_unknown(place: Place) ->
     place.clock.advance(timedelta(days=30))
     await place.database.write(said(place, f"bal:{marie.owner_id}", "signin.accepted"))
     assert (await figures(place)).connexions == [
-        {"adresse": marie.address, "type": "PER", "Date": "2026-03-15"},
-        {"adresse": paul.address, "type": "PER", "Date": UNKNOWN},
+        {"adresse": marie.address, "type": "PER", "date": "2026-03-15"},
+        {"adresse": paul.address, "type": "PER", "date": UNKNOWN},
     ]
 
 

@@ -44,7 +44,8 @@ def test_dns_tells_what_would_not_work_beside_its_lines(home: str, vaguemestre: 
     warnings = vaguemestre("dns", "--home", home).err.splitlines()
     assert warnings[0].startswith("warning: localhost is no name of the DNS")
     assert "443" in warnings[1]
-    assert len(warnings) == 2  # the sandbox's certificate holds every name
+    assert "port 25" in warnings[2]
+    assert len(warnings) == 3  # the sandbox's certificate holds every name
 
 
 def test_dns_has_a_form_for_programs(home: str, vaguemestre: Command) -> None:

@@ -19,7 +19,7 @@ from foundation.settings import load
 from mailserver.envelope import Refused
 from mailserver.refusals import LOCKED_OUT, WRONG_PASSWORD
 from mailserver.signin import application, scram
-from mailserver.signin.brake import FAILURES_OF_A_PAIR
+from mailserver.signin.brake import FAILURES_OF_A_PAIR, Brake
 from mailserver.signin.desk import SignIn
 from mailserver.signin.second_factor import SecondFactors, code
 from portal import sessions
@@ -88,7 +88,7 @@ def traced(home: Path, vaguemestre: Command, *actions: str) -> list[tuple[str, s
 def test_an_application_password_is_printed_once_and_opens_what_was_said(home: Path, bal: Command) -> None:
     words = ("--name", "Le DPI", "--scope", "smtp", "--scope", "ldap", "--days", "10")
     made = bal("app-password", "add", BOX, *words, "--json").json
-    assert (made["name"], made["scopes"], made["state"]) == ("Le DPI", "ldap smtp", "active")
+    assert (made["name"], made["scopes"], made["state"]) == ("Le DPI", ["ldap", "smtp"], "active")
 
     async def find(database: Database, owner_id: int) -> application.ApplicationPassword | None:
         return await database.read(lambda c: application.find(c, owner_id, made["password"]))
@@ -100,18 +100,21 @@ def test_an_application_password_is_printed_once_and_opens_what_was_said(home: P
     assert found.expires_at - found.created_at == 10 * 24 * 3600 * 1000
     listed = bal("app-password", "list", BOX, "--json")
     assert [row["id"] for row in listed.json] == [made["id"]]
+    assert listed.json[0]["scopes"] == ["ldap", "smtp"]
     assert made["password"] not in listed.out
-    assert "Le DPI" in bal("app-password", "list", BOX).out
+    printed = bal("app-password", "list", BOX).out
+    assert "Le DPI" in printed
+    assert "ldap smtp" in printed
 
 
-def test_without_words_it_opens_everything_for_as_long_as_the_settings_say(home: Path, bal: Command) -> None:
+def test_without_words_it_opens_mail_for_as_long_as_the_settings_say(home: Path, bal: Command) -> None:
     bal("app-password", "add", BOX, "--name", "Thunderbird")
 
     async def listed(database: Database, owner_id: int) -> list[application.ApplicationPassword]:
         return await database.read(lambda c: application.list_of(c, owner_id))
 
     (made,) = inside(home, listed)
-    assert made.scopes == set(application.Scope)
+    assert made.scopes == {application.Scope.IMAP, application.Scope.SMTP}
     assert made.expires_at is not None
     assert made.expires_at - made.created_at == 365 * 24 * 3600 * 1000
 
@@ -128,7 +131,7 @@ def test_application_passwords_are_revoked_one_by_one_or_all(
     assert {row["state"] for row in bal("app-password", "list", BOX, "--json").json} == {"revoked"}
     made, revoked = "application_password.made", "application_password.revoked"
     assert traced(home, vaguemestre, made, revoked) == [
-        *((made, "made", {"id": number, "scopes": "imap ldap smtp", "days": 365}) for number in numbers),
+        *((made, "made", {"id": number, "scopes": "imap smtp", "days": 365}) for number in numbers),
         (revoked, "revoked", {"id": numbers[0]}),
         (revoked, "all", {"count": 2}),
     ]
@@ -285,6 +288,40 @@ def test_a_box_is_unlocked(home: Path, bal: Command, vaguemestre: Command) -> No
     assert guesses(home, 1) == [WRONG_PASSWORD]
     bal("unlock", NOBODY).is_refused("personne")
     assert traced(home, vaguemestre, "signin.unlocked") == [("signin.unlocked", "unlocked", {})]
+
+
+def test_a_patient_is_unlocked_by_number_or_address(home: Path, vaguemestre: Command) -> None:
+    ins = "180027512345678"
+    at = ("--home", str(home))
+    said = vaguemestre(
+        "patient", "add", ins, *at, "--birth-name", "DURAND", "--first-names", "PAUL", "--birth-date",
+        "1980-02-15", "--sex", "M", "--password-stdin", stdin=PASSWORD + "\n",
+    )  # fmt: skip
+    assert said.code == 0
+
+    async def fail(database: Database, _owner_id: int) -> bool:
+        brake = Brake(database, SystemClock(), pause=no_wait)
+        for _ in range(FAILURES_OF_A_PAIR):
+            attempt = await brake.begin(ins, "192.0.2.1")
+            assert attempt is not None
+            await brake.failed(attempt, lambda _uow: None)
+        return await brake.begin(ins, "192.0.2.1") is None
+
+    assert inside(home, fail)
+    words = ("patient", "unlock", f"{ins}@patient.mssante.fr", *at, "--json")
+    assert vaguemestre(*words).json == {"ins": ins, "had_failures": True}
+    assert vaguemestre("patient", "unlock", ins, *at, "--json").json == {"ins": ins, "had_failures": False}
+    assert inside(home, lambda database, _: heard(database, ins))
+    vaguemestre("patient", "unlock", "180027512345699", *at).is_refused("no patient")
+    assert traced(home, vaguemestre, "signin.unlocked") == [("signin.unlocked", "unlocked", {})]
+
+
+async def no_wait(_seconds: float) -> None:
+    """A guesser's pause, not spent here."""
+
+
+async def heard(database: Database, account: str) -> bool:
+    return await Brake(database, SystemClock()).begin(account, "192.0.2.1") is not None
 
 
 @pytest.mark.parametrize(

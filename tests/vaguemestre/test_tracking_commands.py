@@ -94,7 +94,7 @@ def test_the_figures_are_printed_or_written(
     assert set(files) == {f"{name}_{month}.csv" for name in ("BAL", "Connexions", "Messages")}
     assert (
         files[f"Connexions_{month}.csv"].read_bytes()
-        == f"adresse,type,Date\r\n{ANNE},PER,inconnue\r\n".encode()
+        == f"adresse,type,date\r\n{ANNE},PER,inconnue\r\n".encode()
     )
     assert files[f"BAL_{month}.csv"].stat().st_mode & 0o777 == 0o600
 
@@ -107,6 +107,14 @@ def test_a_folder_that_cannot_be_made_is_refused(
         "indicators", "2026-03", "--home", str(empty_home), "--out", str(tmp_path / "file" / "x")
     )
     said.is_refused("cannot be written to")
+
+
+def test_a_month_to_come_has_no_figures(vaguemestre: Command, empty_home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "figures"
+    words = ("indicators", "9000-01", "--home", str(empty_home))
+    vaguemestre(*words).is_refused("9000-01 has not begun")
+    vaguemestre(*words, "--out", str(folder)).is_refused("9000-01 has not begun")
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("month", ["2026-13", "mars", "2026"])

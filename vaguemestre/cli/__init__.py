@@ -48,6 +48,7 @@ from vaguemestre.cli import (
     psc,
     publish,
     queue,
+    requirements,
     routes,
     setup,
     sharing,
@@ -85,6 +86,7 @@ operating.register(app)
 bridge.register(app)
 check.register(app)
 check_peers.register(app)
+requirements.register(app)
 tracking.register(app)
 psc.register(app)
 sharing.register(people.bal)

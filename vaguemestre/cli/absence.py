@@ -43,7 +43,7 @@ def bal_absence(
     off: Annotated[bool, typer.Option("--off", help="End the absence.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Shows the absence of a mailbox's bearer; sets one with --until and --text-stdin, ends it with --off."""
+    """Shows the absence of a mailbox's bearer, its first and last day; sets one with --until and --text-stdin, ends it with --off."""
     sets = last is not None or text_stdin
     if off and (sets or first is not None):
         raise typer.BadParameter("--off takes neither dates nor a text")
@@ -64,7 +64,11 @@ def bal_absence(
             raise Failed(f"there is no mailbox {address}")
         return await opened.database.read(lambda connection: absence.find(connection, box.owner_id))
 
-    show_one({"address": address.lower(), **_row(run(home, work))}, as_json=as_json)
+    found = run(home, work)
+    if found is None and not as_json:
+        print(f"{address.lower()}: no absence")
+    else:
+        show_one({"address": address.lower(), **_row(found)}, as_json=as_json)
 
 
 def _period(first: str | None, last: str) -> Period:
@@ -93,5 +97,9 @@ def _midnight(day: date) -> datetime:
 def _row(found: Absence | None) -> dict[str, Any]:
     if found is None:
         return {"from": None, "until": None, "text": None}
-    starts, ends = (to_paris(from_millis(at)).isoformat(timespec="minutes") for at in found.period)
-    return {"from": starts, "until": ends, "text": found.text}
+    first, last = (
+        found.period.starts_at,
+        found.period.ends_at - 1,
+    )  # the period ends before its second instant
+    days = (to_paris(from_millis(at)).date().isoformat() for at in (first, last))
+    return {**dict(zip(("from", "until"), days, strict=True)), "text": found.text}

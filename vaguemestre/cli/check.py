@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,8 @@ from directory.bals import BalType
 from dmp_bridge.check.checker import Checker, CheckRefused
 from dmp_bridge.check.folders import FolderRefused, pack
 from dmp_bridge.check.kit import Kit, KitUnusable
-from dmp_bridge.check.telling import CHECKED, line, summary, values
+from dmp_bridge.check.report import Verdict
+from dmp_bridge.check.telling import CHECKED, failures_first, line, summary, values
 from dmp_bridge.files import MAX_FILE_BYTES
 from foundation.settings import BridgeSettings, LimitSettings, Settings
 from vaguemestre.cli.output import Failed, Json
@@ -52,11 +54,12 @@ def check(
     transcript: Annotated[
         bool, typer.Option("--transcript", help="Take the files for transcripts (lines C: and S:).")
     ] = False,
+    failures: Annotated[bool, typer.Option("--failures", help="Show what fails, and nothing else.")] = False,
 ) -> None:
     """Checks files against the client requirements of Référentiel #2 and the rules of XDM and CDA, in French.
 
-    One line for each rule and place: id, tient / échoue / sans objet, where, what was found and what to do. Fails when
-    a mandatory rule fails or a file cannot be checked. Nothing is stored.
+    One line for each rule and place: id, tient / échoue / sans objet, where, what was found and what to do; what fails
+    stands first. Fails when a mandatory rule fails or a file cannot be checked. Nothing is stored.
     """
     if kit is not None:
         try:
@@ -67,6 +70,8 @@ def check(
     reports = asyncio.run(
         _checked(files, kit, box_type.value if box_type is not None else "", transcript=transcript)
     )
+    if failures:
+        reports = [(file, found if isinstance(found, str) else _failing(found)) for file, found in reports]
     if as_json:
         rows = [{"file": str(file), **_values(found)} for file, found in reports]
         print(json.dumps(rows, ensure_ascii=False, indent=2))
@@ -74,7 +79,12 @@ def check(
         _print(reports)
     wrong = sum(isinstance(found, str) or not found.conforms for _, found in reports)
     if wrong:
-        raise Failed(f"{wrong} of {len(reports)} files: not conforming, or not readable")
+        raise Failed(f"{wrong} fichier(s) sur {len(reports)} : non conforme(s) ou illisible(s)")
+
+
+def _failing(report: Report) -> Report:
+    kept = tuple(finding for finding in report.findings if finding.verdict is Verdict.FAILS)
+    return replace(report, findings=kept)
 
 
 def _values(found: Report | str) -> dict[str, Any]:
@@ -87,7 +97,7 @@ def _print(reports: Sequence[tuple[Path, Report | str]]) -> None:
             print(f"{file} : {found}\n")
             continue
         print(f"{file} : {CHECKED[found.checked]}, {summary(found)} ({found.rules_source})")
-        for finding in found.findings:
+        for finding in failures_first(found.findings):
             print(f"  {line(finding)}")
         print()
     fine = sum(not isinstance(found, str) and found.conforms for _, found in reports)

@@ -17,7 +17,7 @@ from mailserver.signin.choosing import Choosing, Chosen
 from mailserver.signin.policy import Weakness
 from mailserver.store.quota import QuotaLimits
 from portal.operators.acts import change_bal, hosted_address, open_bal
-from vaguemestre import accounts
+from vaguemestre import accounts, credentials
 from vaguemestre.cli.life import (
     Description,
     Largest,
@@ -327,3 +327,17 @@ def patient_password(ins: InsArgument, home: Home, password_stdin: PasswordStdin
         )
 
     run(home, work)
+
+
+@patient.command("unlock", epilog="Example: vaguemestre patient unlock 279035121518989 --home sandbox")
+def patient_unlock(ins: InsArgument, home: Home, as_json: Json = False) -> None:
+    """Forgets the wrong passwords counted against a patient, so that they can try again."""
+
+    async def work(opened: Opened) -> tuple[str, bool]:
+        number = _ins(ins, opened.settings.patient_domain)
+        return number, await opened.database.write(
+            lambda uow: credentials.unlock_patient(uow, opened.clock, number)
+        )
+
+    number, had_failures = run(home, work)
+    show_one({"ins": number, "had_failures": had_failures}, as_json=as_json)

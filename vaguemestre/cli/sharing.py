@@ -62,7 +62,7 @@ def bal_delegate(
     role: Annotated[
         Role | None,
         typer.Option(
-            help="reader: read and mark as read; writer (where none is given): work with messages; manager: all."
+            help="reader: read and mark as read; writer (where none is given): work with messages and write in the name of the box; manager: all."
         ),
     ] = None,
     rights: Annotated[

@@ -12,7 +12,6 @@ from certs.names import DistinguishedName, NameMalformed
 from directory.bals import find_bal
 from foundation.clock import from_millis, to_paris
 from mailserver.signin import application, certificates, second_factor
-from mailserver.signin.application import Scope
 from mailserver.signin.second_factor import SecondFactors
 from portal import sessions
 from portal.operators.acts import unlock_bal
@@ -60,8 +59,8 @@ def app_password_add(
     home: Home,
     name: Annotated[str, typer.Option(help="What it is for: a program, a device.")],
     scope: Annotated[
-        list[Scope] | None,
-        typer.Option(help="What it opens; several times for several; all where none is given."),
+        list[application.Scope] | None,
+        typer.Option(help="What it opens; several times for several; imap and smtp where none is given."),
     ] = None,
     days: Annotated[
         int | None,
@@ -79,12 +78,18 @@ def app_password_add(
             )
         return await opened.database.write(
             lambda uow: credentials.add_application_password(
-                uow, opened.clock, address, name=name, scopes=scope or list(Scope), days=days or longest
+                uow,
+                opened.clock,
+                address,
+                name=name,
+                scopes=scope or application.USUAL_SCOPES,
+                days=days or longest,
             )
         )
 
     made, plain = run(home, work)
-    show_one(_application_row(made, holds=True) | {"password": plain}, as_json=as_json)
+    row = _application_row(made, holds=True) | {"password": plain}
+    show_one(row if as_json else _in_words(row), as_json=as_json)
 
 
 @app_password.command(
@@ -101,7 +106,8 @@ def app_password_list(address: AddressArgument, home: Home, as_json: Json = Fals
         return [_application_row(each, holds=each.holds(now)) for each in made]
 
     columns = ("id", "name", "scopes", "state", "expires", "last_used", "last_peer")
-    show(run(home, work), columns, as_json=as_json)
+    rows = run(home, work)
+    show(rows if as_json else [_in_words(each) for each in rows], columns, as_json=as_json)
 
 
 @app_password.command(
@@ -136,13 +142,17 @@ def _application_row(made: ApplicationPassword, *, holds: bool) -> dict[str, Any
     return {
         "id": made.id,
         "name": made.name,
-        "scopes": " ".join(sorted(made.scopes)),
+        "scopes": sorted(made.scopes),
         "state": "active" if holds else ended,
         "created": _time(made.created_at),
         "expires": _time(made.expires_at),
         "last_used": _time(made.last_used_at),
         "last_peer": made.last_peer,
     }
+
+
+def _in_words(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"scopes": " ".join(row["scopes"])}
 
 
 # Second factor -----------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def track(
         show_one({"messages": found}, as_json=True)
         return
     for each in found:
-        head = {name: each[name] for name in ("id", "message_id", "from", "size", "alert")}
+        head = {name: each[name] for name in ("id", "message_id", "from", "sent_by", "size", "alert")}
         show_one(head | {event["event"]: event["at"] for event in each["events"]}, as_json=False)
         print()
         lines = [
@@ -69,6 +69,8 @@ def indicators(
         raise typer.BadParameter(f"{month} is no month such as 2025-03")
 
     async def work(opened: Opened) -> Indicators:
+        if wanted.start > opened.clock.millis():
+            raise Failed(f"{wanted} has not begun: there are no figures of it yet")
         return await opened.database.read(
             lambda connection: figures.collect(connection, wanted, opened.settings.patient_domain)
         )

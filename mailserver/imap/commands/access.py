@@ -132,7 +132,7 @@ def _trace(session: Session, uow: UnitOfWork, folder: Folder, member: Bal, right
     trail.append(
         uow,
         "access.granted" if rights else "access.revoked",
-        actor=f"bal:{session.owner_id}",
+        actor=f"bal:{session.person_id}",
         subject=f"bal:{folder.owner_id}",
         outcome="ok",
         detail={"member": member.owner_id, "folder": folder.id, "rights": rights_text(rights)},

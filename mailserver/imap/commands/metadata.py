@@ -35,7 +35,7 @@ async def get_metadata(session: Session, command: GetMetadata) -> Reply:
     folder_id, owner_id = place
     database = session.context.database
     found = await database.read(
-        partial(read_annotations, folder_id=folder_id, person_id=session.owner_id, box_id=owner_id)
+        partial(read_annotations, folder_id=folder_id, person_id=session.person_id, box_id=owner_id)
     )
     shown: list[bytes] = []
     longest = 0
@@ -83,7 +83,7 @@ async def set_metadata(session: Session, command: SetMetadata) -> Reply:
     unit = partial(
         write_annotations,
         folder_id=folder_id,
-        person_id=session.owner_id,
+        person_id=session.person_id,
         box_id=owner_id,
         values=command.values,
     )
@@ -97,7 +97,7 @@ async def set_metadata(session: Session, command: SetMetadata) -> Reply:
 def _place(session: Session, mailbox: str, *, for_all: bool = False) -> tuple[int | None, int] | Reply:
     """The folder (None: the server) and the owner of the box, or why it may not be done."""
     if not mailbox:
-        return NO_PERMISSION if for_all else (None, session.owner_id)
+        return NO_PERMISSION if for_all else (None, session.person_id)
     place: Place | None = session.locate(mailbox)
     if place is None:
         return MISSING

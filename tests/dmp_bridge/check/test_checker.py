@@ -10,7 +10,8 @@ import pytest
 from dmp_bridge.check.checker import GAVE_UP, Checker, CheckRefused, written
 from dmp_bridge.check.examine import EMPTY, UNKNOWN, examine
 from dmp_bridge.check.letter import Question
-from dmp_bridge.check.report import Checked, Finding, Report, Verdict, Weight
+from dmp_bridge.check.report import MOST_FINDINGS, Checked, Finding, Report, Verdict, Weight
+from dmp_bridge.check.telling import summary, values
 from dmp_bridge.confined import Unbelievable
 from foundation.settings import BridgeSettings
 from tests.dmp_bridge.builders import PDF, cda, xdm, zipped
@@ -82,6 +83,19 @@ def nested(size: int) -> bytes:
         length += len(pieces[-1])
         number += 1
     return b"".join(pieces)
+
+
+async def test_a_report_tells_a_thousand_findings_and_what_fails_first(checker: Checker) -> None:
+    data = letter([("IHE_XDM.zip", "application/zip", xdm(cda()))] * 150)
+    found = examine("a.eml", data, Question())
+    told = await checker.check("a.eml", data)
+    assert len(found.findings) > MOST_FINDINGS == len(told.findings)
+    assert told.left_out == len(found.findings) - MOST_FINDINGS
+    assert sum(each.breaks for each in told.findings) == min(
+        MOST_FINDINGS, sum(each.breaks for each in found.findings)
+    )
+    assert f"{told.left_out} autres constats" in summary(told)
+    assert values(told)["left_out"] == told.left_out
 
 
 async def test_25_megabytes_of_nested_mime_have_a_clear_end(checker: Checker) -> None:

@@ -197,6 +197,18 @@ async def test_an_idle_member_is_put_out_as_well(start: Callable[..., Awaitable[
     assert await marie.line() == "* BYE Access to this mailbox has ended"
 
 
+async def test_who_is_told_without_asking_is_put_out_as_well(start: Callable[..., Awaitable[Imap]]) -> None:
+    imap = await start(ImapLimits(access_seconds=0.05))
+    sharing = Sharing(imap)
+    await sharing.box()
+    await sharing.delegate()
+    marie = await imap.signed_in()
+    await marie.command(f"SELECT {INBOX}")
+    await marie.command("NOTIFY SET (selected (MessageNew (UID BODY.PEEK[]) MessageExpunge))")
+    await sharing.revoke()
+    assert await marie.line() == "* BYE Access to this mailbox has ended"
+
+
 async def test_rights_that_shrink_hold_in_an_open_session(imap: Imap, sharing: Sharing) -> None:
     await sharing.delegate()
     await sharing.bring()

@@ -70,6 +70,7 @@ def test_a_binding_to_another_certificate_proves_nothing() -> None:
         (b"n,,n=a,r=x y", None, False),
         (b"n,,n=a,r=" + b"x" * 300, None, False),
         (b"n,a=other,n=a,r=x", None, False),
+        (b"n,a,n=a,r=x", None, False),  # an identity without its "a="
         (b"y,,n=a,r=x", ENDPOINT, False),  # somebody took our offer away (RFC 5802 §6)
         (b"p=tls-server-end-point,,n=a,r=x", ENDPOINT, False),
         (b"p=tls-unique,,n=a,r=x", ENDPOINT, True),

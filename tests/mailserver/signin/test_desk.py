@@ -25,6 +25,7 @@ from mailserver.refusals import (
     CERTIFICATE_REFUSED,
     LOCKED_OUT,
     NO_BOX_OF_YOURS,
+    NOT_SIGNED_IN,
     TOKEN_REFUSED,
     TOKEN_UNVERIFIABLE,
     WRONG_PASSWORD,
@@ -32,7 +33,7 @@ from mailserver.refusals import (
 from mailserver.sasl.mechanisms import Mechanism
 from mailserver.signin import application, certificates, scram
 from mailserver.signin.application import Scope
-from mailserver.signin.brake import FAILURES_OF_A_PAIR
+from mailserver.signin.brake import FAILURES_OF_A_PAIR, second_factor_of
 from mailserver.signin.desk import SignIn
 from mailserver.signin.second_factor import code, new_secret
 from mailserver.store import acl
@@ -67,9 +68,13 @@ class Trust:
     """Certificates that the handshake accepted, by their octets."""
 
     known: dict[bytes, Peer | PeerFault] = field(default_factory=dict)
+    published: dict[bytes, Peer | PeerFault] = field(default_factory=dict)
 
     def judge_client(self, der: bytes | None) -> Peer | PeerFault:
         return self.known.get(der, PeerFault.UNTRUSTED) if der is not None else PeerFault.NO_CERTIFICATE
+
+    async def refresh(self) -> None:
+        self.known |= self.published
 
 
 @dataclass
@@ -255,6 +260,17 @@ async def test_guessing_a_code_is_braked_and_a_code_is_taken_once(desk: Desk, ma
     assert await sign_in.second_factor(marie.owner_id, later, peer=PEER) == Refused(LOCKED_OUT)
 
 
+async def test_no_login_names_what_guesses_at_a_code_count_against(desk: Desk, marie: Bal) -> None:
+    sign_in = desk.open()
+    secret = await with_factor(sign_in, desk, marie)
+    for _ in range(FAILURES_OF_A_PAIR):
+        typed = second_factor_of(marie.owner_id)
+        assert await sign_in.bearer_password(typed, "x", peer=PEER) == Refused(WRONG_PASSWORD)
+    desk.place.clock.advance(timedelta(minutes=1))
+    right = code(secret, desk.place.clock.millis())
+    assert await sign_in.second_factor(marie.owner_id, right, peer=PEER) is None
+
+
 # Tokens
 
 
@@ -266,6 +282,26 @@ async def test_a_token_opens_the_personal_box_of_its_bearer(desk: Desk, marie: B
     assert (opened.owner_id, opened.means, opened.person_id) == (marie.owner_id, Means.TOKEN, None)
 
 
+async def test_a_token_without_a_login_opens_the_only_personal_box_of_its_bearer(
+    desk: Desk, marie: Bal, neurology: Bal
+) -> None:
+    sign_in, token = desk.open(), desk.token("t1")
+    await delegate(desk, neurology, marie)
+
+    async def opened() -> Principal | Refused:
+        return await sign_in.token("", token, peer=PEER, certificate=None, scope=Scope.IMAP)
+
+    first = await opened()
+    assert isinstance(first, Principal)
+    assert first.owner_id == marie.owner_id
+    second = await desk.place.add("marie.cabinet", idnat=marie.idnat)
+    assert await opened() == Refused(TOKEN_REFUSED)
+    await desk.place.shut(second)
+    assert isinstance(await opened(), Principal)
+    await desk.place.suspend(marie)
+    assert await opened() == Refused(ACCOUNT_SUSPENDED)
+
+
 # ref: F18
 async def test_a_false_token_a_strangers_box_and_no_box_at_all_sound_the_same(desk: Desk, marie: Bal) -> None:
     sign_in = desk.open()
@@ -274,7 +310,7 @@ async def test_a_false_token_a_strangers_box_and_no_box_at_all_sound_the_same(de
         (marie.address, "false"),
         (marie.address, foreign),
         (f"nobody@{DOMAIN}", token),
-        ("", token),
+        ("", foreign),
         ("\ud800", token),
         ("x" * 5000, token),
     ):
@@ -304,6 +340,7 @@ async def test_a_token_for_a_suspended_person_opens_nothing(desk: Desk, marie: B
     assert isinstance(opened, Principal)
     await desk.place.database.write(lambda uow: set_state(uow, marie.address, BalState.SUSPENDED, 0))
     assert not sign_in.still_holds(opened)
+    assert sign_in.ended(opened) is ACCOUNT_SUSPENDED
     own = await sign_in.token(marie.address, token, peer=PEER, certificate=None, scope=Scope.IMAP)
     assert own == Refused(ACCOUNT_SUSPENDED)
     delegated = await sign_in.token(neurology.address, token, peer=PEER, certificate=None, scope=Scope.IMAP)
@@ -327,6 +364,7 @@ async def test_a_delegate_opens_the_structures_box_with_the_rights_that_were_giv
     assert isinstance(again, Principal)
     await desk.place.database.write(lambda uow: acl.revoke(uow, neurology.owner_id, marie.owner_id))
     assert not sign_in.still_holds(again)
+    assert sign_in.ended(again) is NOT_SIGNED_IN
 
 
 async def test_the_identifier_of_a_structure_opens_none_of_its_boxes(desk: Desk, neurology: Bal) -> None:
@@ -407,6 +445,15 @@ async def test_a_certificate_opens_the_box_it_was_bound_to_and_no_other(desk: De
         assert other == Refused(CERTIFICATE_REFUSED)
 
 
+async def test_a_revocation_that_was_just_published_counts(desk: Desk) -> None:
+    robot = await desk.place.add("robot", type="APP")
+    desk.trust.known[b"der"] = Peer(NAME, "dpi.hopital", frozenset())
+    await bind(desk, robot)
+    desk.trust.published[b"der"] = PeerFault.REVOKED
+    opened = await desk.open().certificate("", b"der", peer=PEER, scope=Scope.IMAP)
+    assert opened == Refused(CERTIFICATE_REFUSED)
+
+
 async def test_a_certificate_of_two_boxes_has_to_be_told_which(desk: Desk) -> None:
     desk.trust.known[b"der"] = Peer(NAME, "dpi.hopital", frozenset())
     boxes = [await desk.place.add(name, type="APP") for name in ("one", "two")]
@@ -463,8 +510,9 @@ async def test_scram_shows_the_salt_of_a_box_and_the_same_false_one_for_a_strang
     assert own.verifier == verifier
     assert isinstance(await own.right(), Principal)
     salts = set()
-    for desk_again in (sign_in, desk.open(AccountSettings(scram=True))):
-        stranger = await desk_again.scram(f"Nobody@{DOMAIN}", peer=PEER)
+    spelled = f"Nobody@{DOMAIN}", f"nobody@{DOMAIN}".replace(".", "\u3002")
+    for desk_again, login in zip((sign_in, desk.open(AccountSettings(scram=True))), spelled, strict=True):
+        stranger = await desk_again.scram(login, peer=PEER)
         assert not isinstance(stranger, Refused)
         salts.add((len(stranger.verifier.salt), stranger.verifier.salt, stranger.verifier.iterations))
         assert await stranger.right() == Refused(WRONG_PASSWORD)

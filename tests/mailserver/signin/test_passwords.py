@@ -139,6 +139,18 @@ async def test_a_box_that_does_not_exist_is_locked_like_one_that_does(sign_in: S
     assert await sign_in.password(f"nobody@{DOMAIN}", "x", peer=PEER, scope=Scope.IMAP) == Refused(LOCKED_OUT)
 
 
+async def test_the_spellings_of_an_address_are_one_account(sign_in: SignIn, marie: Bal) -> None:
+    full_stops = ("\u3002", "\uff0e", "\uff61", ".")  # all separate labels (RFC 3490 §3.1)
+    for full_stop in full_stops:
+        await wrong(sign_in, marie.address.replace(".", full_stop), 1)
+    await wrong(sign_in, marie.address, FAILURES_OF_A_PAIR - len(full_stops))
+    for full_stop in full_stops:
+        again = await sign_in.password(
+            marie.address.replace(".", full_stop), PASSWORD, peer=PEER, scope=Scope.IMAP
+        )
+        assert again == Refused(LOCKED_OUT)
+
+
 async def test_guesses_from_everywhere_close_the_account_to_who_guesses_and_to_nobody_else(
     sign_in: SignIn, marie: Bal
 ) -> None:
@@ -218,6 +230,22 @@ async def test_who_stops_waiting_takes_nobodys_turn(sign_in: SignIn, marie: Bal)
     assert sum(isinstance(answer, Principal) for answer in answers) >= 20
     assert not any(isinstance(answer, Refused) for answer in answers)
     assert isinstance(await sign_in.password(marie.address, PASSWORD, peer=PEER, scope=Scope.IMAP), Principal)
+
+
+async def test_nobody_waits_on_when_those_before_are_through(sign_in: SignIn, marie: Bal) -> None:
+    for number in range(FAILURES_OF_AN_ACCOUNT):
+        await wrong(sign_in, marie.address, 1, peer=f"198.51.100.{number}")
+    brake, peers = sign_in.brake, [f"203.0.113.{number}" for number in range(4)]
+    first = [await brake.begin(marie.address, peer) for peer in peers]
+    waiting = [asyncio.create_task(brake.begin(marie.address, peer)) for peer in peers[2:]]
+    await asyncio.sleep(0)
+    for attempts in (first[:2], first[2:]):  # two are woken at once, and each has to wait once more
+        for attempt in attempts:
+            assert attempt is not None
+            brake.release(attempt)
+        for _ in range(4):
+            await asyncio.sleep(0)
+    assert None not in await asyncio.wait_for(asyncio.gather(*waiting), 5)
 
 
 async def test_the_operator_lets_everybody_try_again(sign_in: SignIn, place: Place, marie: Bal) -> None:

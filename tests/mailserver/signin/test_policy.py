@@ -7,7 +7,7 @@ import pytest
 
 from directory.bals import bal_of
 from foundation.passwords import PasswordMemory
-from foundation.settings import AccountSettings, Settings
+from foundation.settings import AccountSettings, Settings, explain
 from mailserver.signin import policy, scram
 from mailserver.signin.choosing import Choosing, Chosen, put
 from mailserver.signin.policy import (
@@ -120,6 +120,7 @@ def test_a_list_too_long_for_the_memory_is_refused(tmp_path: Path, monkeypatch: 
 def test_the_settings_name_the_list_from_the_home_on(tmp_path: Path) -> None:
     (tmp_path / "refused.txt").write_text(GOOD)
     empty = Settings(home=tmp_path)
+    assert ("accounts.refused_passwords_file", "") in [row[:2] for row in explain(empty)]
     assert not RefusedPasswords.of(empty)(GOOD)
     named = Settings(home=tmp_path, accounts={"refused_passwords_file": "refused.txt"})
     assert RefusedPasswords.of(named)(GOOD)

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mailserver.envelope import Principal, Refused
+from mailserver.refusals import WRONG_PASSWORD
+from mailserver.sasl.mechanisms import Mechanism
 from mailserver.smtp.policy import Limits, submission, submission_plain
+from tests.mailserver.doors import FewDoors
 from tests.mailserver.smtp.conftest import HOSTNAME, LOGIN, PASSWORD, Talk
 
 if TYPE_CHECKING:
     import ssl
 
+    from mailserver.signin.application import Scope
+    from mailserver.signin.scrambled import ScramAttempt
     from tests.mailserver.smtp.conftest import Harbour, RecordingGate
 
 
@@ -58,6 +64,66 @@ async def test_login_as_outlook_does_it(signing_talk: Talk, gate: RecordingGate)
     assert await signing_talk.say("AUTH login " + base64(LOGIN)) == "334 " + base64("Password:")
     assert (await signing_talk.say(base64(PASSWORD))).startswith("235 ")
     assert gate.logins == [(LOGIN, PASSWORD)]
+
+
+class SlowDoors(FewDoors):
+    """They take their time with a password."""
+
+    def __init__(self) -> None:
+        super().__init__(PASSWORD)
+        self.asked, self.may_answer, self.answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def password(self, login: str, password: str, *, peer: str, scope: Scope) -> Principal | Refused:
+        self.asked.set()
+        await self.may_answer.wait()
+        self.answered.set()
+        return Refused(WRONG_PASSWORD)
+
+    async def scram(self, login: str, *, peer: str) -> ScramAttempt | Refused:
+        self.asked.set()
+        await self.may_answer.wait()
+        return await super().scram(login, peer=peer)
+
+
+async def test_a_guess_is_judged_to_its_end_although_the_client_hangs_up(
+    signing_talk: Talk, gate: RecordingGate
+) -> None:
+    gate.doors = doors = SlowDoors()
+    await signing_talk.send(f"AUTH PLAIN {PLAIN}\r\n".encode())
+    await doors.asked.wait()
+    port: int = signing_talk.writer.get_extra_info("peername")[1]
+    signing_talk.writer.transport.abort()
+    async with await Talk.open(port) as other:
+        await other.begin()  # by now the server has noticed
+    doors.may_answer.set()
+    await asyncio.wait_for(doors.answered.wait(), 5)
+
+
+async def test_who_is_asked_for_a_password_is_told_that_the_server_closes(
+    harbour: Harbour, gate: RecordingGate
+) -> None:
+    listener = await harbour.open(submission_plain(HOSTNAME))
+    async with await Talk.open(listener.port) as talk:
+        await talk.begin()
+        assert await talk.say("AUTH PLAIN") == "334 "
+        await listener.close(grace=5)
+        assert (await talk.answer()).startswith("421 4.3.2 ")
+        assert await talk.is_closed()
+
+
+async def test_nobody_is_asked_for_more_once_the_server_closes(harbour: Harbour, gate: RecordingGate) -> None:
+    gate.doors = doors = SlowDoors()
+    doors.taken = frozenset({Mechanism.SCRAM_SHA_256})
+    listener = await harbour.open(submission_plain(HOSTNAME))
+    async with await Talk.open(listener.port) as talk:
+        await talk.begin()
+        await talk.send(f"AUTH SCRAM-SHA-256 {base64(f'n,,n={LOGIN},r=abc')}\r\n".encode())
+        await doors.asked.wait()
+        closing = asyncio.create_task(listener.close(grace=5))
+        await asyncio.sleep(0)
+        doors.may_answer.set()
+        assert (await talk.answer()).startswith("421 4.3.2 ")
+        await closing
 
 
 @pytest.mark.parametrize("lines", [["AUTH PLAIN", "*"], ["AUTH LOGIN", "*"], ["AUTH LOGIN", "eA==", "*"]])

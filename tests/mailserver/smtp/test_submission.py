@@ -113,3 +113,20 @@ async def test_a_load_tool_writes_in_any_name(place: Place, peer_port: int) -> N
 
     await asyncio.to_thread(send)
     assert len(await place.kept(paul.owner_id)) == 2
+
+
+async def test_an_open_session_of_a_box_that_is_suspended_is_told_so(
+    place: Place, submission_port: int
+) -> None:
+    marie = await place.add("marie", password_hash=await hash_password(PASSWORD))
+    client = await asyncio.to_thread(smtplib.SMTP, "127.0.0.1", submission_port)
+    try:
+        await asyncio.to_thread(client.login, marie.address, PASSWORD)
+        await place.suspend(marie)
+        code, said = await asyncio.to_thread(client.mail, marie.address)
+        assert (code, said.decode()) == (550, "5.7.13 MSS-104 Cette boite aux lettres est suspendue.")
+        await place.shut(marie)
+        code, said = await asyncio.to_thread(client.mail, marie.address)
+        assert (code, said[:13]) == (530, b"5.7.0 MSS-101")
+    finally:
+        client.close()

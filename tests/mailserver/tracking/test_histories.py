@@ -222,13 +222,26 @@ async def test_a_list_shows_what_is_asked_for(place: Place, marie: Bal, paul: Ba
     assert listed(Filter.READ) == [read.id]
 
 
+async def test_an_awaited_receipt_is_waited_for(place: Place, marie: Bal, paul: Bal) -> None:
+    def waiting() -> list[Message]:
+        return place.database.read_now(
+            lambda connection: view.list_sent(connection, marie.owner_id, Filter.WAITING)
+        )
+
+    found = await sent(place, marie, paul.address, headers=ASKS)
+    assert found.recipients[0].stage is Stage.DELIVERED
+    assert waiting() == [found]
+    await place.send(paul, marie.address, content=mdn(paul.address, marie.address))
+    assert waiting() == []
+
+
 async def test_an_absurd_id_is_found_nowhere(place: Place, marie: Bal) -> None:
     for name in ("", "x" * 10_000, "%", "<>", "\0"):
         assert found_by(place, name) == []
 
 
 def test_json_names_no_subject() -> None:
-    message = Message(1, 2, "Q", "<m@x>", "Secret", 3, 0, 5, None, "a@b.fr", ())
+    message = Message(1, 2, "Q", "<m@x>", "Secret", 3, 0, 5, None, "a@b.fr", None, ())
     told = view.as_json(message)
     assert "Secret" not in str(told)
     assert told["events"] == [

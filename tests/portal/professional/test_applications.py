@@ -171,3 +171,11 @@ async def test_the_thirty_third_is_refused(house: House) -> None:
         assert (await browser.post(PAGE, data=data)).status_code == 303
     assert (await make(browser)).status_code == 422
     assert len(kept(house, bal)) == application.MOST_LIVE
+
+
+async def test_mail_is_ticked_and_the_directory_is_not(house: House) -> None:
+    browser, _ = await strong(house)
+    ticked = re.compile(r'id="scope-([a-z]+)"[^>]* checked>')
+    assert ticked.findall((await browser.get(PAGE)).text) == ["imap", "smtp"]
+    refused = await make(browser, imap="", ldap="1", days="0")
+    assert ticked.findall(refused.text) == ["ldap"]

@@ -267,13 +267,30 @@ async def test_the_factor_goes_for_a_code_and_takes_the_strength_with_it(house: 
     await enter(house, bal)
 
 
-async def test_codes_for_taking_the_factor_away_are_braked(house: House) -> None:
+async def test_the_factor_is_changed_for_one_of_its_codes(house: House) -> None:
+    bal = await box(house)
+    former = await enrol(house, bal)
+    browser = await enter_strongly(house, bal, former)
+    for wrong in ({}, {"code": "123456"}):
+        assert (await post(browser, f"{FACTOR}/commencer", **wrong)).status_code == 422
+        assert (await browser.get(f"{FACTOR}/qr.svg")).status_code == 404
+    house.clock.advance(timedelta(seconds=30))
+    assert (await post(browser, f"{FACTOR}/commencer", code=code_of(house, former))).status_code == 303
+    secret = shown_secret((await browser.get(FACTOR)).text)
+    assert (await post(browser, f"{FACTOR}/confirmer", code=code_of(house, secret))).status_code == 303
+    house.clock.advance(timedelta(seconds=30))
+    assert (await post(browser, f"{FACTOR}/retirer", code=code_of(house, former))).status_code == 422
+    assert (await post(browser, f"{FACTOR}/retirer", code=code_of(house, secret))).status_code == 303
+
+
+@pytest.mark.parametrize("step", ["commencer", "retirer"])
+async def test_codes_for_changing_the_factor_or_taking_it_away_are_braked(house: House, step: str) -> None:
     bal = await box(house)
     secret = await enrol(house, bal)
     browser = await enter_strongly(house, bal, secret)
     for number in range(5):
-        assert (await post(browser, f"{FACTOR}/retirer", code=f"12345{number}")).status_code == 422
-    assert (await post(browser, f"{FACTOR}/retirer", code=code_of(house, secret))).status_code == 429
+        assert (await post(browser, f"{FACTOR}/{step}", code=f"12345{number}")).status_code == 422
+    assert (await post(browser, f"{FACTOR}/{step}", code=code_of(house, secret))).status_code == 429
 
 
 async def test_an_offered_secret_waits_a_quarter_of_an_hour(house: House) -> None:

@@ -19,6 +19,7 @@ OUTSIDE = {
 
 def settings(**values: Any) -> Settings:
     chosen = {"hostname": "mail.ch-a.mssante.fr", "domains": [DOMAIN], "setup": OUTSIDE, **values}
+    chosen["smtp"] = {"mx": "192.0.2.1:25", **chosen.get("smtp", {})}
     return from_values(Path("/nowhere"), chosen)
 
 
@@ -89,6 +90,12 @@ def test_pages_on_another_port_are_told() -> None:
     (doubt,) = doubts(settings(setup={**OUTSIDE, "web_port": 0}))
     assert "443" in doubt
     assert "1443" in doubt
+
+
+def test_a_mail_server_on_another_port_than_25_is_told() -> None:
+    (doubt,) = doubts(settings(smtp={"mx": "127.0.0.1:1025"}))
+    assert "port 25" in doubt
+    assert "127.0.0.1:1025" in doubt
 
 
 def test_names_that_the_certificate_does_not_hold_are_told(identity: dict[str, Path]) -> None:
