@@ -94,7 +94,7 @@ class Reason(StrEnum):
     NOT_OWN = "not-own"
     IRREVERSIBLE = "irreversible"
     COMBINATION = "combination"
-    CONNEXION_SECRETE = "connexion-secrete"
+    UNSEEN_ONLY = "unseen-only"
     """In a "connexion secrète" only documents invisible to representatives may be deposited."""
     STATE = "state"
     """The document is not in a state from which this act leads on."""
