@@ -11,6 +11,7 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -24,8 +25,8 @@ document = Table(
     Column("unique_id", String(256), nullable=False),
     Column("set_id", String(256)),
     Column("version_number", Integer, nullable=False),
-    Column("status", String(16), nullable=False),  # approved | deprecated
-    Column("origin", String(16), nullable=False),  # professional | patient
+    Column("status", String(16), nullable=False),  # approved | deprecated | archived | deleted
+    Column("origin", String(16), nullable=False),  # professional | patient | structure | system
     Column("title", String(128), nullable=False),
     Column("type_code", String(64), nullable=False),
     Column("class_code", String(16)),
@@ -52,10 +53,33 @@ document = Table(
     Column("display_blob_id", BigInteger),
     Column("mail_id", BigInteger, nullable=False),
     Column("filed_at", BigInteger, nullable=False),
+    Column("logical_id", String(64), nullable=False),
+    Column("entry_uuid", String(64), nullable=False),
+    Column("metadata_version", Integer, nullable=False),
+    Column("mime_type", String(100), nullable=False),  # of the original
+    Column("act_at", BigInteger, nullable=False),  # what lists are sorted by
+    Column("facility_code", String(64), nullable=False),
+    Column("setting_code", String(64), nullable=False),
+    Column("entry", Text, nullable=False),
+    Column("depositor_id", String(64), nullable=False),
+    Column("depositor_structure", String(64), nullable=False),
+    Column("submission_id", BigInteger),
+    Column("invisible_since", BigInteger),
+    Column("announced_at", BigInteger),
+    Column("revealed_at", BigInteger),  # to representatives
+    Column("changed_at", BigInteger, nullable=False),
     UniqueConstraint("owner_id", "unique_id"),
     Index("ix_document_set", "owner_id", "set_id"),
+    Index("document_by_act", "owner_id", "status", "act_at", "id"),
+    Index("document_by_entry_uuid", "entry_uuid", unique=True),
+    Index("document_by_logical_id", "logical_id"),
+    Index("document_by_submission", "submission_id"),
 )
-"""DocumentEntry in one row (IHE ITI TF-3 §4.2.3.2), times in epoch milliseconds; the bytes are in the vault."""
+"""DocumentEntry in one row (IHE ITI TF-3 §4.2.3.2), times in epoch milliseconds; the bytes are in the vault.
+
+`entry_uuid` is new with each change of the metadata, `logical_id` stays (both are new for a replacement). `entry` is a
+JSON object with what nobody searches by: as `dmp_bridge/entry.py` tells it.
+"""
 
 filing = Table(
     "filing",

@@ -37,6 +37,8 @@ _MODULES_WITH_TABLES = (
     "mailserver.signin.second_factor",
     "mailserver.tracking.tables",
     "dmp_bridge.tables",
+    "dmp_bridge.dossier.tables",
+    "dmp_bridge.dossier.consent_tables",
     "portal.operators.accounts",
     "portal.tables",
 )
