@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, bindparam, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    String,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from directory.bals import in_chunks
 from foundation.database import metadata
@@ -288,6 +300,17 @@ def add_representative(uow: UnitOfWork, patient_owner: int, representative_owner
             insert(representative),
             {"patient_owner": patient_owner, "representative_owner": representative_owner},
         )
+
+
+def remove_representative(uow: UnitOfWork, patient_owner: int, representative_owner: int) -> bool:
+    """Ends what one patient may do for another; False where it was nothing."""
+    removed = uow.execute(
+        delete(representative).where(
+            representative.c.patient_owner == patient_owner,
+            representative.c.representative_owner == representative_owner,
+        )
+    )
+    return removed.rowcount > 0
 
 
 def represented_by(connection: Connection, owner_id: int) -> list[Patient]:
