@@ -7,7 +7,7 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from directory.fhir.outcome import Refused
+from foundation.fhir.outcome import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

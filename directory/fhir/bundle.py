@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from directory.fhir.outcome import warnings
 from directory.fhir.paging import Position
-from directory.fhir.query import NEXT_PAGE, Query, Summary, Total
+from directory.fhir.query import Query, Summary, Total
 from directory.fhir.registers import REGISTERS
-from directory.fhir.resources import encoded, subsetted, summary_elements
+from directory.fhir.resources import summary_elements
 from directory.fhir.search import CHUNK, Plan, plan
 from directory.fhir.systems import ResourceType
+from foundation.fhir.outcome import warnings
+from foundation.fhir.paging import NEXT_PAGE
+from foundation.fhir.resources import encoded, subsetted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from directory.annuaire.model import Role
     from directory.annuaire.view import View
     from directory.fhir.paging import PageTokens
-    from directory.fhir.resources import Resource
+    from foundation.fhir.resources import Resource
 
 MOST_INCLUDED = 10_000
 _UNBOUNDED = 1_000_000_000

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from directory.fhir import systems
 from directory.fhir.access import HEADER
-from directory.fhir.body import MEDIA_TYPE
 from directory.fhir.parameters import (
     INCLUDES,
     KNOWN_INCLUDES,
@@ -14,8 +13,9 @@ from directory.fhir.parameters import (
     PARAMETERS,
     REVERSE_INCLUDES,
 )
-from directory.fhir.resources import instant
 from directory.fhir.systems import ResourceType
+from foundation.fhir.body import MEDIA_TYPE
+from foundation.fhir.resources import instant
 
 if TYPE_CHECKING:
     from directory.fhir.parameters import SearchParameter

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from directory.bals import BalType
 from directory.fhir import systems
-from directory.fhir.outcome import Refused
+from foundation.fhir.outcome import Refused
 from foundation.identifiers import Address
 
 if TYPE_CHECKING:

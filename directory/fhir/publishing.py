@@ -20,11 +20,11 @@ from directory.annuaire.published import (
 )
 from directory.bals import BalType
 from directory.fhir import resources
-from directory.fhir.outcome import Refused
 from directory.fhir.patch import Attribute, Change, Delete, Insert, Replace
 from directory.fhir.registers import boxes_of_organization, boxes_of_practitioner, boxes_of_role
 from directory.fhir.systems import ResourceType
 from foundation import trail
+from foundation.fhir.outcome import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from directory.annuaire.view import View
     from directory.fhir.access import Caller
     from directory.fhir.patch import Operation, Point, Value
-    from directory.fhir.resources import Resource
     from foundation.clock import Clock
     from foundation.database import UnitOfWork
+    from foundation.fhir.resources import Resource
 
 TYPES = MappingProxyType(
     {

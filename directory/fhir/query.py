@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from directory.fhir.outcome import Refused
 from directory.fhir.parameters import (
     INCLUDES,
     KNOWN_INCLUDES,
@@ -19,19 +16,24 @@ from directory.fhir.parameters import (
     SearchParameter,
 )
 from directory.fhir.systems import SYNONYMS, ResourceType
-from foundation.clock import to_millis
+from foundation.fhir.outcome import Refused
+from foundation.fhir.search import (
+    DateRange,
+    Token,
+    bound,
+    date_of,
+    is_name,
+    shown,
+    split,
+    token_of,
+    unescaped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-MOST_PARAMETERS = 50
-MOST_ALTERNATIVES = 200
-LONGEST_QUERY = 4000
-"""Of all names and values together: the query travels in the token of the next page."""
-LONGEST_VALUE = 500
 DEFAULT_COUNT = 50
 MOST_COUNT = 10_000
-NEXT_PAGE = "_page_token"
 
 
 class Summary(StrEnum):
@@ -50,23 +52,6 @@ class Total(StrEnum):
     NONE = "none"
     ESTIMATE = "estimate"
     ACCURATE = "accurate"
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """`system|code`: None stands for any system, "" for none; an empty code for any."""
-
-    system: str | None
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class DateRange:
-    """`prefix` and the interval of milliseconds, its end not in it, that a date of some precision is."""
-
-    prefix: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +83,6 @@ class Query:
 
 
 _FORMATS = frozenset({"json", "application/json", "application/fhir+json", "text/json"})
-_NAME = re.compile(r"_?[A-Za-z][A-Za-z.-]{0,40}")
-_DATE = re.compile(
-    r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?"
-    r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})"
-    r"(?:T([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?"
-)
 
 
 def parse(kinds: Sequence[ResourceType], pairs: Sequence[tuple[str, str]], *, strict: bool) -> Query:
@@ -112,7 +91,7 @@ def parse(kinds: Sequence[ResourceType], pairs: Sequence[tuple[str, str]], *, st
     Raises Refused: always for what is malformed; for what is not known only where `strict`, otherwise it is left
     out and told (FHIR R4 §3.1.1.1, Prefer: handling).
     """
-    _bound(pairs)
+    bound(pairs)
     query = Query(tuple(kinds))
     criteria: list[Criterion] = []
     understood: list[tuple[str, str]] = []
@@ -169,89 +148,15 @@ def criterion(parameter: SearchParameter, modifier: str, text: str) -> Criterion
             case Kind.CODED:
                 values.append(_token(each, parameter))
             case Kind.DATE:
-                values.append(_date(each, parameter))
+                values.append(date_of(each, parameter.name))
             case Kind.STRING | Kind.REFERENCE:
                 values.append(unescaped(each))
     return Criterion(parameter, modifier, tuple(values))
 
 
-def split(text: str, at: str) -> list[str]:
-    r"""Parts between separators that no backslash stands before (FHIR R4 §3.1.1.4.10); escapes stay."""
-    parts, start, place = [], 0, 0
-    while place < len(text):
-        if text[place] == "\\":
-            place += 2
-            continue
-        if text[place] == at:
-            parts.append(text[start:place])
-            start = place + 1
-        place += 1
-    return [*parts, text[start:]]
-
-
-def unescaped(text: str) -> str:
-    r"""``a\,b`` → ``a,b``; a backslash before any other character stays."""
-    return re.sub(r"\\([\\,$|])", r"\1", text)
-
-
-def shown(name: str) -> str | None:
-    """A name that may be quoted in an answer; None for anything that is not one."""
-    return name if _NAME.fullmatch(name) else None
-
-
-def _bound(pairs: Sequence[tuple[str, str]]) -> None:
-    if len(pairs) > MOST_PARAMETERS:
-        raise Refused(400, "too-costly", f"Une recherche a au plus {MOST_PARAMETERS} paramètres.")
-    if sum(len(name) + len(value) for name, value in pairs) > LONGEST_QUERY:
-        raise Refused(400, "too-long", f"Une recherche a au plus {LONGEST_QUERY} caractères.")
-    if sum(value.count(",") + 1 for _, value in pairs) > MOST_ALTERNATIVES:
-        raise Refused(400, "too-costly", f"Une recherche a au plus {MOST_ALTERNATIVES} valeurs.")
-    if any("\x00" in name or "\x00" in value for name, value in pairs):
-        raise Refused(400, "value", "Un paramètre contient un caractère interdit.")
-
-
 def _token(text: str, parameter: SearchParameter) -> Token:
-    parts = split(text, "|")
-    if len(parts) > 2 or parts == ["", ""]:
-        raise Refused(
-            400, "value", "Une valeur n'est pas de la forme système|code.", expression=parameter.name
-        )
-    if len(parts) == 1:
-        return Token(None, unescaped(parts[0]))
-    system = unescaped(parts[0])
-    return Token(SYNONYMS.get(system, system), unescaped(parts[1]))
-
-
-def _date(text: str, parameter: SearchParameter) -> DateRange:
-    found = _DATE.fullmatch(text.replace(" ", "+"))  # a plus that was not percent-encoded
-    try:
-        if found is None:
-            raise ValueError
-        prefix, year, month, day, hour, minute, second, fraction, zone = found.groups()
-        start = datetime(
-            int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0),
-            int((fraction or "0").ljust(6, "0")[:6]), tzinfo=UTC,
-        )  # fmt: skip
-        if zone and zone != "Z":
-            hours, minutes = int(zone[1:3]), int(zone[4:6])
-            if hours > 14 or minutes > 59:
-                raise ValueError
-            start -= (1 if zone[0] == "+" else -1) * timedelta(hours=hours, minutes=minutes)
-        if month is None:
-            end = start.replace(year=start.year + 1)
-        elif day is None:
-            end = (start + timedelta(days=31)).replace(day=1)
-        elif hour is None:
-            end = start + timedelta(days=1)
-        elif second is None:
-            end = start + timedelta(minutes=1)
-        elif fraction is None:
-            end = start + timedelta(seconds=1)
-        else:
-            end = start + timedelta(milliseconds=1)
-        return DateRange(prefix or "eq", to_millis(start), to_millis(end))
-    except (ValueError, OverflowError) as error:
-        raise Refused(400, "value", "Une date n'est pas lisible.", expression=parameter.name) from error
+    token = token_of(text, parameter.name)
+    return Token(SYNONYMS.get(token.system, token.system), token.code) if token.system else token
 
 
 def _count(query: Query, value: str) -> tuple[Query, bool]:
@@ -277,7 +182,7 @@ def _summary(query: Query, value: str) -> tuple[Query, bool]:
 
 def _elements(query: Query, value: str) -> tuple[Query, bool]:
     names = frozenset(each.strip().rpartition(".")[2] for each in value.split(",") if each.strip())
-    if not all(_NAME.fullmatch(name) for name in names):
+    if not all(is_name(name) for name in names):
         raise Refused(400, "value", "_elements est une liste de noms d'éléments.", expression="_elements")
     return replace(query, elements=(query.elements or frozenset()) | names), True
 

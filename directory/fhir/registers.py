@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from directory.annuaire.conditions import Condition
     from directory.annuaire.model import Mailbox, Person, Role, Structure
     from directory.annuaire.view import View
-    from directory.fhir.resources import Resource
+    from foundation.fhir.resources import Resource
 
 MOST_BOXES = 1000
 """Of one structure, in one resource."""

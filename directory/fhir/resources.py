@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from directory.fhir import systems
 from directory.fhir.names import logical_id
 from directory.fhir.systems import ResourceType
-from foundation.clock import from_millis
+from foundation.fhir.resources import encoded, instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from directory.annuaire.model import Mailbox, Person, Role, Skill, Structure
-
-Resource = dict[str, Any]
+    from foundation.fhir.resources import Resource
 
 
 def practitioner(person: Person, boxes: Sequence[Mailbox]) -> Resource:
@@ -116,14 +114,6 @@ def contact_point(box: Mailbox) -> Resource:
     }
 
 
-def encoded(resource: Resource, *, pretty: bool = False) -> bytes:
-    """The bytes that go out, UTF-8."""
-    if pretty:
-        return json.dumps(resource, ensure_ascii=False, indent=2).encode()
-    return json.dumps(resource, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-_ALWAYS = frozenset({"resourceType", "id", "meta", "language"})
 _SUMMARY = frozenset(
     {"identifier", "active", "name", "telecom", "type", "partOf", "practitioner", "organization", "code"}
 )
@@ -137,18 +127,6 @@ _SUMMARY_OF = {
 def summary_elements(kind: ResourceType) -> frozenset[str]:
     """The elements of `_summary=true`, marked Σ in FHIR R4."""
     return _SUMMARY_OF[kind]
-
-
-def subsetted(resource: Resource, elements: frozenset[str]) -> Resource:
-    """Only these elements and the ones that always stand, marked as a part (FHIR R4 §3.1.1.5.9, _elements)."""
-    part = {name: value for name, value in resource.items() if name in _ALWAYS or name in elements}
-    part["meta"] = {**resource["meta"], "tag": [{"system": systems.SUBSETTED, "code": "SUBSETTED"}]}
-    return part
-
-
-def instant(millis: int) -> str:
-    """A FHIR instant in UTC."""
-    return from_millis(millis).isoformat(timespec="milliseconds")
 
 
 def _head(kind: ResourceType, key: str, updated_at: int, boxes: Sequence[Mailbox]) -> Resource:

@@ -11,9 +11,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from directory.annuaire.view import GenerationGone, TooSlow
-from directory.fhir import body
 from directory.fhir.access import HEADER, Caller, Keys
-from directory.fhir.answers import (
+from directory.fhir.bundle import Asked, SearchSet
+from directory.fhir.capability import capability_statement
+from directory.fhir.names import key_of
+from directory.fhir.paging import PageTokens
+from directory.fhir.patch import operations_of
+from directory.fhir.publishing import Bearer, Patching
+from directory.fhir.query import Summary, parse
+from directory.fhir.registers import REGISTERS
+from directory.fhir.resources import summary_elements
+from directory.fhir.search import plan
+from directory.fhir.systems import ResourceType
+from foundation.fhir import body
+from foundation.fhir.answers import (
     answered,
     answered_bytes,
     is_known,
@@ -23,18 +34,9 @@ from directory.fhir.answers import (
     validators,
     whole,
 )
-from directory.fhir.bundle import Asked, SearchSet
-from directory.fhir.capability import capability_statement
-from directory.fhir.names import key_of
-from directory.fhir.outcome import Refused, plain
-from directory.fhir.paging import PageTokens
-from directory.fhir.patch import operations_of
-from directory.fhir.publishing import Bearer, Patching
-from directory.fhir.query import NEXT_PAGE, Summary, parse
-from directory.fhir.registers import REGISTERS
-from directory.fhir.resources import encoded, subsetted, summary_elements
-from directory.fhir.search import plan
-from directory.fhir.systems import ResourceType
+from foundation.fhir.outcome import Refused, plain
+from foundation.fhir.paging import NEXT_PAGE
+from foundation.fhir.resources import encoded, subsetted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +46,9 @@ if TYPE_CHECKING:
 
     from directory.annuaire.annuaire import Annuaire
     from directory.annuaire.view import View
-    from directory.fhir.resources import Resource
     from foundation.clock import Clock
     from foundation.database import Database, UnitOfWork
+    from foundation.fhir.resources import Resource
     from foundation.settings import Settings
 
 BASE = "/fhir/annuaire"

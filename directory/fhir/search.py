@@ -14,10 +14,11 @@ from directory.fhir import systems
 from directory.fhir.by_mailbox import ByMailbox
 from directory.fhir.names import key_of
 from directory.fhir.parameters import Kind
-from directory.fhir.query import Criterion, DateRange, Token
+from directory.fhir.query import Criterion
 from directory.fhir.registers import REGISTERS
 from directory.fhir.systems import ResourceType
 from directory.folding import fold
+from foundation.fhir.search import DateRange, Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

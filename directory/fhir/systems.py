@@ -82,7 +82,6 @@ INSEE_CODE = _CORE + "fr-core-address-insee-code"
 ADDRESS_PART = "http://hl7.org/fhir/StructureDefinition/iso21090-ADXP-"
 
 SOURCE = "https://annuaire.esante.gouv.fr"
-SUBSETTED = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
 PROFILES = MappingProxyType(
     {
         ResourceType.PRACTITIONER: (_AS + "as-dp-practitioner", _CORE + "fr-core-practitioner"),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from directory.fhir.outcome import Refused
 from directory.fhir.routes import keys_of
+from foundation.fhir.outcome import Refused
 from foundation.settings import SettingsError, from_values
 from vaguemestre.home import to_toml
 

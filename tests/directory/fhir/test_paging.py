@@ -10,10 +10,10 @@ import pytest
 from directory.annuaire.model import Mailbox, Person
 from directory.bals import BalType
 from directory.fhir.bundle import Asked, SearchSet
-from directory.fhir.outcome import Refused
 from directory.fhir.paging import PageTokens, Position
 from directory.fhir.query import Query, parse
 from directory.fhir.systems import ResourceType
+from foundation.fhir.outcome import Refused
 from tests.directory.fhir.place import BASE, OTHER_KEY, Place, found, place, refusal, valid
 from tests.directory.memory import MemoryView
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from directory.bals import BalType
-from directory.fhir.outcome import Refused
 from directory.fhir.patch import Attribute, Change, Delete, Insert, Point, Replace, operations_of
 from directory.fhir.systems import MAILBOX, ResourceType
+from foundation.fhir.outcome import Refused
 
 ADDRESS = "a.b@medecin.mssante.fr"
 HERE = f"Practitioner.telecom.where(value = '{ADDRESS}')"

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response, StreamingResponse
 
-from directory.fhir.body import MEDIA_TYPE
-from directory.fhir.resources import encoded
+from foundation.fhir.body import MEDIA_TYPE
+from foundation.fhir.resources import encoded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
     from starlette.requests import Request
 
-    from directory.fhir.resources import Resource
+    from foundation.fhir.resources import Resource
 
 _TYPE = f"{MEDIA_TYPE}; charset=utf-8"
 _CACHE = {"Cache-Control": "private, no-cache"}

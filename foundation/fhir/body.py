@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl
 
-from directory.fhir.outcome import Refused
+from foundation.fhir.outcome import Refused
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -18,9 +18,9 @@ _JSON = frozenset({MEDIA_TYPE, "application/json", "application/json+fhir", "tex
 _RANGES = _JSON | {"application/*", "*/*", "text/*"}
 
 
-async def json_of(request: Request) -> dict[str, Any]:
+async def json_of(request: Request, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """The JSON object a request carries; raises Refused (400, 413, 415)."""
-    text = await _bytes(request)
+    text = await _bytes(request, most_bytes)
     if not text and "content-type" not in request.headers:
         raise Refused(400, "required", "Le corps manque.")
     _expect(request, _JSON, "Le corps est du type application/fhir+json.")
@@ -42,7 +42,7 @@ async def form_of(request: Request) -> list[tuple[str, str]]:
         frozenset({"application/x-www-form-urlencoded"}),
         "Une recherche par POST est du type application/x-www-form-urlencoded.",
     )
-    body = await _bytes(request)
+    body = await _bytes(request, MOST_BYTES)
     try:
         return pairs_of(body.decode("ascii"))
     except UnicodeDecodeError as error:
@@ -74,13 +74,13 @@ def _expect(request: Request, types: frozenset[str], sentence: str) -> None:
         raise Refused(415, "not-supported", sentence)
 
 
-async def _bytes(request: Request) -> bytes:
+async def _bytes(request: Request, most: int) -> bytes:
     pieces, size = [], 0
     async for piece in request.stream():
         pieces.append(piece)
         size += len(piece)
-        if size > MOST_BYTES:
-            raise Refused(413, "too-long", f"Un corps a au plus {MOST_BYTES} octets.")
+        if size > most:
+            raise Refused(413, "too-long", f"Un corps a au plus {most} octets.")
     return b"".join(pieces)
 
 
