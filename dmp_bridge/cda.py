@@ -8,19 +8,31 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from dmp_bridge.codes import Coded, format_of_media_type, format_of_templates
-from dmp_bridge.hl7_time import parse_birth_date, parse_cda_time
+from dmp_bridge.cda_elements import (
+    NAMESPACE,
+    attribute,
+    child,
+    children,
+    coded,
+    identifier,
+    path,
+    qualified,
+    text,
+    time,
+)
+from dmp_bridge.codes import format_of_media_type, format_of_templates
+from dmp_bridge.hl7_time import parse_birth_date
 from dmp_bridge.xml import XmlFault, parse
 from foundation.identifiers import INS_OIDS, Ins
 
 if TYPE_CHECKING:
     from lxml import etree
 
-NAMESPACE = "urn:hl7-org:v3"
+    from dmp_bridge.codes import Coded
+
 N1_TEMPLATE = "1.3.6.1.4.1.19376.1.2.20"
 PDF_COPY_TEMPLATE = "1.2.250.1.213.1.1.2.243"
 _Q = f"{{{NAMESPACE}}}"
-_TEXT_LIMIT = 1024
 
 
 class RootKind(StrEnum):
@@ -140,21 +152,25 @@ class CdaDocument:
 
 # ref: DMP-F6
 def read_cda(data: bytes) -> CdaDocument:
-    """The document in ``data``; ``CdaRefused`` when it is none or cannot be filed by its own words.
+    """The document in ``data``; `read_document` after `find_document`."""
+    return read_document(*find_document(data))
+
+
+def read_document(root: RootKind, element: etree._Element) -> CdaDocument:
+    """What a ClinicalDocument tells; ``CdaRefused`` when it is none or cannot be filed by its own words.
 
     What the profile demands and a receiver can do without (a title, a custodian) is left empty: to refuse a
     document for more or other elements than its model is an error (Structuration minimale §3.4.2).
     """
-    root, element = find_document(data)
-    identity = _child(element, "id")
+    identity = child(element, "id")
     unique_id = identity.get("root", "").strip() if identity is not None else ""
     if not unique_id or identity is None:
         raise CdaRefused(CdaFault.NO_ID)
     extension = identity.get("extension", "").strip()
-    code = _coded(_child(element, "code"))
+    code = coded(child(element, "code"))
     if code is None:
         raise CdaRefused(CdaFault.NO_CODE)
-    templates = tuple(child.get("root", "") for child in _children(element, "templateId"))[:50]
+    templates = tuple(each.get("root", "") for each in children(element, "templateId")[:50])
     level, display = _body(element)
     # The format follows the bytes that are there: an N1 is known by its nonXMLBody, not by its template alone.
     is_file = level is Level.N1 and display is not None
@@ -164,22 +180,22 @@ def read_cda(data: bytes) -> CdaDocument:
         level=level,
         unique_id=f"{unique_id}^{extension}" if extension else unique_id,
         id_extension=extension,
-        set_id=_identifier(_child(element, "setId")),
-        version_number=_version(_child(element, "versionNumber")),
+        set_id=identifier(child(element, "setId")),
+        version_number=_version(child(element, "versionNumber")),
         code=code,
-        title=_text(_child(element, "title"))[:128] or code.display,
-        effective_at=_time(_child(element, "effectiveTime")),
+        title=text(child(element, "title"))[:128] or code.display,
+        effective_at=time(child(element, "effectiveTime")),
         service_start_at=start,
         service_stop_at=stop,
-        language=_attribute(_child(element, "languageCode"), "code"),
-        confidentiality=_attribute(_child(element, "confidentialityCode"), "code") or "N",
+        language=attribute(child(element, "languageCode"), "code"),
+        confidentiality=attribute(child(element, "confidentialityCode"), "code") or "N",
         patient=_patient(element),
-        authors=tuple(_author(author) for author in _children(element, "author")[:20]),
-        custodian=_text(
-            _path(element, "custodian", "assignedCustodian", "representedCustodianOrganization", "name")
+        authors=tuple(_author(author) for author in children(element, "author")[:20]),
+        custodian=text(
+            path(element, "custodian", "assignedCustodian", "representedCustodianOrganization", "name")
         ),
-        facility=_coded(
-            _path(element, "componentOf", "encompassingEncounter", "location", "healthCareFacility", "code")
+        facility=coded(
+            path(element, "componentOf", "encompassingEncounter", "location", "healthCareFacility", "code")
         ),
         practice_setting=setting,
         replaces=_replaces(element),
@@ -224,134 +240,83 @@ def _refuse_active_content(root: etree._Element) -> None:
             raise CdaRefused(CdaFault.ACTIVE_CONTENT)
 
 
-def _children(element: etree._Element, name: str) -> list[etree._Element]:
-    return element.findall(f"{_Q}{name}")
-
-
-def _child(element: etree._Element | None, name: str) -> etree._Element | None:
-    return None if element is None else element.find(f"{_Q}{name}")
-
-
-def _path(element: etree._Element | None, *names: str) -> etree._Element | None:
-    for name in names:
-        element = _child(element, name)
-    return element
-
-
-def _attribute(element: etree._Element | None, name: str) -> str:
-    return "" if element is None else element.get(name, "").strip()[:_TEXT_LIMIT]
-
-
-def _text(element: etree._Element | None) -> str:
-    if element is None:
-        return ""
-    return " ".join("".join(element.itertext(with_tail=False)).split())[:_TEXT_LIMIT]
-
-
-def _coded(element: etree._Element | None) -> Coded | None:
-    code = _attribute(element, "code")
-    if not code:
-        return None
-    return Coded(code, _attribute(element, "codeSystem"), _attribute(element, "displayName"))
-
-
-def _identifier(element: etree._Element | None) -> str | None:
-    root, extension = _attribute(element, "root"), _attribute(element, "extension")
-    if not root:
-        return None
-    return f"{root}^{extension}" if extension else root
-
-
 def _version(element: etree._Element | None) -> int | None:
-    value = _attribute(element, "value")
+    value = attribute(element, "value")
     return int(value) if len(value) <= 9 and value.isascii() and value.isdigit() else None
-
-
-def _time(element: etree._Element | None) -> int | None:
-    return parse_cda_time(_attribute(element, "value"))
 
 
 def _service(element: etree._Element) -> tuple[int | None, int | None, Coded | None]:
     """Start, end and setting of the main act: the first whose performer tells its setting (§3.5.5.19)."""
-    events = [_child(holder, "serviceEvent") for holder in _children(element, "documentationOf")[:50]]
+    events = [child(holder, "serviceEvent") for holder in children(element, "documentationOf")[:50]]
     found = [event for event in events if event is not None]
     settings = [
-        _coded(
-            _path(
-                event, "performer", "assignedEntity", "representedOrganization", "standardIndustryClassCode"
-            )
+        coded(
+            path(event, "performer", "assignedEntity", "representedOrganization", "standardIndustryClassCode")
         )
         for event in found
     ]
     main = next((index for index, setting in enumerate(settings) if setting is not None), 0)
     if not found:
         return None, None, None
-    when = _child(found[main], "effectiveTime")
-    start = _time(_child(when, "low")) or _time(when)
-    return start, _time(_child(when, "high")), settings[main]
+    when = child(found[main], "effectiveTime")
+    start = time(child(when, "low")) or time(when)
+    return start, time(child(when, "high")), settings[main]
 
 
 def _replaces(element: etree._Element) -> tuple[str, ...]:
     found = []
-    for related in _children(element, "relatedDocument")[:10]:
-        identifier = _identifier(_path(related, "parentDocument", "id"))
-        if related.get("typeCode") == "RPLC" and identifier:
-            found.append(identifier)
+    for related in children(element, "relatedDocument")[:10]:
+        parent = identifier(path(related, "parentDocument", "id"))
+        if related.get("typeCode") == "RPLC" and parent:
+            found.append(parent)
     return tuple(found)
 
 
 def _patient(element: etree._Element) -> PatientIdentity:
-    role = _path(element, "recordTarget", "patientRole")
+    role = path(element, "recordTarget", "patientRole")
     ins: Ins | None = None
-    for identifier in [] if role is None else _children(role, "id")[:20]:
-        if identifier.get("root") in INS_OIDS and ins is None:
-            ins = Ins.parse(identifier.get("extension", ""), oid=identifier.get("root"))
-    patient = _child(role, "patient")
-    name = _child(patient, "name")
-    families = [] if name is None else _children(name, "family")[:20]
-    givens = [] if name is None else _children(name, "given")[:20]
+    for given in children(role, "id")[:20]:
+        if given.get("root") in INS_OIDS and ins is None:
+            ins = Ins.parse(given.get("extension", ""), oid=given.get("root"))
+    patient = child(role, "patient")
+    name = child(patient, "name")
+    families, givens = children(name, "family")[:20], children(name, "given")[:20]
     return PatientIdentity(
         ins=None if ins is None else ins.value,
         ins_oid=None if ins is None else ins.oid,
-        birth_name=_qualified(families, "BR") or _qualified(families, None),
-        first_names=_qualified(givens, None) or _qualified(givens, "BR"),
-        first_given=_qualified(givens, "BR"),
-        birth_date=parse_birth_date(_attribute(_child(patient, "birthTime"), "value")),
-        sex=_attribute(_child(patient, "administrativeGenderCode"), "code") or None,
+        birth_name=qualified(families, "BR") or qualified(families, None),
+        first_names=qualified(givens, None) or qualified(givens, "BR"),
+        first_given=qualified(givens, "BR"),
+        birth_date=parse_birth_date(attribute(child(patient, "birthTime"), "value")),
+        sex=attribute(child(patient, "administrativeGenderCode"), "code") or None,
     )
 
 
 def _names_several_patients(element: etree._Element) -> bool:
     """A second recordTarget or a second INS: whose document it is must not depend on which one is read."""
-    roles = [
-        role for target in _children(element, "recordTarget") for role in _children(target, "patientRole")
-    ]
+    roles = [role for target in children(element, "recordTarget") for role in children(target, "patientRole")]
     named = {
-        identifier.get("extension", "").strip().upper()
+        given.get("extension", "").strip().upper()
         for role in roles
-        for identifier in _children(role, "id")
-        if identifier.get("root", "").strip() in INS_OIDS
+        for given in children(role, "id")
+        if given.get("root", "").strip() in INS_OIDS
     }
     return len(roles) > 1 or len(named) > 1
 
 
-def _qualified(parts: list[etree._Element], qualifier: str | None) -> str:
-    return next((text for part in parts if part.get("qualifier") == qualifier and (text := _text(part))), "")
-
-
 def _author(author: etree._Element) -> CdaAuthor:
-    assigned = _child(author, "assignedAuthor")
-    organization = _child(assigned, "representedOrganization")
-    name = _person(_path(assigned, "assignedPerson", "name"))
+    assigned = child(author, "assignedAuthor")
+    organization = child(assigned, "representedOrganization")
+    name = _person(path(assigned, "assignedPerson", "name"))
     if not name:
-        device = _child(assigned, "assignedAuthoringDevice")
-        name = _text(_child(device, "softwareName")) or _text(_child(device, "manufacturerModelName"))
+        device = child(assigned, "assignedAuthoringDevice")
+        name = text(child(device, "softwareName")) or text(child(device, "manufacturerModelName"))
     return CdaAuthor(
-        id=_identifier(_child(assigned, "id")) or "",
+        id=identifier(child(assigned, "id")) or "",
         name=name,
-        specialty=_attribute(_child(assigned, "code"), "displayName"),
-        institution=_text(_child(organization, "name")),
-        institution_id=_identifier(_child(organization, "id")) or "",
+        specialty=attribute(child(assigned, "code"), "displayName"),
+        institution=text(child(organization, "name")),
+        institution_id=identifier(child(organization, "id")) or "",
     )
 
 
@@ -359,20 +324,20 @@ def _person(name: etree._Element | None) -> str:
     """« Dr Marie MARTIN »: the title, the first given name and the family name, in this order."""
     if name is None:
         return ""
-    family = _text(_child(name, "family"))
+    family = text(child(name, "family"))
     if not family:
-        return _text(name)
-    title = "Dr" if _text(_child(name, "suffix")).upper() == "DR" else ""
-    return " ".join(part for part in (title, _text(_child(name, "given")), family) if part)
+        return text(name)
+    title = "Dr" if text(child(name, "suffix")).upper() == "DR" else ""
+    return " ".join(part for part in (title, text(child(name, "given")), family) if part)
 
 
 # ref: SC.CDA/VISU.03
 def _body(element: etree._Element) -> tuple[Level, Attached | None]:
-    component = _child(element, "component")
-    wrapped = _path(component, "nonXMLBody", "text")
+    component = child(element, "component")
+    wrapped = path(component, "nonXMLBody", "text")
     if wrapped is not None:
         return Level.N1, _attached(wrapped)
-    structured = _child(component, "structuredBody")
+    structured = child(component, "structuredBody")
     if structured is None:
         return Level.NONE, None
     for template in structured.iter(f"{_Q}templateId"):
@@ -380,7 +345,7 @@ def _body(element: etree._Element) -> tuple[Level, Attached | None]:
         if template.get("root") != PDF_COPY_TEMPLATE or section is None:
             continue
         for media in section.iter(f"{_Q}observationMedia"):
-            value = _child(media, "value")
+            value = child(media, "value")
             if value is not None:
                 return Level.N3, _attached(value)
     return Level.N3, None
@@ -388,15 +353,15 @@ def _body(element: etree._Element) -> tuple[Level, Attached | None]:
 
 def _attached(element: etree._Element) -> Attached:
     media_type = element.get("mediaType", "").strip().lower()[:100]
-    text = element.text or ""
+    content = element.text or ""
     if element.get("representation") == "B64":
         try:
             # Line breaks and blanks between the groups are usual; anything else is damage.
-            data = base64.b64decode("".join(text.split()), validate=True)
+            data = base64.b64decode("".join(content.split()), validate=True)
         except (binascii.Error, ValueError):
             raise CdaRefused(CdaFault.UNREADABLE_BODY) from None
     else:
-        data = text.encode("utf-8")
+        data = content.encode("utf-8")
     if not data:
         raise CdaRefused(CdaFault.UNREADABLE_BODY)
     return Attached(media_type, data)

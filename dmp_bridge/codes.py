@@ -73,6 +73,11 @@ def class_label(code: str) -> str:
     return cast("str", _record()["class"].get(code, code))
 
 
+def confidentiality_label(code: str) -> str:
+    """The French label of N, R, V or a visibility (JDV_J58); the code itself when unknown."""
+    return cast("str", _record()["confidentiality"].get(code, code))
+
+
 # ref: DMP-F38
 def category(type_code: str | None, class_code: str | None) -> str:
     """The category of Mon espace santé for a type and class; AUTR_DOC when none fits."""
@@ -123,6 +128,30 @@ def format_system(code: str) -> str:
 def type_system(code: str) -> str:
     """The OID of the code system of a typeCode."""
     return LOINC if code[:1].isdigit() else TA_ASIP
+
+
+class Place(StrEnum):
+    """What the lists of places tell of a document: the kind of structure, the setting of the act, the kind of stay."""
+
+    FACILITY = "facility"
+    PRACTICE_SETTING = "practice_setting"
+    CONTENT_TYPE = "content_type"
+
+
+def place(kind: Place, code: str) -> Coded:
+    """A healthcareFacilityTypeCode (JDV_J61), practiceSettingCode (JDV_J04) or contentTypeCode (JDV_J59).
+
+    With its system and label; the bare code when the list has none such.
+    """
+    for system, rows in reversed(_places()[kind.value].items()):
+        if code in rows:
+            return Coded(code, system, rows[code])
+    return Coded(code)
+
+
+@cache
+def _places() -> dict[str, Any]:
+    return _load("places.toml")
 
 
 @cache

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dmp_bridge.codes import STRUCTURE_OID, Coded
+from dmp_bridge.codes import (
+    CONFIDENTIALITY_SYSTEM,
+    STRUCTURE_OID,
+    VISIBILITY_SYSTEM,
+    Coded,
+    confidentiality_label,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,9 +44,9 @@ class Identifier:
 class Person:
     """An HL7 XCN: a professional (IDNPS), a device (RI or EI) or a patient (NH) as author or authenticator."""
 
-    id: str = ""
-    family: str = ""
-    given: str = ""
+    id: str = field(default="", repr=False)
+    family: str = field(default="", repr=False)
+    given: str = field(default="", repr=False)
     oid: str = ""
     id_type: str = ""
     name_type: str = PERSON_NAME
@@ -83,31 +89,31 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
+class PatientName:
+    """A name of the patient: of birth (L), displayed (D), of use (S) or of no told kind (U)."""
+
+    family: str = field(default="", repr=False)
+    given: str = field(default="", repr=False)
+    type: str = "U"
+
+
+@dataclass(frozen=True, slots=True)
 class SourcePatient:
-    """sourcePatientInfo: the traits of the patient as the source knew them; ``birth_date`` is ``YYYY-MM-DD``.
+    """sourcePatientInfo: the traits of the patient as the source knew them; ``birth_date`` is ``YYYY-MM-DD``."""
 
-    ``birth_name`` and ``first_name`` are those of birth (type L), ``used_name`` and ``used_first_name`` those of use (S).
-    """
-
-    birth_name: str = field(default="", repr=False)
-    first_name: str = field(default="", repr=False)
-    used_name: str = field(default="", repr=False)
-    used_first_name: str = field(default="", repr=False)
+    names: tuple[PatientName, ...] = ()
     birth_date: str = field(default="", repr=False)
     sex: str = ""
 
     @property
     def pid(self) -> tuple[str, ...]:
         """The values of the slot: ``PID-5|…`` once per name, ``PID-7|…``, ``PID-8|…``."""
-        lines = []
-        for family, given, kind in (
-            (self.birth_name, self.first_name, "L"),
-            (self.used_name, self.used_first_name, "S"),
-        ):
-            if family or given:
-                lines.append(f"PID-5|{escaped(family)}^{escaped(given)}^^^^^{kind}")
+        lines = [
+            f"PID-5|{escaped(name.family)}^{escaped(name.given)}^^^^^{escaped(name.type)}"
+            for name in self.names
+        ]
         if self.birth_date:
-            lines.append(f"PID-7|{self.birth_date.replace('-', '')}")
+            lines.append(f"PID-7|{escaped(self.birth_date).replace('-', '')}")
         if self.sex:
             lines.append(f"PID-8|{escaped(self.sex)}")
         return tuple(lines)
@@ -126,7 +132,8 @@ class Relation:
 class DocumentEntry:
     """Everything XDS says of a document but what a registry adds (entryUUID, status); times in epoch milliseconds.
 
-    ``confidentiality_codes`` begins with N, R or V, then the visibilities.
+    ``confidentiality_codes`` begins with N, R or V, then the visibilities. Those of a document in a record change:
+    who tells of it takes them from its columns (`confidentiality_codes`), never from what was kept at its filing.
     """
 
     unique_id: str = ""
@@ -155,6 +162,13 @@ class DocumentEntry:
     relations: tuple[Relation, ...] = ()
 
 
+def confidentiality_codes(level: str, *visibilities: str) -> tuple[Coded, ...]:
+    """The codes of N, R or V and of visibilities (MASQUE_PS, …), in this order, with their systems and labels."""
+    first = Coded(level, CONFIDENTIALITY_SYSTEM, confidentiality_label(level))
+    others = (Coded(code, VISIBILITY_SYSTEM, confidentiality_label(code)) for code in visibilities)
+    return (first, *others)
+
+
 def to_json(entry: DocumentEntry) -> dict[str, Any]:
     """The entry as JSON under the names of its fields; what is as its default says is left out."""
     return _told(entry)
@@ -165,7 +179,7 @@ def from_json(values: Mapping[str, Any]) -> DocumentEntry:
     read: dict[str, Any] = dict(values)
     for name in ("patient_id", "source_patient_id"):
         read[name] = _one(Identifier, values.get(name))
-    read["source_patient"] = SourcePatient(**values.get("source_patient", {}))
+    read["source_patient"] = _source_patient(values.get("source_patient", {}))
     read["legal_authenticator"] = _one(Person, values.get("legal_authenticator"))
     read["authors"] = tuple(_author(each) for each in values.get("authors", ()))
     for name in _CODES:
@@ -204,6 +218,11 @@ def _plain(value: Any) -> Any:
 
 def _one(kind: type[_T], values: Mapping[str, Any] | None) -> _T | None:
     return None if values is None else kind(**values)
+
+
+def _source_patient(values: Mapping[str, Any]) -> SourcePatient:
+    names = tuple(PatientName(**each) for each in values.get("names", ()))
+    return SourcePatient(**{**values, "names": names})
 
 
 def _author(values: Mapping[str, Any]) -> Author:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from dmp_bridge import archive, cda, xdm
 from dmp_bridge.archive import ArchiveLimits, ArchiveRefused, unpack
-from dmp_bridge.cda import Attached, CdaDocument, CdaRefused, Level, RootKind, read_cda
+from dmp_bridge.cda import Attached, CdaDocument, CdaRefused, Level
 from dmp_bridge.codes import ErrorCode, category, document_type
 from dmp_bridge.findings import OFFER_BYTES, Clinical, Finding, Kind
 from dmp_bridge.hl7_time import paris_date
+from dmp_bridge.mapping import read_with_entry
 from dmp_bridge.sniff import FileType, name_fits, name_lies, sniff
 from dmp_bridge.visibility import (
     MASKED,
@@ -31,7 +32,8 @@ from foundation.mime.mss_headers import AttachedCda
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dmp_bridge.ebrim import DocumentEntry
+    from dmp_bridge.ebrim import DocumentEntry as Announced
+    from dmp_bridge.entry import DocumentEntry
 
 OFFERED = frozenset({FileType.PDF, FileType.JPEG, FileType.PNG, FileType.TIFF, FileType.RTF, FileType.TEXT})
 
@@ -128,14 +130,14 @@ def _examine_xml(attachment: Attachment) -> tuple[Finding, Marks]:
     finding = _finding(attachment, FileType.XML, Kind.CDA)
     unread = _marks(None, attachment.data, None)
     try:
-        document = read_cda(attachment.data)
+        document, described = read_with_entry(attachment.data)
     except CdaRefused as refused:
         if refused.fault in (cda.CdaFault.NOT_XML, cda.CdaFault.NOT_CDA):
             sentence = _lie_or(attachment.filename, FileType.XML, _KEPT)
             return replace(finding, kind=Kind.KEPT, sentence=sentence), unread
         return _refused(finding, cda.SENTENCES[refused.fault]), unread
     marks = _marks(document, attachment.data, None)
-    return _examine_cda(finding, document, attachment.data, None, marks), marks
+    return _examine_cda(finding, document, described, attachment.data, None, marks), marks
 
 
 def _examine_zip(attachment: Attachment, limits: ArchiveLimits) -> list[tuple[Finding, Marks]]:
@@ -177,16 +179,16 @@ def _examine_packaged(attachment: Attachment, document: PackagedDocument, item: 
         return _refused(finding, xdm.SENTENCES[document.fault]), unread
     if found is FileType.XML:
         try:
-            read = read_cda(data)
+            read, described = read_with_entry(data)
         except CdaRefused as refused:
             return _refused(finding, cda.SENTENCES[refused.fault]), unread
         marks = _marks(read, data, document.entry)
-        return _examine_cda(finding, read, data, document.entry, marks), marks
+        return _examine_cda(finding, read, described, data, document.entry, marks), marks
     # The French profile packs CDA only; what else stands there has no header to identify its patient by.
     return _refused(finding, _NOT_FILEABLE), unread
 
 
-def _marks(document: CdaDocument | None, data: bytes, entry: DocumentEntry | None) -> Marks:
+def _marks(document: CdaDocument | None, data: bytes, entry: Announced | None) -> Marks:
     """By what the same document is known elsewhere in the message, and the flags of both its headers."""
     keys, flags = [], set()
     if data:
@@ -203,16 +205,21 @@ def _marks(document: CdaDocument | None, data: bytes, entry: DocumentEntry | Non
 
 # ref: DMP-F10
 def _examine_cda(
-    finding: Finding, document: CdaDocument, data: bytes, entry: DocumentEntry | None, marks: Marks
+    finding: Finding,
+    document: CdaDocument,
+    described: DocumentEntry,
+    data: bytes,
+    announced: Announced | None,
+    marks: Marks,
 ) -> Finding:
     """The checks of one document that need nothing but the message (ANS, integration of a document)."""
     finding = replace(
         finding,
-        ins=document.patient.ins or _announced_ins(entry),
+        ins=document.patient.ins or _announced_ins(announced),
         cda=AttachedCda(
             document.code.code,
             has_qualified_ins=document.patient.is_complete,
-            in_archive=entry is not None,
+            in_archive=announced is not None,
         ),
     )
     kind = document_type(document.code.code)
@@ -229,8 +236,8 @@ def _examine_cda(
             return _refused(finding, _WRONG_BODY)
         # What the bytes are is what a browser is told, not what the document says they are.
         display = Attached(shown.value, display.data)
-    announced = _announced_ins(entry)
-    if announced is not None and document.patient.ins is not None and announced != document.patient.ins:
+    ins = _announced_ins(announced)
+    if ins is not None and document.patient.ins is not None and ins != document.patient.ins:
         return _refused(finding, _OTHER_PATIENT, ErrorCode.OTHER_PATIENT)
     if document.patient.ins is None:
         return _refused(finding, _NO_INS, ErrorCode.NO_INS)
@@ -265,12 +272,12 @@ def _examine_cda(
         institution_id=author.institution_id if author else "",
         replaces=document.replaces,
         patient=document.patient,
+        entry=described,
     )
-    media_type = "application/xslt+xml" if document.root is RootKind.SELF_PRESENTABLE else finding.media_type
-    return replace(finding, media_type=media_type, clinical=clinical, display=display, data=data)
+    return replace(finding, media_type=described.mime_type, clinical=clinical, display=display, data=data)
 
 
-def _announced_ins(entry: DocumentEntry | None) -> str | None:
+def _announced_ins(entry: Announced | None) -> str | None:
     identifier = entry.patient_id if entry is not None else None
     return identifier.value.upper() if identifier is not None and identifier.oid in INS_OIDS else None
 

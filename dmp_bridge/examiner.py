@@ -6,7 +6,7 @@ import io
 import pickle
 from typing import TYPE_CHECKING, Any
 
-from dmp_bridge import cda, codes, findings, worker
+from dmp_bridge import cda, codes, entry, findings, worker
 from dmp_bridge.codes import ErrorCode
 from dmp_bridge.confined import Confined, GaveUp, Unbelievable
 from dmp_bridge.findings import Finding, Kind
@@ -23,7 +23,16 @@ _ALLOWED: dict[tuple[str, str], type] = {
         findings.Clinical,
         cda.Attached,
         cda.PatientIdentity,
+        codes.Coded,
         codes.ErrorCode,
+        entry.Author,
+        entry.DocumentEntry,
+        entry.Identifier,
+        entry.Organization,
+        entry.PatientName,
+        entry.Person,
+        entry.Relation,
+        entry.SourcePatient,
         AttachedCda,
     )
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dmp_bridge.cda import Attached, PatientIdentity
     from dmp_bridge.codes import ErrorCode
+    from dmp_bridge.entry import DocumentEntry
     from foundation.mime.mss_headers import AttachedCda
 
 # ens-mobile and the help pages of Mon espace santé: a file added by the patient weighs at most 5 000 000 bytes.
@@ -30,7 +31,8 @@ class Kind(StrEnum):
 class Clinical:
     """The metadata under which a clinical document is filed; times in epoch milliseconds, UTC.
 
-    ``class_code`` is None for a type that the DMP does not take (JDV_J07 without JDV_J66).
+    ``class_code`` is None for a type that the DMP does not take (JDV_J07 without JDV_J66). ``entry`` is what XDS
+    says of it, under the confidentiality and visibility of the whole message.
     """
 
     unique_id: str
@@ -57,6 +59,7 @@ class Clinical:
     institution_id: str
     replaces: tuple[str, ...]
     patient: PatientIdentity = field(repr=False)
+    entry: DocumentEntry = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dmp_bridge.entry import confidentiality_codes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -73,9 +75,14 @@ def unite(marked: Sequence[tuple[Finding, Marks]]) -> list[Finding]:
 def _under(finding: Finding, flags: frozenset[str]) -> Finding:
     if finding.clinical is None:
         return finding
+    level = confidentiality(flags)
+    visibilities = (code for code in (MASKED, UNSEEN, UNSEEN_BY_REPRESENTATIVES) if code in flags)
     clinical = replace(
         finding.clinical,
-        confidentiality=confidentiality(flags),
+        entry=replace(
+            finding.clinical.entry, confidentiality_codes=confidentiality_codes(level, *visibilities)
+        ),
+        confidentiality=level,
         masked_to_professionals=MASKED in flags,
         invisible_to_patient=UNSEEN in flags,
         invisible_to_representatives=UNSEEN_BY_REPRESENTATIVES in flags,
