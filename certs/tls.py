@@ -99,6 +99,11 @@ def mutual_server_context(
     return context
 
 
+def believe(context: ssl.SSLContext, ca: Path) -> None:
+    """Lets a context accept certificates of the authorities in a PEM file too. Raises TlsUnusable."""
+    _load_verify_file(context, ca, "authority file")
+
+
 # ref: F11
 def client_context(trust: Trust, identity: Identity | None = None) -> ssl.SSLContext:
     """A client that checks the server's chain and host name, and shows `identity` when asked for one.

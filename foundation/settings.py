@@ -304,6 +304,35 @@ class BridgeSettings(_Section):
     )
 
 
+class RecordSettings(_Section):
+    structures: dict[str, str] = Field(
+        default_factory=dict,
+        description="distinguished name of an organisation's certificate = identifier of its structure (1 and the FINESS, 3 and the SIRET): whose software may ask for records",
+    )
+    persons_ca_file: Path = Field(
+        Path(),
+        description="certificates of the authorities of professionals' cards, PEM: who may ask for records with a card; empty: nobody",
+    )
+    repository_id: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)+$", max_length=64)] = Field(
+        "1.2.250.1.999.213.2", description="repositoryUniqueId (OID) of the XDS repository served here"
+    )
+    vihf_minutes: int = Field(
+        60, ge=1, le=1440, description="longest life of a VIHF assertion from its IssueInstant on"
+    )
+    vihf_audience: list[str] = Field(
+        default_factory=lambda: ["urn:dmp"],
+        description="what a VIHF assertion may name as its audience or resource",
+    )
+    vihf_again: Literal["same-certificate", "never"] = Field(
+        "same-certificate",
+        description="whether a VIHF assertion may be shown again while it holds: by the TLS certificate that showed it first, or never",
+    )
+    vihf_sha1: bool = Field(
+        default=False,
+        description="whether a VIHF assertion signed with SHA-1 is believed, as software of before 2020 signs",
+    )
+
+
 class TrackingSettings(_Section):
     days: int = Field(
         180, ge=1, le=3650, description="days for which a sender can see what became of a message (ECO.4.1.2)"
@@ -424,6 +453,7 @@ class Settings(BaseSettings):
     setup: SetupSettings = SetupSettings()
     patients: PatientSettings = PatientSettings()
     bridge: BridgeSettings = BridgeSettings()
+    record: RecordSettings = RecordSettings()
     tracking: TrackingSettings = TrackingSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
     directory: DirectorySettings = DirectorySettings()

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from certs.tls import Identity, Trust, check_identity, client_context, server_context
+from certs.tls import (
+    Identity,
+    Trust,
+    believe,
+    check_identity,
+    client_context,
+    mutual_server_context,
+    server_context,
+)
 from certs.trust import TrustSpace
 from directory.annuaire.annuaire import Annuaire
 from directory.bals import BalType
@@ -67,7 +77,6 @@ from vaguemestre.publishing import Publisher, exchange_of
 from vaguemestre.web import WebServer
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable, Iterator
 
     from starlette.applications import Starlette
@@ -232,7 +241,18 @@ class Operator:
                     *(identity_provider(settings, database, clock) if settings.sandbox else ()),
                 ],
             )
-            await self._open_web(settings.http, portal, tls)
+            await self._open_web(settings.http, portal, self._web_context(identity))
+
+    def _web_context(self, identity: Identity) -> ssl.SSLContext:
+        """TLS of the web: a certificate is asked for where software or cards may ask for records with one."""
+        record = self.settings.record
+        if not record.structures and record.persons_ca_file == Path():
+            return server_context(identity)
+        trust = Trust(self.settings.path(self.settings.tls.ca_file))
+        context = mutual_server_context(identity, trust, ssl.CERT_OPTIONAL)
+        if record.persons_ca_file != Path():
+            believe(context, self.settings.path(record.persons_ca_file))
+        return context
 
     def _origin(self) -> str:
         """The address of the web server as others write it."""

@@ -37,7 +37,13 @@ class _Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._certificate = client_certificate(transport)
         self._expect_head()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        # Beside the names of the ASGI TLS extension, which knows PEM alone: everybody here judges the DER.
+        self.scope["extensions"] = {"tls": {"client_certificate": self._certificate}}
 
     def data_received(self, data: bytes) -> None:
         # Every octet between two requests counts: uvicorn takes an empty line for a sign of life.
@@ -61,6 +67,13 @@ class _Connection(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def client_certificate(transport: asyncio.Transport) -> bytes | None:
+    """The certificate (DER) the client showed and the handshake accepted; None when it showed none."""
+    connection = transport.get_extra_info("ssl_object")
+    shown: bytes | None = connection.getpeercert(binary_form=True) if connection is not None else None
+    return shown
 
 
 class _Leave:
