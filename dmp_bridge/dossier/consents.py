@@ -22,7 +22,7 @@ class ConsentKind(StrEnum):
     """About what the patient was told, agreed or objected."""
 
     INFORMATION = "information"
-    """The information due before a record is fed for the first time (CSP R1111-41)."""
+    """The information due before a record is fed (CSP L1111-15, R1111-47)."""
     FEEDING = "feeding"
     """Opposition to feeding for a legitimate reason (CSP R1111-47; ZFA-9)."""
     CONSULTATION = "consultation"
@@ -114,9 +114,11 @@ class Consents:
 
     # ref: DMP-F25
     def permits(self, kind: ConsentKind) -> bool:
-        """Access in an emergency is allowed until it is opposed (EX 101): a masked document too, when asked."""
+        """Access in an emergency is allowed until it is opposed (EX 101), masked documents once that is said."""
         row = self.last(kind)
-        return row is None or row.value is Consent.PERMIT
+        if row is None:
+            return kind is not ConsentKind.MASKED_IN_EMERGENCY
+        return row.value is Consent.PERMIT
 
     @property
     def was_informed(self) -> bool:

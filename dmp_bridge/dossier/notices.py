@@ -139,7 +139,7 @@ def leave(
     is_by_holder = caller is not None and caller.role is Role.PATIENT
     is_secret = unseen_by_representatives or (caller is not None and caller.is_secret)
     is_minor = patient.is_minor(to_paris(from_millis(now)).date())
-    values = {
+    values: dict[str, object] = {
         "owner_id": owner_id,
         "event": event.value,
         "document_id": None if unseen else document_id,

@@ -34,6 +34,8 @@ class Standing:
 
     state: PatientState | None
     """None where there is no such patient."""
+    is_theirs: bool = False
+    """The caller is the holder, or represents the holder today."""
     is_minor: bool = False
     is_protected: bool = False
     """Under guardianship (tutelle)."""

@@ -72,6 +72,8 @@ class OwnAct(StrEnum):
     READ_TRACES = "traces"
     EXPORT = "export"
     CLOSE = "close"
+    REOPEN = "reopen"
+    ASK_DELETION = "ask-deletion"
 
 
 class Reason(StrEnum):
