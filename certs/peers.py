@@ -38,10 +38,11 @@ class PeerFault(StrEnum):
 
 
 class Role(Enum):
-    """Which side of a connection showed a certificate."""
+    """Which side of a connection showed a certificate, or that it signed what was shown."""
 
     CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
     SERVER = ExtendedKeyUsageOID.SERVER_AUTH
+    SIGNER = ExtendedKeyUsageOID.EMAIL_PROTECTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ _HANDSHAKE = {
 
 
 def _fits(certificate: x509.Certificate, role: Role) -> bool:
-    """Key usage and extended key usage allow this side of TLS; absent ones allow it too (RFC 5280 §4.2.1.12)."""
+    """Key usage and extended key usage allow this role; absent ones allow it too (RFC 5280 §4.2.1.12)."""
     for extension in certificate.extensions:
         value = extension.value
         if isinstance(value, x509.KeyUsage) and not value.digital_signature:

@@ -109,6 +109,10 @@ class TrustSpace:
         """Who a server is, once the handshake accepted its chain."""
         return self._state.judge.judge(der, Role.SERVER, self._clock.now())
 
+    def judge_signer(self, der: bytes) -> Peer | PeerFault:
+        """Which organisation signed something; whether the signature holds is for the caller."""
+        return self._state.judge.judge(der, Role.SIGNER, self._clock.now())
+
     def route_of(self, domain: str) -> tuple[str, int] | None:
         """Where mail for a domain goes instead of to its MX: `routes.toml` before the settings."""
         routes = self._state.routes
