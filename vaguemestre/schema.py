@@ -12,6 +12,7 @@ _MODULES_WITH_TABLES = (
     "foundation.vault",
     "directory.annuaire.published",
     "directory.bals",
+    "directory.integration",
     "directory.listing",
     "directory.patients",
     "directory.publication",

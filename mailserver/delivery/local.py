@@ -10,7 +10,7 @@ from foundation import jobs, trail
 from foundation.identifiers import Address
 from mailserver import conversations
 from mailserver.conversations import Received
-from mailserver.delivery import absence_answer, robot
+from mailserver.delivery import absence_answer, integration, robot
 from mailserver.delivery.notify import Action, Notice, Reported
 from mailserver.delivery.recipients import (
     PATIENT_CAUSES,
@@ -131,7 +131,11 @@ class LocalDelivery:
         if notices != tuple(prepared.notice for prepared in delivery.notices):
             raise Untold(notices)
         self._receipts.write(uow, delivery.claim, freed)
-        owners = tuple(target.owner_id for target in resolution.targets)
+        forwards = integration.forwards(uow.connection, delivery.prepared, resolution)
+        owners = (
+            *(target.owner_id for target in resolution.targets),
+            *(forward.owner_id for forward in forwards),
+        )
         holders = owners if delivery.sent is None else (*owners, delivery.sent.owner_id)
         if resolution.remote:
             holders = (*holders, queue_owner(uow, self._vault))
@@ -141,6 +145,8 @@ class LocalDelivery:
             new = NewMail(blob_id, len(prepared.content), prepared.rendering, prepared.at)
             for target in resolution.targets:
                 self._deliver(uow, delivery, target, new, resolution)
+            for forward in forwards:
+                self._forward(uow, delivery, forward, new)
             if resolution.remote:
                 self._enqueue(uow, delivery, blob_id, resolution)
             if delivery.sent is not None:
@@ -277,7 +283,17 @@ class LocalDelivery:
                 jobs.enqueue(uow, BRIDGE_JOB, payload)
         else:
             absence_answer.take(uow, delivery.envelope, delivery.prepared, target, resolution)
-        self._trace(uow, delivery, appended, target.owner_id)
+            if resolution.boxes[target.address].deposits:
+                integration.leave_job(uow, delivery, appended, new.blob_id, target.owner_id, target.owner_id)
+        self._trace(uow, delivery, appended, "message.delivered", target.owner_id)
+
+    # ref: DMP-F13
+    def _forward(
+        self, uow: UnitOfWork, delivery: Delivery, forward: integration.Forward, new: NewMail
+    ) -> None:
+        appended = append(uow, forward.owner_id, INBOX, new)
+        integration.leave_job(uow, delivery, appended, new.blob_id, forward.owner_id, forward.passed_by)
+        self._trace(uow, delivery, appended, "message.forwarded", forward.owner_id)
 
     def _converse(
         self, uow: UnitOfWork, prepared: Prepared, target: Target, appended: Appended, resolution: Resolution
@@ -316,10 +332,12 @@ class LocalDelivery:
         listed = reach(Origin.HOUSE, self._trust)
         return reply_to if isinstance(listed, Refusal) or domain in listed else author
 
-    def _trace(self, uow: UnitOfWork, delivery: Delivery, appended: Appended, owner_id: int) -> None:
+    def _trace(
+        self, uow: UnitOfWork, delivery: Delivery, appended: Appended, action: str, owner_id: int
+    ) -> None:
         trail.append(
             uow,
-            "message.delivered",
+            action,
             actor=delivery.actor,
             subject=f"mail:{appended.mail_id}",
             outcome="delivered",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from foundation.clock import to_millis
 from foundation.identifiers import Address
 from foundation.mime.mss_headers import MssHeaders, read_mss_headers
+from foundation.mime.packages import PACKAGE_SUBJECT, is_package_name
 from foundation.mime.scanner import scan
 from mailserver.conversations import Ending
 from mailserver.delivery.receipts import digest_of
@@ -42,6 +43,8 @@ class Prepared:
     content: bytes = field(repr=False)
     rendering: Rendering = field(repr=False)
     has_attachments: bool
+    carries_package: bool
+    """An IHE_XDM archive, or at least the subject of one (ANS, integration of documents)."""
     authors: tuple[str, ...] = field(repr=False)
     author_refusal: Refusal | None
     author: str | None
@@ -85,6 +88,7 @@ def prepare(envelope: Envelope, queue_id: str, at: datetime, hostname: str) -> P
         content,
         rendering,
         _has_attachments(root),
+        _carries_package(root, rendering.subject),
         authors,
         check_author(header, authors, (principal.address,) if principal is not None else None),
         None if header.is_report else _first(authors),
@@ -119,4 +123,10 @@ def _has_attachments(root: Part) -> bool:
     return any(
         not part.is_multipart and (part.media_type != "text" or part.filename is not None)
         for part in root.walk()
+    )
+
+
+def _carries_package(root: Part, subject: str) -> bool:
+    return subject.startswith(PACKAGE_SUBJECT) or any(
+        is_package_name(part.filename or "") for part in root.walk() if not part.is_multipart
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy import bindparam, select
 
 from directory.bals import BalState, bal
+from directory.integration import bal_integration
 from directory.patients import PatientState, patient
 from foundation.identifiers import Address, host_name, patient_address_ins
 from foundation.prepared import run
@@ -50,10 +51,12 @@ _BAL = select(
     box_quota.c.message_limit,
     absence_table.c.starts_at,
     absence_table.c.ends_at,
+    bal_integration.c.deposits,
+    bal_integration.c.forwards_to,
 ).select_from(
-    bal.outerjoin(box_quota, box_quota.c.owner_id == bal.c.owner_id).outerjoin(
-        absence_table, absence_table.c.owner_id == bal.c.owner_id
-    )
+    bal.outerjoin(box_quota, box_quota.c.owner_id == bal.c.owner_id)
+    .outerjoin(absence_table, absence_table.c.owner_id == bal.c.owner_id)
+    .outerjoin(bal_integration, bal_integration.c.owner_id == bal.c.owner_id)
 )
 _MANY_BALS = _BAL.where(bal.c.address.in_(bindparam("addresses", expanding=True)))
 # Nearly every message has a sender and one or two recipients; a list of fixed length is not rendered each time.
@@ -159,6 +162,10 @@ class Box:
     is_full: bool = False
     type: str = ""
     away: Period | None = None
+    deposits: bool = False
+    """Whether what it gets is filed into the records of patients."""
+    forwards_to: int | None = None
+    """The owner of the box that gets its mails with an archive besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +321,8 @@ def _boxes(connection: Connection, addresses: set[str], defaults: QuotaLimits) -
             Quota.of(row.octets, row.messages, row.octet_limit, row.message_limit, defaults).is_full,
             row.type,
             Period(row.starts_at, row.ends_at) if row.starts_at is not None else None,
+            bool(row.deposits),
+            row.forwards_to,
         )
         for row in rows
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from directory import own
+from directory import integration, own
 from directory.bals import (
     Bal,
     BalRefused,
@@ -164,6 +164,28 @@ def edit_bal(
     put_listing(uow, bal, listing)
     _trace(uow, clock, "bal.edited", bal, "changed", actor)
     own.changed(uow, bal, clock.millis())
+    return bal
+
+
+# ref: DMP-F13
+def integrate_bal(
+    uow: UnitOfWork,
+    clock: Clock,
+    address: str,
+    *,
+    deposits: bool | None,
+    forwards_to: str | None,
+    actor: str = OPERATOR,
+) -> Bal:
+    """Says what a box does with structured documents by itself; None leaves it as it is. Raises BalRefused."""
+    bal = box_of(uow, address)
+    if bal.state is BalState.CLOSED:
+        raise BalRefused(f"The mailbox {bal.address} is closed.", "Cette boîte est fermée.")
+    if deposits is not None:
+        integration.set_deposits(uow, bal, deposits=deposits)
+    if forwards_to is not None:
+        integration.set_forwarding(uow, bal, forwards_to)
+    _trace(uow, clock, "bal.integration", bal, "changed", actor)
     return bal
 
 

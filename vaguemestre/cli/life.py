@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from directory import publication
+from directory import integration, publication
 from directory.bals import find_bal, list_bals
 from directory.lifecycle import Stage
 from directory.listing import Listing, listing_of
@@ -44,6 +44,19 @@ Largest = Annotated[
 PatientMayAnswer = Annotated[
     bool | None,
     typer.Option("--patient-may-answer/--no-patient-answer", help="Whether patients may answer it."),
+]
+Deposit = Annotated[
+    bool | None,
+    typer.Option(
+        "--deposit/--no-deposit",
+        help="Whether structured documents it gets are filed into the record of the patient they name (APP).",
+    ),
+]
+Forward = Annotated[
+    str | None,
+    typer.Option(
+        help="Mailbox APP of the same structure to which mails with an IHE_XDM archive are passed on (ORG); empty: none."
+    ),
 ]
 _NEXT = ("address", "type", "stage", "last_sign_in", "next", "next_at")
 
@@ -127,6 +140,8 @@ def life_details(connection: Connection, box: Bal, rules: LifecycleSettings) -> 
         "accepts_xdm": listing.accepts_xdm,
         "largest_bytes": listing.largest_bytes,
         "patient_may_answer": listing.patient_may_answer,
+        "deposits": integration.integration_of(connection, box.owner_id).deposits,
+        "forwards_to": integration.forwards_to(connection, box.owner_id),
     }
 
 
@@ -146,6 +161,8 @@ def bal_edit(
     xdm: Xdm = None,
     largest: Largest = None,
     patient_may_answer: PatientMayAnswer = None,
+    deposit: Deposit = None,
+    forward: Forward = None,
     as_json: Json = False,
 ) -> None:
     """Changes what a mailbox says of itself; an empty text takes one away. Address, type and bearer never change."""
@@ -173,6 +190,8 @@ def bal_edit(
                 idnat=idnat if idnat is not None else box.idnat,
                 listing=listing,
             )
+            if deposit is not None or forward is not None:
+                acts.integrate_bal(uow, opened.clock, address, deposits=deposit, forwards_to=forward)
 
         await opened.database.write(unit)
         return await _described(opened, address)
