@@ -40,6 +40,7 @@ _MODULES_WITH_TABLES = (
     "dmp_bridge.tables",
     "dmp_bridge.dossier.tables",
     "dmp_bridge.dossier.consent_tables",
+    "dmp_bridge.xds.tables",
     "portal.operators.accounts",
     "portal.tables",
 )
