@@ -6,6 +6,8 @@ Revises: 0013
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -34,7 +36,7 @@ def _number(name: str, *, nullable: bool = True) -> sa.Column[int]:
     return sa.Column(name, _BIG, nullable=nullable)
 
 
-def _table(name: str, *columns: sa.Column[object], owners: tuple[str, ...] = ("owner_id",)) -> None:
+def _table(name: str, *columns: sa.Column[Any], owners: tuple[str, ...] = ("owner_id",)) -> None:
     op.create_table(
         name,
         sa.Column("id", _ID, autoincrement=True, nullable=False),
