@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 STABLE_DOCUMENT = "urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1"
 
 # Classification schemes and identification schemes of IHE ITI TF-3 §4.2.5.
-_AUTHOR = "urn:uuid:93606bcf-9494-43ec-9b4e-a7748d1a838d"
-_CLASS = "urn:uuid:41a5887f-8865-4c09-adf7-e362475b143a"
-_TYPE = "urn:uuid:f0306f51-975f-434e-a61c-c59651d33983"
-_CONFIDENTIALITY = "urn:uuid:f4f85eac-e6cb-4883-b524-f2705394840f"
-_FORMAT = "urn:uuid:a09d5840-386c-46f2-b5ad-9c3699a4309d"
-_FACILITY = "urn:uuid:f33fb8ac-18af-42cc-ae0e-ed0b0bdb91e1"
-_PRACTICE = "urn:uuid:cccf5598-8b07-4b77-a05e-ae952c785ead"
-_EVENT = "urn:uuid:2c6b8cb7-8b2a-4051-b291-b1ae6a575ef4"
-_DOCUMENT_PATIENT_ID = "urn:uuid:58a6f841-87b3-4a3e-92fd-a8ffeff98427"
-_DOCUMENT_UNIQUE_ID = "urn:uuid:2e82c1f6-a085-4c72-9da3-8640a32e42ab"
-_SET_NODE = "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd"
-_SET_AUTHOR = "urn:uuid:a7058bb9-b4e4-4307-ba5b-e3f0ab85e12d"
-_SET_CONTENT_TYPE = "urn:uuid:aa543740-bdda-424e-8c96-df4873be8500"
-_SET_PATIENT_ID = "urn:uuid:6b5aea1a-874d-4603-a4bc-96a0a7b38446"
-_SET_UNIQUE_ID = "urn:uuid:96fdda7c-d067-4183-912e-bf5ee74998a8"
-_SET_SOURCE_ID = "urn:uuid:554ac39e-e3fe-47fe-b233-965d2a147832"
+AUTHOR = "urn:uuid:93606bcf-9494-43ec-9b4e-a7748d1a838d"
+CLASS = "urn:uuid:41a5887f-8865-4c09-adf7-e362475b143a"
+TYPE = "urn:uuid:f0306f51-975f-434e-a61c-c59651d33983"
+CONFIDENTIALITY = "urn:uuid:f4f85eac-e6cb-4883-b524-f2705394840f"
+FORMAT = "urn:uuid:a09d5840-386c-46f2-b5ad-9c3699a4309d"
+FACILITY = "urn:uuid:f33fb8ac-18af-42cc-ae0e-ed0b0bdb91e1"
+PRACTICE = "urn:uuid:cccf5598-8b07-4b77-a05e-ae952c785ead"
+EVENT = "urn:uuid:2c6b8cb7-8b2a-4051-b291-b1ae6a575ef4"
+DOCUMENT_PATIENT_ID = "urn:uuid:58a6f841-87b3-4a3e-92fd-a8ffeff98427"
+DOCUMENT_UNIQUE_ID = "urn:uuid:2e82c1f6-a085-4c72-9da3-8640a32e42ab"
+SET_NODE = "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd"
+SET_AUTHOR = "urn:uuid:a7058bb9-b4e4-4307-ba5b-e3f0ab85e12d"
+SET_CONTENT_TYPE = "urn:uuid:aa543740-bdda-424e-8c96-df4873be8500"
+SET_PATIENT_ID = "urn:uuid:6b5aea1a-874d-4603-a4bc-96a0a7b38446"
+SET_UNIQUE_ID = "urn:uuid:96fdda7c-d067-4183-912e-bf5ee74998a8"
+SET_SOURCE_ID = "urn:uuid:554ac39e-e3fe-47fe-b233-965d2a147832"
 
 _REGISTRIES = ("urn:oasis:names:tc:ebxml-regrep:",)
 _MAX_DOCUMENTS = 200
@@ -177,10 +177,10 @@ class _Beside:
 
     def add(self, element: etree._Element) -> None:
         classified = element.get("classifiedObject", "")
-        if element.get("classificationNode") == _SET_NODE:
+        if element.get("classificationNode") == SET_NODE:
             self.sets.add(classified)
         code = element.get("nodeRepresentation", "")
-        if code and _scheme(element) == _CONFIDENTIALITY:
+        if code and _scheme(element) == CONFIDENTIALITY:
             self._confidentiality.setdefault(classified, []).append(Coded(code[:256]))
 
     def confidentiality(self, identifier: str) -> tuple[Coded, ...]:
@@ -189,7 +189,7 @@ class _Beside:
 
 def _is_submission_set(package: etree._Element, beside: _Beside) -> bool:
     return package.get("id", "") in beside.sets or any(
-        child.get("classificationNode") == _SET_NODE for child in _children(package, "Classification")
+        child.get("classificationNode") == SET_NODE for child in _children(package, "Classification")
     )
 
 
@@ -206,8 +206,8 @@ def _entry(element: etree._Element, replaces: tuple[str, ...], beside: tuple[Cod
         object_type=element.get("objectType", ""),
         mime_type=element.get("mimeType", "").lower(),
         uri=_uri(slots.get("URI", ())),
-        unique_id=identifiers.get(_DOCUMENT_UNIQUE_ID),
-        patient_id=parse_cx(identifiers.get(_DOCUMENT_PATIENT_ID)),
+        unique_id=identifiers.get(DOCUMENT_UNIQUE_ID),
+        patient_id=parse_cx(identifiers.get(DOCUMENT_PATIENT_ID)),
         source_patient_id=parse_cx(_first(slots, "sourcePatientId")),
         source_patient_info=slots.get("sourcePatientInfo", ()),
         hash=_first(slots, "hash"),
@@ -219,14 +219,14 @@ def _entry(element: etree._Element, replaces: tuple[str, ...], beside: tuple[Cod
         legal_authenticator=_first(slots, "legalAuthenticator"),
         title=_localized(element, "Name"),
         comments=_localized(element, "Description"),
-        authors=_authors(element, _AUTHOR),
-        class_code=_one(codes, _CLASS),
-        type_code=_one(codes, _TYPE),
-        format_code=_one(codes, _FORMAT),
-        healthcare_facility_type_code=_one(codes, _FACILITY),
-        practice_setting_code=_one(codes, _PRACTICE),
-        confidentiality_codes=_each_once(codes.get(_CONFIDENTIALITY, []), beside),
-        event_codes=tuple(codes.get(_EVENT, ())),
+        authors=_authors(element, AUTHOR),
+        class_code=_one(codes, CLASS),
+        type_code=_one(codes, TYPE),
+        format_code=_one(codes, FORMAT),
+        healthcare_facility_type_code=_one(codes, FACILITY),
+        practice_setting_code=_one(codes, PRACTICE),
+        confidentiality_codes=_each_once(codes.get(CONFIDENTIALITY, []), beside),
+        event_codes=tuple(codes.get(EVENT, ())),
         replaces=replaces,
     )
 
@@ -236,13 +236,13 @@ def _submission_set(element: etree._Element) -> SubmissionSet:
     identifiers = _identifiers(element)
     return SubmissionSet(
         entry_uuid=element.get("id", ""),
-        unique_id=identifiers.get(_SET_UNIQUE_ID),
-        source_id=identifiers.get(_SET_SOURCE_ID),
-        patient_id=parse_cx(identifiers.get(_SET_PATIENT_ID)),
+        unique_id=identifiers.get(SET_UNIQUE_ID),
+        source_id=identifiers.get(SET_SOURCE_ID),
+        patient_id=parse_cx(identifiers.get(SET_PATIENT_ID)),
         submission_time=_first(slots, "submissionTime"),
         title=_localized(element, "Name"),
-        content_type_code=_one(_classifications(element), _SET_CONTENT_TYPE),
-        authors=_authors(element, _SET_AUTHOR),
+        content_type_code=_one(_classifications(element), SET_CONTENT_TYPE),
+        authors=_authors(element, SET_AUTHOR),
     )
 
 

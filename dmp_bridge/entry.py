@@ -106,6 +106,11 @@ class SourcePatient:
     sex: str = ""
 
     @property
+    def birth_name(self) -> PatientName:
+        """The name of birth, else the first one told."""
+        return next((name for name in self.names if name.type == "L"), (*self.names, PatientName())[0])
+
+    @property
     def pid(self) -> tuple[str, ...]:
         """The values of the slot: ``PID-5|…`` once per name, ``PID-7|…``, ``PID-8|…``."""
         lines = [
@@ -160,6 +165,19 @@ class DocumentEntry:
     event_codes: tuple[Coded, ...] = ()
     reference_ids: tuple[Identifier, ...] = ()
     relations: tuple[Relation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionSet:
+    """The act of sending documents together (IHE ITI TF-3 §4.2.3.3); ``submission_time`` in epoch milliseconds."""
+
+    unique_id: str
+    source_id: str
+    submission_time: int
+    patient_id: Identifier | None = field(default=None, repr=False)
+    title: str = field(default="", repr=False)
+    content_type_code: Coded | None = None
+    authors: tuple[Author, ...] = ()
 
 
 def confidentiality_codes(level: str, *visibilities: str) -> tuple[Coded, ...]:

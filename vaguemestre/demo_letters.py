@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 import uuid
 from dataclasses import dataclass, field
 from email import policy
@@ -12,8 +11,9 @@ from email.parser import BytesParser
 from email.utils import format_datetime, formataddr
 from typing import TYPE_CHECKING
 
-from dmp_bridge import codes
-from dmp_bridge.writer import Author, Draft, Patient, Section, Written, write_n1, write_n3, write_package
+from dmp_bridge.writing.document import Author, Draft, Patient, Section, Written, write_n1, write_n3
+from dmp_bridge.writing.mail_words import mss_headers, pdf_name, subject
+from dmp_bridge.writing.package import write_package
 from foundation.clock import SystemClock, to_paris
 from foundation.identifiers import OID_TEST
 from vaguemestre.demo_pdf import text_page
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 XDM_NAME = "IHE_XDM.zip"
 PRODUCT = "DEV999999"
 """The reference of the writing software in `X-MSS-NIL`: fictive."""
-_LONGEST_TYPE = 40
 _SUMMARY_TEMPLATE = "1.2.250.1.213.1.1.1.13"
 
 
@@ -50,7 +49,7 @@ class Paper:
 
     @property
     def title(self) -> str:
-        return self.written.draft.title
+        return self.written.entry.title
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def structured(
     written = write_n3(
         draft, [Section(name, tuple(words)) for name, words in sections.items()], _SUMMARY_TEMPLATE
     )
-    return Paper(written, _pdf(draft, _page(draft, sections)), written.data)
+    return Paper(written, _pdf(written, _page(draft, sections)), written.data)
 
 
 def printed(
@@ -97,7 +96,8 @@ def printed(
     """A level 1 document around a PDF; the PDF beside it is the same file."""
     draft = _draft(patient, author, type_code, title)
     page = _page(draft, sections)
-    return Paper(write_n1(draft, page), _pdf(draft, page), page)
+    written = write_n1(draft, page)
+    return Paper(written, _pdf(written, page), page)
 
 
 def package(papers: Sequence[Paper]) -> Attachment:
@@ -111,7 +111,6 @@ def package(papers: Sequence[Paper]) -> Attachment:
 def health_letter(
     sender: FictiveBal,
     to: Sequence[tuple[str, str]],
-    patient: FictivePatient,
     papers: Sequence[Paper],
     text: str,
     *,
@@ -119,15 +118,10 @@ def health_letter(
     others: Sequence[Attachment] = (),
 ) -> Letter:
     """A structured mail (Réf#2 §3.1): `to` are names and addresses, `label` names the act in the subject."""
-    given = patient.first_names.split()[0].capitalize()
-    year, month, day = patient.birth_date.split("-")
-    subject = f"XDM/1.0/DDM+{label} {patient.birth_name} {given} {day}/{month}/{year}"
-    headers = {
-        "X-MSS-CODECDA": ",".join(paper.written.draft.type_code for paper in papers),
-        "X-MSS-INS": "O",
-    }
+    entries = [paper.written.entry for paper in papers]
+    headers = mss_headers(entries, product=PRODUCT)
     attachments = (package(papers), *(paper.pdf for paper in papers), *others)
-    return write(sender, to, subject, text, attachments, headers)
+    return write(sender, to, subject(entries[0], label), text, attachments, headers)
 
 
 def write(
@@ -146,8 +140,7 @@ def write(
     message["Subject"] = subject
     message["Date"] = format_datetime(now())
     message["Message-ID"] = message_id
-    message["X-MSS-NIL"] = PRODUCT
-    for name, value in (headers or {}).items():
+    for name, value in {**mss_headers((), product=PRODUCT), **(headers or {})}.items():
         message[name] = value
     message.set_content(text, cte="quoted-printable")
     for each in attachments:
@@ -237,11 +230,5 @@ def _page(draft: Draft, sections: Mapping[str, Sequence[str]]) -> bytes:
     return text_page(draft.title, (*about, *words))
 
 
-def _pdf(draft: Draft, data: bytes) -> Attachment:
-    """The name of ECO.2.1.6: date of the act, type in 40 characters, NAME, first name."""
-    kind = codes.document_type(draft.type_code)
-    label = unicodedata.normalize("NFKD", kind.label if kind is not None else draft.title)
-    plain = "".join(character for character in label if not unicodedata.combining(character))
-    given = draft.patient.first_names.split()[0].capitalize()
-    name = f"{draft.service_at:%Y%m%d}_{plain[:_LONGEST_TYPE]}_{draft.patient.birth_name}_{given}.pdf"
-    return Attachment(name, "application/pdf", data)
+def _pdf(written: Written, data: bytes) -> Attachment:
+    return Attachment(pdf_name(written.entry), "application/pdf", data)

@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from dmp_bridge.hl7_time import paris_date
 from vaguemestre import fictive
 from vaguemestre.demo_clients import MailProgram, mail_from, rcpt_to, submit
 from vaguemestre.demo_letters import (
@@ -120,7 +121,6 @@ class Story:
         letter = health_letter(
             IME_DOCTOR,
             [self._to_thomas],
-            THOMAS,
             (self._summary, liaison),
             f"Bonjour,\n\nVoici les documents de l'admission de Thomas. {IN_A_MAIL}\n\nDr Paul Girard\n",
             label="Admission à l'IME",
@@ -148,16 +148,18 @@ class Story:
                 return self._space.documents()[title] > before[title] or None
 
             eventually(appeared, f"« {paper.title} » n'apparaît pas dans le dossier de Thomas.")
-            page, draft = self._space.document(paper.title), paper.written.draft
+            page, entry = self._space.document(paper.title), paper.written.entry
             about = re.search(r"Type (.+?) Catégorie (.+?) Date (.+?) Auteur (.+?) Établissement", page.text)
             if about is None:
                 raise NotProved(f"la page de « {paper.title} » ne dit pas son type, sa date et son auteur.")
-            day = f"{draft.service_at.day} {_MONTHS[draft.service_at.month - 1]} {draft.service_at.year}"
+            year, month, number = paris_date(entry.service_start_time or 0).split("-")
+            day = f"{int(number)} {_MONTHS[int(month) - 1]} {year}"
             for shown, expected in ((about[2], category), (about[3], day), (about[4], author)):
                 must(
                     expected in shown, f"« {paper.title} » est classé avec « {shown} », sans « {expected} »."
                 )
-            must(draft.author.institution in page.text, f"« {paper.title} » est classé sans établissement.")
+            structure = entry.authors[0].institutions[0].name
+            must(structure in page.text, f"« {paper.title} » est classé sans établissement.")
             self._telling.proved(
                 f"« {paper.title} » est apparu de lui-même dans le dossier, rubrique « {about[2]} », "
                 f"type « {about[1]} », {about[3]}, {about[4]}"
@@ -278,7 +280,7 @@ class Story:
             {"Prescription": ("Un comprimé matin et soir, trente jours.", "Ne jamais arrêter brutalement.")},
         )
         scan = Attachment(
-            "Fac-simile_signe.pdf", "application/pdf", scanned_page(400, prescription.written.draft.unique_id)
+            "Fac-simile_signe.pdf", "application/pdf", scanned_page(400, prescription.written.entry.unique_id)
         )
         letter = health_letter(
             NEUROLOGIST,
@@ -287,7 +289,6 @@ class Story:
                 (PHARMACY.name, PHARMACY.address),
                 (label_of(ATTENDING_DOCTOR), ATTENDING_DOCTOR.address),
             ],
-            THOMAS,
             (report, prescription),
             "Bonjour,\n\nCompte rendu et ordonnance de ce jour.\n\nDr Camille Roussel, neurologue\n",
             label="Consultation de neurologie",
@@ -348,7 +349,6 @@ class Story:
         letter = health_letter(
             SECRETARIAT,
             [self._to_thomas],
-            LAMBERT,
             (wrong,),
             "Bonjour,\n\nCi-joint le compte rendu.\n\nLe secrétariat\n",
             label="Compte rendu",

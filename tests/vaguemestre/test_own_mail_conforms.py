@@ -41,7 +41,7 @@ def test_the_letters_of_the_demonstration() -> None:
         printed(THOMAS, author, "74207-2", "Document de liaison", {"À savoir": ("Rien.",)}),
     )
     to = [("Thomas", f"{THOMAS.ins}@patient.mssante.fr")]
-    written = health_letter(IME_DOCTOR, to, THOMAS, papers, "Bonjour.\n\nÀ bientôt.\n", label="Admission")
+    written = health_letter(IME_DOCTOR, to, papers, "Bonjour.\n\nÀ bientôt.\n", label="Admission")
     report = examine_message(written.data, Question(box_type="PER"))
     assert (report.checked, faults(report)) == (Checked.MESSAGE, [])
 

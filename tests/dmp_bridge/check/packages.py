@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from dmp_bridge.check.report import ALONE, Verdict, Weight
 from dmp_bridge.check.xdm_rules import examine_archive
-from dmp_bridge.writer import Author, Draft, Patient, Section, write_n1, write_n3, write_package
+from dmp_bridge.writing.document import Author, Draft, Patient, Section, write_n1, write_n3
+from dmp_bridge.writing.package import write_package
 from foundation.identifiers import OID_TEST, ins_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dmp_bridge.check.report import Finding, Surroundings
-    from dmp_bridge.writer import Written
+    from dmp_bridge.writing.document import Written
 
 NUMBER = "2790351215189"
 INS = NUMBER + ins_key(NUMBER)

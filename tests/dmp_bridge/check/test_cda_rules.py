@@ -72,7 +72,7 @@ def test_documents_of_the_profile_have_no_fault() -> None:
          '<assignedEntity><id nullFlavor="UNK"/>', "CDA-RESPONSABLE", "legalAuthenticator/assignedEntity/id"),
         ('<low value="20260313145410+0100"/>', '<low value="20260313"/>', "CDA-ACTE",
          "documentationOf[1]/serviceEvent/effectiveTime/low/@value"),
-        ('<standardIndustryClassCode code="AMBULATOIRE" codeSystem="1.2.250.1.213.1.1.4.9"/>', "", "CDA-ACTE",
+        ('<standardIndustryClassCode code="AMBULATOIRE" displayName="Ambulatoire" codeSystem="1.2.250.1.213.1.1.4.9"/>', "", "CDA-ACTE",
          f"documentationOf[1]/serviceEvent/{SETTING}"),
         ('codeSystem="1.2.250.1.213.1.1.4.9"', 'codeSystem="1.2"', "CDA-ACTE",
          f"documentationOf[1]/serviceEvent/{SETTING}/@codeSystem"),

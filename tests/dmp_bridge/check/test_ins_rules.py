@@ -11,10 +11,15 @@ from hypothesis import strategies as st
 from dmp_bridge.check.cda_rules import examine_cda
 from dmp_bridge.check.ins_rules import fold
 from dmp_bridge.check.report import ALONE, Finding, Surroundings, Verdict, Weight
+from dmp_bridge.codes import Place, place
+from dmp_bridge.entry import SubmissionSet
+from dmp_bridge.writing.package import Lot, metadata_of, names_of
 from foundation.identifiers import OID_NIR, ins_key
 from tests.dmp_bridge.check.packages import (
+    AT,
     DOCUMENT,
     DRAFT,
+    FOLDER,
     INS,
     METADATA,
     PATIENT,
@@ -114,7 +119,22 @@ def test_the_same_number_under_another_authority_is_told() -> None:
 def test_two_patients_in_one_package_are_told() -> None:
     other = replace(PATIENT, ins=OTHER_INS, birth_name="MARTIN", sex="M", birth_date="19600101")
     second = replace(DRAFT, unique_id="1.2.250.1.999.1.2.1", set_id="1.2.250.1.999.1.2", patient=other)
-    places = [each.place for each in accord(examine(files(n1(), n1(second))))]
+    both = [n1(), n1(second)]
+    submission = SubmissionSet(
+        unique_id="1.2.250.1.999.7.1",
+        source_id="1.2.250.1.999.7",
+        submission_time=int(AT.timestamp()) * 1000,
+        patient_id=both[0].entry.patient_id,
+        content_type_code=place(Place.CONTENT_TYPE, "07"),
+        authors=both[0].entry.authors,
+    )
+    # The writer refuses two patients: the package is put together by hand.
+    package = {
+        **files(both[0]),
+        f"{FOLDER}DOC00002.XML": both[1].data,
+        METADATA: metadata_of(Lot(submission, both), names_of(both)),
+    }
+    places = [each.place for each in accord(examine(package))]
     assert places == [f"{METADATA} Document02", "IHE_XDM/SUBSET01/DOC00002.XML recordTarget"]
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,7 @@ from dmp_bridge.check.kit_files import list_files
 from dmp_bridge.check.report import ALONE, Finding, Verdict, Weight
 from dmp_bridge.check.xdm_rules import examine_archive
 from tests.dmp_bridge.check.kits import HEADER, write_kit
-from tests.dmp_bridge.check.packages import files, n1, n3, swap, zipped
+from tests.dmp_bridge.check.packages import DRAFT, files, n1, n3, swap, zipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,8 @@ def test_the_schematron_of_a_model_is_for_documents_of_that_model_or_that_name_i
 
 
 def test_the_documents_of_a_package_are_put_to_the_kit(kit: Kit) -> None:
-    data = zipped(files(n1(), n3()))
+    second = replace(DRAFT, unique_id="1.2.250.1.999.1.2.1", set_id="1.2.250.1.999.1.2")
+    data = zipped(files(n1(), n3(second)))
     found = from_kit(examine_archive("IHE_XDM.zip", data, ALONE, kit=kit))
     assert {each.place for each in found} == {
         "IHE_XDM/SUBSET01/DOC00001.XML",

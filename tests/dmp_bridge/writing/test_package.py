@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from dmp_bridge.cda import Level, read_cda
@@ -10,7 +11,8 @@ from dmp_bridge.ebrim import read_submission
 from dmp_bridge.examine import Attachment, examine_attachments
 from dmp_bridge.findings import Kind
 from dmp_bridge.render import render_narrative
-from dmp_bridge.writer import Author, Draft, Patient, Section, write_n1, write_n3, write_package
+from dmp_bridge.writing.document import Author, Draft, Patient, Section, write_n1, write_n3
+from dmp_bridge.writing.package import write_package
 from tests.dmp_bridge.builders import INS, PDF, TEST_OID
 
 AT = datetime(2026, 3, 13, 13, 54, 10, tzinfo=UTC)
@@ -40,7 +42,8 @@ DRAFT = Draft(
 
 def package() -> bytes:
     n3 = write_n3(DRAFT, [Section("Motif & suite", ("Tout va <bien>.",))])
-    return write_package([write_n1(DRAFT, PDF), n3], submission_id="1.2.3", source_id="1.2", at=AT)
+    first = replace(DRAFT, unique_id="1.2.250.1.999.1.3", set_id="1.2.250.1.999.2", replaces=None)
+    return write_package([write_n1(first, PDF), n3], submission_id="1.2.3", source_id="1.2", at=AT)
 
 
 def test_a_written_n1_is_read_back() -> None:
