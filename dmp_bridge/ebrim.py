@@ -124,6 +124,11 @@ def read_submission(data: bytes) -> Submission:
         root = parse(data)
     except XmlFault as fault:
         raise MetadataFault(str(fault)) from None
+    return submission_of(root)
+
+
+def submission_of(root: etree._Element) -> Submission:
+    """The submission in a tree that holds the objects of a registry; ``MetadataFault`` when there is none."""
     objects, packages, associations, beside = [], [], [], _Beside()
     for element in root.iter():
         name = local_name(element)

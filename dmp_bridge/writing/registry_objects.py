@@ -46,11 +46,12 @@ def extrinsic_object(
     *,
     slots: Mapping[str, str] = _NOTHING,
     attributes: Mapping[str, str] = _NOTHING,
+    version: int | None = None,
 ) -> str:
     """A DocumentEntry under the id ``symbol``.
 
-    ``slots`` are what only its way knows (URI in a package, repositoryUniqueId in an answer), ``attributes`` what
-    only a registry knows (lid, status, home).
+    ``slots`` are what only its way knows (URI in a package, repositoryUniqueId in an answer), ``attributes`` and the
+    ``version`` of the metadata what only a registry knows (lid, status, home).
     """
     patient = entry.patient_id
     told = _attributes({"mimeType": entry.mime_type, "objectType": ebrim.STABLE_DOCUMENT, **attributes})
@@ -63,6 +64,7 @@ def extrinsic_object(
         + "".join(slot(name, values) for name, values in _document_slots(entry, slots) if any(values))
         + localized("Name", entry.title[:_TITLE_LENGTH])
         + localized("Description", entry.comments)
+        + ("" if version is None else f'<rim:VersionInfo versionName="{version}"/>')
         + "".join(_author(ids, ebrim.AUTHOR, symbol, each) for each in entry.authors)
         + "".join(classification(ids, scheme, symbol, each) for scheme, each in _codes(entry))
         + _identified(ids, symbol, identifiers)
