@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 from directory.bals import find_bal
 from dmp_bridge import record
 from dmp_bridge.codes import PROFESSIONAL_OID, STRUCTURE_OID, ErrorCode
+from dmp_bridge.dossier import registry
+from dmp_bridge.dossier.denials import DENIALS
+from dmp_bridge.dossier.life import Status
 from dmp_bridge.findings import Clinical, Finding, Kind
-from dmp_bridge.record import Document, Origin, State, Status
+from dmp_bridge.record import Document, Origin, State
+from dmp_bridge.rights.vocabulary import Reason
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from directory.patients import Patient
+    from dmp_bridge.dossier.registry import Awaited
 
 _FILED = "Document ajouté à votre dossier."
 _FILED_OLDER = "Version antérieure d'un document de votre dossier, conservée avec lui."
@@ -40,6 +45,7 @@ _OTHER_TRAITS = "L'identité du document n'est pas celle du destinataire."
 _TOLD_TRAITS = "Le nom, la date de naissance ou le sexe y diffèrent des vôtres : signalez-le à son auteur."
 _OTHER_BYTES = "Un autre document porte déjà cet identifiant."
 _SAME_VERSION = "Cette version du document a déjà été reçue avec un autre contenu."
+OPERATOR = "operator"
 _OTHER_AUTHOR = "Le document à remplacer a un autre auteur et vient d'une autre structure."
 
 
@@ -61,7 +67,8 @@ class Structured(StrEnum):
 class Verdict:
     """What to do with one finding. For FILED: the status it takes and the documents it deprecates.
 
-    What is ``hidden`` is a document that the patient must not see.
+    What is ``hidden`` is a document that the patient must not see; ``awaited`` are associations that came before
+    it. ``code`` is why a mail is refused, ``reason`` the same in the words of the desk.
     """
 
     state: State
@@ -71,17 +78,41 @@ class Verdict:
     supersedes: tuple[int, ...] = ()
     document_id: int | None = None
     hidden: bool = False
+    reason: Reason | None = None
+    awaited: tuple[Awaited, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """By which mail a finding came (None: by none, an operator deposits it), and how it is judged."""
+    """By which mail a finding came (None: by none, somebody deposits it at the desk), and how it is judged.
+
+    ``depositors`` are the identifiers under which whoever deposits is signed in; empty for an operator, who
+    vouches for what is deposited. ``refusal`` is why the record takes no document in, decided before.
+    """
 
     patient: Patient | None
     mail_id: int | None
     sender: str
     structured: Structured
     traits: Traits = Traits.REFUSE
+    depositors: frozenset[str] = frozenset()
+    refusal: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a document says of its author, and who brought it."""
+
+    author_id: str
+    institution_id: str
+    sender: str
+    depositors: frozenset[str]
+    is_of_patient: bool = False
+
+    @property
+    def signed(self) -> frozenset[str]:
+        """Author and institution, as the document has them."""
+        return frozenset({self.author_id[:64], self.institution_id[:64]} - {""})
 
 
 # ref: DMP-F10
@@ -99,9 +130,12 @@ def judge(connection: Connection, arrival: Arrival, finding: Finding) -> Verdict
     if patient is None or not patient.record_is_open:
         if finding.clinical is None:
             return Verdict(State.KEPT, _CLOSED)
-        return _refused(ErrorCode.UNKNOWN_PATIENT, _CLOSED)
+        return _refused(Reason.NO_RECORD, _CLOSED)
     if finding.clinical is None:
         return Verdict(State.OFFERED, _OFFERED)
+    # ref: DMP-F22
+    if arrival.refusal is not None:
+        return _refused(arrival.refusal, DENIALS[arrival.refusal].sentence)
     clinical = finding.clinical
     verdict = admit(connection, arrival, clinical, sha1(finding.data))
     if verdict.state is not State.FILED or verdict.document_id is not None:
@@ -126,13 +160,13 @@ def admit(connection: Connection, arrival: Arrival, clinical: Clinical, digest: 
     patient = arrival.patient
     # The OID is not compared: NIR and NIA never share a number, and test documents come under a third OID.
     if clinical.patient.ins != patient.ins:
-        return _refused(ErrorCode.OTHER_PATIENT, _OTHER_PATIENT)
+        return _refused(Reason.OTHER_PATIENT, _OTHER_PATIENT)
     is_same_person = _same_person(clinical, patient)
     if not is_same_person and arrival.traits is Traits.REFUSE:
-        return _refused(ErrorCode.OTHER_PATIENT, _OTHER_TRAITS)
+        return _refused(Reason.OTHER_PATIENT, _OTHER_TRAITS)
     if arrival.mail_id is not None and clinical.invisible_to_patient:
         # Professionals exchange such a document among themselves; the patient's own box shows it (dmp.md §2.6).
-        return replace(_refused(ErrorCode.OTHER, _UNSEEN), hidden=True)
+        return replace(_refused(Reason.UNSEEN, _UNSEEN), hidden=True)
     verdict = _version(connection, arrival, clinical, digest)
     if verdict.state is State.FILED and not is_same_person:
         verdict = replace(verdict, sentence=f"{verdict.sentence} {_TOLD_TRAITS}")
@@ -148,8 +182,19 @@ def _not_at_once(arrival: Arrival, clinical: Clinical) -> str | None:
     return _OFFERED_DOCUMENT if arrival.structured is Structured.OFFER else None
 
 
-def _refused(code: ErrorCode, sentence: str) -> Verdict:
-    return Verdict(State.REFUSED, sentence, code)
+_CODES: dict[Reason, ErrorCode] = {
+    Reason.NO_RECORD: ErrorCode.UNKNOWN_PATIENT,
+    Reason.FEEDING_OPPOSED: ErrorCode.UNKNOWN_PATIENT,
+    Reason.OTHER_PATIENT: ErrorCode.OTHER_PATIENT,
+    Reason.DUPLICATE: ErrorCode.VERSION,
+    Reason.OTHER_CONTENT: ErrorCode.VERSION,
+    Reason.NOT_OWN: ErrorCode.AUTHOR,
+}
+"""What the sender of a mail is told for a reason of the desk; 906 for every other (dmp.md §4.6)."""
+
+
+def _refused(reason: Reason, sentence: str) -> Verdict:
+    return Verdict(State.REFUSED, sentence, _CODES.get(reason, ErrorCode.OTHER), reason=reason)
 
 
 # ref: DMP-F11
@@ -160,10 +205,10 @@ def _version(connection: Connection, arrival: Arrival, clinical: Clinical, diges
     known = record.document_by_unique_id(connection, owner_id, clinical.unique_id)
     if known is not None:
         if known.sha1 != digest:
-            return _refused(ErrorCode.VERSION, _OTHER_BYTES)
+            return _refused(Reason.OTHER_CONTENT, _OTHER_BYTES)
         if known.invisible_to_patient and arrival.mail_id is not None:
             # The record knows better than a mail that forgot the flag.
-            return replace(_refused(ErrorCode.OTHER, _UNSEEN), hidden=True)
+            return replace(_refused(Reason.UNSEEN, _UNSEEN), hidden=True)
         same_mail = known.mail_id == arrival.mail_id
         return Verdict(
             State.FILED if same_mail else State.DUPLICATE,
@@ -173,58 +218,82 @@ def _version(connection: Connection, arrival: Arrival, clinical: Clinical, diges
     of_set = record.versions(connection, owner_id, clinical.set_id) if clinical.set_id else []
     replaced = [
         found
-        for unique_id in clinical.replaces
-        if (found := record.document_by_unique_id(connection, owner_id, unique_id)) is not None
+        for target in clinical.replaces
+        if (found := registry.resolve(connection, owner_id, target)) is not None
     ]
     others = {each.id: each for each in (*of_set, *replaced)}
-    if not all(_may_follow(connection, arrival, clinical, each) for each in others.values()):
-        return _refused(ErrorCode.AUTHOR, _OTHER_AUTHOR)
+    claim = _claim(arrival, clinical)
+    if not all(_may_replace(connection, claim, _claim_of(each)) for each in others.values()):
+        return _refused(Reason.NOT_OWN, _OTHER_AUTHOR)
     if any(each.version_number == clinical.version_number for each in of_set):
-        return _refused(ErrorCode.VERSION, _SAME_VERSION)
-    if any(
-        each.version_number > clinical.version_number
-        for each in of_set
-        if clinical.invisible_to_patient or not each.invisible_to_patient
-    ):
+        return _refused(Reason.DUPLICATE, _SAME_VERSION)
+    awaited = tuple(
+        each
+        for each in registry.awaited_by(connection, owner_id, (clinical.unique_id,))
+        if _may_replace(connection, _claim_of(each.source), claim)
+    )
+    later = [each for each in of_set if each.version_number > clinical.version_number]
+    later += [each.source for each in awaited if each.kind in registry.REPLACING]
+    if any(clinical.invisible_to_patient or not each.invisible_to_patient for each in later):
         # It arrives late: it is kept, and never takes the place of the later version.
-        return Verdict(State.FILED, _FILED_OLDER, status=Status.DEPRECATED)
+        return Verdict(State.FILED, _FILED_OLDER, status=Status.DEPRECATED, awaited=awaited)
     # A version that the patient must not see takes nothing from him that he sees.
     current = tuple(
         each.id
         for each in others.values()
-        if each.status is Status.APPROVED and (each.invisible_to_patient or not clinical.invisible_to_patient)
+        if each.status in (Status.APPROVED, Status.ARCHIVED)
+        and (each.invisible_to_patient or not clinical.invisible_to_patient)
     )
-    return Verdict(State.FILED, _FILED, supersedes=current)
+    return Verdict(State.FILED, _FILED, supersedes=current, awaited=awaited)
+
+
+def _claim(arrival: Arrival, clinical: Clinical) -> Claim:
+    return Claim(clinical.author_id, clinical.institution_id, arrival.sender, arrival.depositors)
+
+
+def _claim_of(found: Document) -> Claim:
+    return Claim(
+        found.author_id,
+        found.institution_id,
+        found.sender,
+        frozenset({found.depositor_id, found.depositor_structure} - {"", OPERATOR}),
+        found.origin is Origin.PATIENT,
+    )
 
 
 # ref: DMP-F12
-def _may_follow(connection: Connection, arrival: Arrival, clinical: Clinical, other: Document) -> bool:
-    """A document is replaced by its author or the author's structure (error 901), patients' own by nobody.
+def _may_replace(connection: Connection, new: Claim, old: Claim) -> bool:
+    """A document is replaced by its author or the author's structure (error 901), a patient's own by that patient.
 
     What a document claims, anybody can write: a mail must also come from the box that sent the former one, or
-    from one whose holder is the author or the structure of the former one.
+    from one whose holder is the author or the structure of the former one; at the desk, the signed-in person or
+    structure must be.
     """
-    if other.origin is Origin.PATIENT:
-        return False
-    ours = {clinical.author_id[:64], clinical.institution_id[:64]} - {""}
-    theirs = {other.author_id, other.institution_id} - {""}
-    if theirs and not ours & theirs:
-        return False
-    if arrival.mail_id is None:
-        return bool(theirs)  # the operator vouches for what he deposits
-    if not arrival.sender:
-        return False
-    return arrival.sender.lower() == other.sender.lower() or bool(
-        theirs & _identifiers_of(connection, arrival.sender)
-    )
+    if old.is_of_patient or new.is_of_patient:
+        return bool(old.depositors & new.depositors)
+    if new.sender:
+        if old.signed and not new.signed & old.signed:
+            return False
+        holder = _identifiers_of(connection, new.sender)
+        return new.sender.lower() == old.sender.lower() or bool(_stands_in(old) & holder)
+    if new.depositors:
+        return bool(_stands_in(old) & new.depositors)
+    return bool(old.signed & new.signed)  # the operator vouches for what he deposits
 
 
-def _identifiers_of(connection: Connection, sender: str) -> set[str]:
-    """As what the holder of a hosted box may stand in a document: a professional or a structure."""
+def _stands_in(claim: Claim) -> frozenset[str]:
+    """The national identifiers of who signed and who deposited."""
+    return claim.depositors | {
+        each.partition("^")[2]
+        for each in claim.signed
+        if each.partition("^")[0] in (PROFESSIONAL_OID, STRUCTURE_OID)
+    }
+
+
+def _identifiers_of(connection: Connection, sender: str) -> frozenset[str]:
+    """As what the holder of a hosted box is known: a professional or a structure."""
     box = find_bal(connection, sender)
-    if box is None or not box.idnat:
-        return set()
-    return {f"{oid}^{box.idnat}" for oid in (PROFESSIONAL_OID, STRUCTURE_OID)}
+    return frozenset({box.idnat} if box is not None and box.idnat else ())
 
 
 def _same_person(clinical: Clinical, patient: Patient) -> bool:
@@ -277,6 +346,7 @@ def document_values(finding: Finding, clinical: Clinical, verdict: Verdict) -> d
         "size": len(finding.data),
         "sha1": sha1(finding.data),
         "media_type": shown,
+        "mime_type": finding.media_type,
     }
 
 

@@ -6,16 +6,22 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
+from directory.bals import BalType, find_bal
 from directory.patients import find_patient, patient_of
 from dmp_bridge import record
 from dmp_bridge.codes import ErrorCode
+from dmp_bridge.dossier import notices, traces
+from dmp_bridge.dossier.caller import Caller
+from dmp_bridge.dossier.case import case_of_owner
+from dmp_bridge.dossier.notices import NoticeEvent
 from dmp_bridge.examiner import Examiner
-from dmp_bridge.filing import Arrival, Structured, Traits, Verdict, document_values, judge
+from dmp_bridge.filing import OPERATOR, Arrival, Structured, Traits, Verdict, document_values, judge
 from dmp_bridge.findings import Kind
 from dmp_bridge.offer import OfferAccepted, OfferDesk, OfferRefused
 from dmp_bridge.record import State
 from dmp_bridge.report import REPORT_JOB, Report, compose, settles
-from dmp_bridge.shelf import Shelf
+from dmp_bridge.rights.vocabulary import Action, Role
+from dmp_bridge.shelf import Depositor, Shelf
 from dmp_bridge.sniff import FileType
 from foundation import jobs, trail
 from foundation.mime.mss_headers import MssHeaders, read_mss_headers
@@ -42,6 +48,7 @@ __all__ = ["Bridge", "Examined", "Mail", "OfferAccepted", "OfferRefused", "Outco
 
 
 _NO_MSS = MssHeaders()
+_OPERATOR = Caller(role=Role.OPERATOR, id=OPERATOR, channel="cli")
 _NAMES_NOBODY = "Ce fichier ne nomme aucun patient : il n'est pas classé."
 
 
@@ -193,7 +200,8 @@ class Bridge:
 
         Raises NotSealed when a document is to be filed that was not sealed beforehand.
         """
-        arrival = self._arrival(uow.connection, mail)
+        caller = _sender(uow.connection, mail.sender)
+        arrival = self._arrival(uow.connection, mail, caller)
         outcomes: list[Outcome] = []
         hidden = _Hidden()
         by_unique_id: dict[str, int] = {}
@@ -204,7 +212,9 @@ class Bridge:
                 ready = sealed.get((finding.part, finding.item))
                 if ready is None:
                     raise NotSealed
-                document_id = self._store(uow, mail, finding, verdict, ready)
+                document_id = self._store(uow, mail, caller, finding, verdict, ready)
+            if verdict.state is State.REFUSED and finding.clinical is not None and verdict.reason is not None:
+                self._note(uow, mail, caller, verdict, None)
             hidden.note(finding, verdict)
             if finding.clinical is not None and document_id is not None:
                 by_unique_id[finding.clinical.unique_id] = document_id
@@ -295,16 +305,19 @@ class Bridge:
         self, uow: UnitOfWork, finding: Finding, sealed: Mapping[tuple[str, int], Sealed]
     ) -> Outcome:
         patient = find_patient(uow.connection, finding.ins) if finding.ins else None
-        arrival = Arrival(patient, None, "", Structured.FILE, self._traits)
+        mail = Mail(patient.owner_id if patient is not None else 0, 0, 0, "", None)
+        arrival = replace(self._arrival(uow.connection, mail, _OPERATOR), mail_id=None)
         if finding.clinical is None and finding.code is None:
             verdict = Verdict(State.KEPT, _NAMES_NOBODY)
         else:
-            verdict = judge(uow.connection, arrival, finding)
-        mail = Mail(patient.owner_id if patient is not None else 0, 0, 0, "", None)
+            verdict = judge(uow.connection, replace(arrival, structured=Structured.FILE), finding)
         document_id = verdict.document_id
         if verdict.state is State.FILED and document_id is None:
-            document_id = self._store(uow, mail, finding, verdict, sealed[finding.part, finding.item])
+            ready = sealed[finding.part, finding.item]
+            document_id = self._store(uow, mail, _OPERATOR, finding, verdict, ready)
             uow.publish(f"owner:{mail.owner_id}")
+        elif verdict.reason is not None:
+            self._note(uow, mail, _OPERATOR, verdict, None)
         trail.append(
             uow,
             f"document.{verdict.state.value}",
@@ -316,16 +329,19 @@ class Bridge:
         )
         return Outcome.of(finding, verdict, document_id)
 
-    def _arrival(self, connection: Connection, mail: Mail) -> Arrival:
-        return Arrival(
-            patient_of(connection, mail.owner_id), mail.mail_id, mail.sender, self._structured, self._traits
-        )
+    def _arrival(self, connection: Connection, mail: Mail, caller: Caller) -> Arrival:
+        patient = patient_of(connection, mail.owner_id)
+        refusal = None
+        if patient is not None:
+            case = case_of_owner(connection, caller, mail.owner_id, self._clock.millis())
+            refusal = case.refusal(Action.FEED)
+        return Arrival(patient, mail.mail_id, mail.sender, self._structured, self._traits, refusal=refusal)
 
     async def _seal(self, mail: Mail, findings: Sequence[Finding]) -> dict[tuple[str, int], Sealed]:
         """Seals what is going to be filed as far as the record tells now; nothing is sealed to be refused."""
 
         def expected(connection: Connection) -> list[Finding]:
-            arrival = self._arrival(connection, mail)
+            arrival = self._arrival(connection, mail, _sender(connection, mail.sender))
             return [
                 finding
                 for finding in findings
@@ -338,12 +354,50 @@ class Bridge:
             for finding in await self._database.read(expected)
         }
 
-    def _store(self, uow: UnitOfWork, mail: Mail, finding: Finding, verdict: Verdict, sealed: Sealed) -> int:
+    def _store(
+        self,
+        uow: UnitOfWork,
+        mail: Mail,
+        caller: Caller,
+        finding: Finding,
+        verdict: Verdict,
+        sealed: Sealed,
+    ) -> int:
         assert finding.clinical is not None
-        record.deprecate(uow, verdict.supersedes)
-        values = document_values(finding, finding.clinical, verdict)
-        return self._shelf.put(
-            uow, sealed, values, owner_id=mail.owner_id, mail_id=mail.mail_id, sender=mail.sender
+        document_id, _ = self._shelf.put(
+            uow,
+            sealed,
+            document_values(finding, finding.clinical, verdict),
+            entry=finding.clinical.entry,
+            owner_id=mail.owner_id,
+            mail_id=mail.mail_id,
+            sender=mail.sender,
+            depositor=Depositor(caller.id, caller.structure_id),
+            verdict=verdict,
+        )
+        self._note(uow, mail, caller, verdict, document_id)
+        notices.leave(
+            uow,
+            mail.owner_id,
+            NoticeEvent.DOCUMENT_ADDED,
+            now=self._clock.millis(),
+            document_id=document_id,
+            caller=caller,
+        )
+        return document_id
+
+    def _note(
+        self, uow: UnitOfWork, mail: Mail, caller: Caller, verdict: Verdict, document_id: int | None
+    ) -> None:
+        """The trace in the record itself, beside that in the history of the mail."""
+        traces.append(
+            uow,
+            caller,
+            Action.FEED,
+            owner_id=mail.owner_id or None,
+            document_id=document_id,
+            reason=verdict.reason,
+            clock=self._clock,
         )
 
     def _row(
@@ -388,6 +442,16 @@ class Bridge:
             detail={"owner": mail.owner_id, "part": outcome.part, "document": outcome.document_id},
             clock=self._clock,
         )
+
+
+def _sender(connection: Connection, address: str) -> Caller:
+    """Whoever sent a mail, as far as this operator knows: the holder of a hosted box, or an address."""
+    box = find_bal(connection, address) if address else None
+    idnat = box.idnat if box is not None and box.idnat else ""
+    is_person = box is None or box.type is BalType.PER
+    return Caller(
+        role=Role.PROFESSIONAL if is_person else Role.STRUCTURE, id=idnat, name=address, channel="mail"
+    )
 
 
 def _mail(job: Job) -> Mail:

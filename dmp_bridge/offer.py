@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from directory.patients import patient_of
 from dmp_bridge import codes, record
+from dmp_bridge.dossier import traces
+from dmp_bridge.dossier.caller import Caller
+from dmp_bridge.entry import DocumentEntry
 from dmp_bridge.filing import Arrival, Structured, Traits, Verdict, admit, document_values, sha1
 from dmp_bridge.findings import OFFER_BYTES, Clinical, Finding, Kind
 from dmp_bridge.record import Filing, Origin, State, Status
+from dmp_bridge.rights.vocabulary import OwnAct, Role
+from dmp_bridge.shelf import Depositor
 from foundation import trail
 from foundation.clock import PARIS, to_millis, to_paris
 from foundation.vault import BlobNotFound
@@ -169,7 +174,9 @@ class OfferDesk:
             return OfferRefused(_CLOSED), material
         finding = material.finding
         if isinstance(wish, _Wish):
-            return self._accepted(uow, row, self._store(uow, row, material, self._plain(finding, wish))), None
+            plain = self._plain(finding, wish)
+            filed = self._store(uow, row, material, plain, DocumentEntry(), Verdict(State.FILED, ""))
+            return self._accepted(uow, row, filed), None
         if not patient.record_is_open:
             return OfferRefused(_CLOSED), material
         clinical = finding.clinical
@@ -180,9 +187,10 @@ class OfferDesk:
             return OfferRefused(verdict.sentence), material
         if verdict.document_id is not None:
             return self._accepted(uow, row, verdict.document_id), material
-        record.deprecate(uow, verdict.supersedes)
         values = _clinical(finding, clinical, verdict, wish)
-        return self._accepted(uow, row, self._store(uow, row, material, values)), None
+        return self._accepted(
+            uow, row, self._store(uow, row, material, values, clinical.entry, verdict)
+        ), None
 
     def _plain(self, finding: Finding, wish: _Wish) -> dict[str, Any]:
         """The columns of a file that bears no metadata: it is the patient's own, of no set and no author."""
@@ -213,12 +221,36 @@ class OfferDesk:
             "size": len(finding.data),
             "sha1": sha1(finding.data),
             "media_type": finding.media_type,
+            "mime_type": finding.media_type,
         }
 
-    def _store(self, uow: UnitOfWork, row: Filing, material: _Material, values: dict[str, Any]) -> int:
-        return self._shelf.put(
-            uow, material.sealed, values, owner_id=row.owner_id, mail_id=row.mail_id, sender=row.sender
+    def _store(
+        self,
+        uow: UnitOfWork,
+        row: Filing,
+        material: _Material,
+        values: dict[str, Any],
+        entry: DocumentEntry,
+        verdict: Verdict,
+    ) -> int:
+        caller = Caller(
+            role=Role.PATIENT, id=f"patient:{row.owner_id}", owner_id=row.owner_id, channel="portal"
         )
+        document_id, _ = self._shelf.put(
+            uow,
+            material.sealed,
+            values,
+            entry=entry,
+            owner_id=row.owner_id,
+            mail_id=row.mail_id,
+            sender=row.sender,
+            depositor=Depositor(caller.id),
+            verdict=verdict,
+        )
+        traces.append(
+            uow, caller, OwnAct.FEED, owner_id=row.owner_id, document_id=document_id, clock=self._clock
+        )
+        return document_id
 
     def _accepted(self, uow: UnitOfWork, row: Filing, document_id: int) -> OfferAccepted:
         record.settle_filing(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import json
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
+from dmp_bridge import codes
+from dmp_bridge.codes import Coded
+from dmp_bridge.dossier.life import Status, Visibility
+from dmp_bridge.entry import DocumentEntry, confidentiality_codes, from_json
 from dmp_bridge.tables import document as document_table
 from dmp_bridge.tables import filing as filing_table
 
@@ -18,13 +23,24 @@ if TYPE_CHECKING:
 
     from foundation.database import UnitOfWork
 
-
-# ref: DMP-F17
-class Status(StrEnum):
-    """availabilityStatus of a document: the current version, or one that a newer replaced."""
-
-    APPROVED = "approved"
-    DEPRECATED = "deprecated"
+__all__ = [
+    "Document",
+    "Filing",
+    "Origin",
+    "Reader",
+    "State",
+    "Status",
+    "described",
+    "document",
+    "document_by_unique_id",
+    "document_of",
+    "filing",
+    "filings_of",
+    "list_documents",
+    "replace_filings",
+    "settle_filing",
+    "versions",
+]
 
 
 class Origin(StrEnum):
@@ -32,6 +48,8 @@ class Origin(StrEnum):
 
     PROFESSIONAL = "professional"
     PATIENT = "patient"
+    STRUCTURE = "structure"
+    SYSTEM = "system"
 
 
 class State(StrEnum):
@@ -57,6 +75,7 @@ class Document:
     """One document of a record; times in epoch milliseconds, ``media_type`` of what a person is shown.
 
     ``display_blob_id`` names what is shown in place of the original (the file in an N1, the PDF copy of an N3).
+    ``entry`` is the rest of its metadata in JSON, which `described` reads; ``act_at`` is what lists are sorted by.
     """
 
     id: int
@@ -92,6 +111,27 @@ class Document:
     display_blob_id: int | None
     mail_id: int
     filed_at: int
+    logical_id: str
+    entry_uuid: str
+    metadata_version: int
+    mime_type: str
+    act_at: int
+    facility_code: str
+    setting_code: str
+    entry: str = field(repr=False)
+    depositor_id: str
+    depositor_structure: str
+    submission_id: int | None
+    invisible_since: int | None
+    announced_at: int | None
+    revealed_at: int | None
+    changed_at: int
+
+    @property
+    def visibilities(self) -> frozenset[Visibility]:
+        """From whom it is hidden."""
+        flags = (self.masked_to_professionals, self.invisible_to_patient, self.invisible_to_representatives)
+        return frozenset(each for each, is_set in zip(Visibility, flags, strict=True) if is_set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +163,17 @@ class Filing:
     at: int
 
 
-_DOCUMENT_COLUMNS = tuple(document_table.c[each.name] for each in fields(Document))
+DOCUMENT_COLUMNS = tuple(document_table.c[each.name] for each in fields(Document))
+_STATUS, _ORIGIN = ([each.name for each in fields(Document)].index(name) for name in ("status", "origin"))
 _FILING_COLUMNS = tuple(filing_table.c[each.name] for each in fields(Filing))
-_BY_ID = select(*_DOCUMENT_COLUMNS).where(
+_BY_ID = select(*DOCUMENT_COLUMNS).where(
     document_table.c.owner_id == bindparam("owner"), document_table.c.id == bindparam("document")
 )
-_BY_UNIQUE_ID = select(*_DOCUMENT_COLUMNS).where(
+_BY_UNIQUE_ID = select(*DOCUMENT_COLUMNS).where(
     document_table.c.owner_id == bindparam("owner"), document_table.c.unique_id == bindparam("unique_id")
 )
 _BY_SET = (
-    select(*_DOCUMENT_COLUMNS)
+    select(*DOCUMENT_COLUMNS)
     .where(document_table.c.owner_id == bindparam("owner"), document_table.c.set_id == bindparam("set_id"))
     .order_by(document_table.c.version_number.desc(), document_table.c.id.desc())
 )
@@ -160,7 +201,7 @@ def list_documents(
     status: Status | None = Status.APPROVED,
 ) -> list[Document]:
     """The documents a reader sees, the newest act first; ``status`` None also gives the former versions."""
-    query = select(*_DOCUMENT_COLUMNS).where(
+    query = select(*DOCUMENT_COLUMNS).where(
         document_table.c.owner_id == owner_id, document_table.c.invisible_to_patient.is_(False)
     )
     if reader is Reader.REPRESENTATIVE:
@@ -169,10 +210,8 @@ def list_documents(
         query = query.where(document_table.c.category == category)
     if status is not None:
         query = query.where(document_table.c.status == status.value)
-    found = [_document(row) for row in connection.execute(query)]
-    return sorted(
-        found, key=lambda each: (each.service_start_at or each.creation_at or 0, each.id), reverse=True
-    )
+    query = query.order_by(document_table.c.act_at.desc(), document_table.c.id.desc())
+    return [document_of(row) for row in connection.execute(query)]
 
 
 # ref: DMP-F20
@@ -183,7 +222,7 @@ def document(
     row = connection.execute(_BY_ID, {"owner": owner_id, "document": document_id}).first()
     if row is None:
         return None
-    found = _document(row)
+    found = document_of(row)
     hidden = found.invisible_to_patient or (
         reader is Reader.REPRESENTATIVE and found.invisible_to_representatives
     )
@@ -193,12 +232,47 @@ def document(
 def document_by_unique_id(connection: Connection, owner_id: int, unique_id: str) -> Document | None:
     """The document with this uniqueId, whoever may see it."""
     row = connection.execute(_BY_UNIQUE_ID, {"owner": owner_id, "unique_id": unique_id}).first()
-    return None if row is None else _document(row)
+    return None if row is None else document_of(row)
 
 
 def versions(connection: Connection, owner_id: int, set_id: str) -> list[Document]:
     """Every version of one set, the highest first, whoever may see it."""
-    return [_document(row) for row in connection.execute(_BY_SET, {"owner": owner_id, "set_id": set_id})]
+    return [document_of(row) for row in connection.execute(_BY_SET, {"owner": owner_id, "set_id": set_id})]
+
+
+def described(found: Document) -> DocumentEntry:
+    """Everything XDS says of a document: what was kept at its filing, under the words it bears now."""
+    kept = from_json(json.loads(found.entry))
+    return replace(
+        kept,
+        unique_id=found.unique_id,
+        mime_type=found.mime_type,
+        size=found.size,
+        hash=found.sha1,
+        title=found.title,
+        language_code=found.language,
+        creation_time=found.creation_at,
+        service_start_time=found.service_start_at,
+        service_stop_time=found.service_stop_at,
+        class_code=kept.class_code or _class(found.class_code),
+        type_code=kept.type_code or _type(found.type_code),
+        format_code=kept.format_code
+        or Coded(
+            found.format_code, codes.format_system(found.format_code), codes.format_label(found.format_code)
+        ),
+        confidentiality_codes=confidentiality_codes(
+            found.confidentiality, *(each.value for each in Visibility if each in found.visibilities)
+        ),
+    )
+
+
+def _class(code: str | None) -> Coded | None:
+    return None if code is None else Coded(code, codes.CLASS_SYSTEM, codes.class_label(code))
+
+
+def _type(code: str) -> Coded:
+    kind = codes.document_type(code)
+    return Coded(code, codes.type_system(code), kind.label if kind else code)
 
 
 def filings_of(connection: Connection, owner_id: int, mail_ids: Iterable[int]) -> dict[int, list[Filing]]:
@@ -216,24 +290,6 @@ def filing(connection: Connection, owner_id: int, filing_id: int) -> Filing | No
     """One filing row."""
     row = connection.execute(_FILING, {"owner": owner_id, "filing": filing_id}).first()
     return None if row is None else _filing(row)
-
-
-def add_document(uow: UnitOfWork, values: dict[str, Any]) -> int:
-    """Writes a document; returns its id."""
-    result = uow.execute(insert(document_table), values)
-    assert result.inserted_primary_key is not None
-    document_id: int = result.inserted_primary_key[0]
-    return document_id
-
-
-def deprecate(uow: UnitOfWork, document_ids: Iterable[int]) -> None:
-    """A newer version took the place of these."""
-    for document_id in document_ids:
-        uow.execute(
-            update(document_table)
-            .where(document_table.c.id == document_id)
-            .values(status=Status.DEPRECATED.value)
-        )
 
 
 def replace_filings(uow: UnitOfWork, owner_id: int, mail_id: int, rows: list[dict[str, Any]]) -> list[int]:
@@ -261,9 +317,11 @@ def settle_filing(uow: UnitOfWork, filing_id: int, *, state: State, sentence: st
     )
 
 
-def _document(row: Any) -> Document:
-    values = dict(row._mapping)
-    return Document(**(values | {"status": Status(row.status), "origin": Origin(row.origin)}))
+def document_of(row: Any) -> Document:
+    """The document of a row of `DOCUMENT_COLUMNS`."""
+    values = list(row)
+    values[_STATUS], values[_ORIGIN] = Status(values[_STATUS]), Origin(values[_ORIGIN])
+    return Document(*values)
 
 
 def _filing(row: Any) -> Filing:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dmp_bridge import record
+from dmp_bridge.dossier import registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dmp_bridge.entry import DocumentEntry
+    from dmp_bridge.filing import Verdict
     from dmp_bridge.findings import Finding
     from foundation.clock import Clock
     from foundation.database import UnitOfWork
@@ -22,6 +24,14 @@ class Sealed:
 
     original: SealedBlob
     display: SealedBlob | None
+
+
+@dataclass(frozen=True, slots=True)
+class Depositor:
+    """Who brings a document: a person or structure by its national identifier, "" where nobody knows it."""
+
+    id: str
+    structure_id: str = ""
 
 
 class Shelf:
@@ -47,14 +57,23 @@ class Shelf:
         sealed: Sealed,
         values: Mapping[str, Any],
         *,
+        entry: DocumentEntry,
         owner_id: int,
         mail_id: int,
         sender: str,
-    ) -> int:
-        """Adds the document with these columns to the owner's record; returns its id."""
+        depositor: Depositor,
+        submission_id: int | None = None,
+        entry_uuid: str = "",
+        verdict: Verdict,
+    ) -> tuple[int, str]:
+        """Enters the document with these columns into the owner's record, in the place the verdict gives it.
+
+        Returns its number and its entryUUID.
+        """
         owners = (owner_id,)
-        display = sealed.display
-        return record.add_document(
+        display, at = sealed.display, self._clock.millis()
+        registry.supersede(uow, verdict.supersedes, actor=depositor.id, at=at)
+        return registry.enter(
             uow,
             {
                 **values,
@@ -63,6 +82,13 @@ class Shelf:
                 "sender": sender[:320],
                 "blob_id": self._vault.store(uow, sealed.original, owners),
                 "display_blob_id": None if display is None else self._vault.store(uow, display, owners),
-                "filed_at": self._clock.millis(),
+                "depositor_id": depositor.id[:64],
+                "depositor_structure": depositor.structure_id[:64],
+                "submission_id": submission_id,
             },
+            entry,
+            actor=depositor.id,
+            at=at,
+            entry_uuid=entry_uuid,
+            awaited=verdict.awaited,
         )

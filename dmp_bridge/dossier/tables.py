@@ -68,7 +68,7 @@ document_revision = Table(
     Column("invisible_to_representatives", Boolean, nullable=False),
     Column("actor", String(64), nullable=False),
     Column("at", BigInteger, nullable=False),
-    Index("document_revision_by_entry_uuid", "entry_uuid", unique=True),
+    Index("document_revision_by_entry_uuid", "entry_uuid"),
 )
 """Each version of the metadata of a document, append-only: the current one too."""
 

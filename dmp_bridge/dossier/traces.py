@@ -138,7 +138,7 @@ def append(
     trail.append(
         uow,
         f"{_PREFIX}{action}"[:64],
-        actor=caller.id[:64],
+        actor=caller.id[:64] or "unknown",
         subject="unknown" if owner_id is None else f"patient:{owner_id}",
         outcome=outcome,
         detail={"access": number, "digest": _digest({"id": number, **values}), "document": document_id},

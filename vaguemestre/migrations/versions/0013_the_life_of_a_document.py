@@ -141,7 +141,7 @@ def upgrade() -> None:
         _owner("document_revision"),
         sa.PrimaryKeyConstraint("document_id", "metadata_version", name=op.f("pk_document_revision")),
     )
-    op.create_index("document_revision_by_entry_uuid", "document_revision", ["entry_uuid"], unique=True)
+    op.create_index("document_revision_by_entry_uuid", "document_revision", ["entry_uuid"])
     op.execute(
         "INSERT INTO document_revision SELECT id, 1, owner_id, entry_uuid, status, masked_to_professionals,"
         " invisible_to_patient, invisible_to_representatives, depositor_id, filed_at FROM document"

@@ -1,0 +1,308 @@
+"""Enters documents into a record and changes what is said of them; every version of the metadata is kept.
+
+It decides nothing: what may be entered or changed is settled before, by the rules.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, insert, or_, select, update
+
+from dmp_bridge import record
+from dmp_bridge.dossier.life import STATUS_WHEN_REPLACED, Status, Visibility
+from dmp_bridge.dossier.tables import association, document_revision, document_term, submission_set
+from dmp_bridge.entry import to_json
+from dmp_bridge.tables import document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from dmp_bridge.codes import Coded
+    from dmp_bridge.entry import DocumentEntry, Relation
+    from dmp_bridge.record import Document
+    from foundation.database import UnitOfWork
+
+EVENT, REFERENCE = "event", "reference"
+REPLACING = frozenset({"RPLC", "XFRM_RPLC"})
+_UUID = "urn:uuid:"
+_TERMS = 50
+
+_INSERT = insert(document)
+_INSERT_REVISION = insert(document_revision)
+_INSERT_TERM = insert(document_term)
+_INSERT_ASSOCIATION = insert(association)
+_REVISE = (
+    update(document)
+    .where(document.c.id == bindparam("document"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in (
+                "status",
+                "masked_to_professionals",
+                "invisible_to_patient",
+                "invisible_to_representatives",
+                "invisible_since",
+                "revealed_at",
+                "entry_uuid",
+                "metadata_version",
+                "changed_at",
+            )
+        }
+    )
+)
+_BY_ENTRY_UUID = select(document_revision.c.document_id).where(
+    document_revision.c.entry_uuid == bindparam("uuid"), document_revision.c.owner_id == bindparam("owner")
+)
+_WAITING = select(association.c.id, association.c.kind, association.c.source_id, association.c.target).where(
+    association.c.owner_id == bindparam("owner"),
+    association.c.target == bindparam("target"),
+    association.c.target_id.is_(None),
+)
+_BY_ID = select(*record.DOCUMENT_COLUMNS).where(document.c.id == bindparam("document"))
+_SUBMISSION = select(submission_set.c.id).where(
+    submission_set.c.owner_id == bindparam("owner"), submission_set.c.unique_id == bindparam("unique_id")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """An association whose target was not there when it came."""
+
+    id: int
+    kind: str
+    source: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """An association of a document with another one of its record; `target_id` None while that is not there."""
+
+    entry_uuid: str
+    kind: str
+    source_id: int
+    target: str
+    target_id: int | None
+
+
+def new_uuid() -> str:
+    """An entryUUID or logicalId."""
+    return f"{_UUID}{uuid.uuid4()}"
+
+
+def document_by_id(connection: Connection, document_id: int) -> Document | None:
+    """The document with this number, whosever record it is in."""
+    row = connection.execute(_BY_ID, {"document": document_id}).first()
+    return None if row is None else record.document_of(row)
+
+
+def resolve(connection: Connection, owner_id: int, target: str) -> Document | None:
+    """The document that a uniqueId names, or an entryUUID it bears or bore."""
+    if target.startswith(_UUID):
+        found = connection.execute(_BY_ENTRY_UUID, {"uuid": target, "owner": owner_id}).scalar()
+        return None if found is None else document_by_id(connection, found)
+    return record.document_by_unique_id(connection, owner_id, target)
+
+
+def awaited_by(connection: Connection, owner_id: int, targets: Iterable[str]) -> list[Awaited]:
+    """The associations that came before the document of this uniqueId or entryUUID."""
+    found = []
+    for target in {each for each in targets if each}:
+        for row in connection.execute(_WAITING, {"owner": owner_id, "target": target}):
+            source = document_by_id(connection, row.source_id)
+            if source is not None:
+                found.append(Awaited(row.id, row.kind, source))
+    return found
+
+
+# ref: DMP-F17
+def enter(
+    uow: UnitOfWork,
+    values: Mapping[str, Any],
+    entry: DocumentEntry,
+    *,
+    actor: str,
+    at: int,
+    entry_uuid: str = "",
+    awaited: Sequence[Awaited] = (),
+) -> tuple[int, str]:
+    """Writes a document under these columns with the first version of its metadata; its number and entryUUID.
+
+    `entry_uuid` is what the sender chose, taken where it is a UUID that nobody bears. `awaited` are the
+    associations that may point at it; a relation of `entry` whose target is not there waits for it.
+    """
+    owner_id = values["owner_id"]
+    chosen = entry_uuid if _is_free(uow.connection, entry_uuid) else new_uuid()
+    invisible = values["invisible_to_patient"]
+    document_id = uow.run(
+        _INSERT,
+        {
+            **values,
+            "logical_id": new_uuid(),
+            "entry_uuid": chosen,
+            "metadata_version": 1,
+            "act_at": values["service_start_at"] or values["creation_at"] or 0,
+            "facility_code": _code(entry.healthcare_facility_type_code),
+            "setting_code": _code(entry.practice_setting_code),
+            "entry": json.dumps(to_json(entry), ensure_ascii=False, separators=(",", ":")),
+            "invisible_since": at if invisible else None,
+            "announced_at": None,
+            "revealed_at": None,
+            "filed_at": at,
+            "changed_at": at,
+        },
+    ).inserted_id
+    _append_revision(uow, {**values, "entry_uuid": chosen}, document_id, 1, actor, at)
+    terms = [(EVENT, each.code) for each in entry.event_codes[:_TERMS]]
+    terms += [(REFERENCE, each.value) for each in entry.reference_ids[:_TERMS]]
+    for kind, code in dict.fromkeys((kind, code[:256]) for kind, code in terms if code):
+        uow.run(_INSERT_TERM, {"owner_id": owner_id, "kind": kind, "code": code, "document_id": document_id})
+    for each in awaited:
+        uow.execute(update(association).where(association.c.id == each.id).values(target_id=document_id))
+    _relate(uow, owner_id, document_id, entry.relations)
+    return document_id, chosen
+
+
+def supersede(uow: UnitOfWork, document_ids: Iterable[int], *, actor: str, at: int) -> None:
+    """A newer version takes the place of these: the registry's own change, so the entryUUID stays (TF-3 §4.2.2.2.3)."""
+    for document_id in document_ids:
+        found = document_by_id(uow.connection, document_id)
+        if found is not None and STATUS_WHEN_REPLACED[found.status] is not found.status:
+            _revise(uow, replace(found, status=STATUS_WHEN_REPLACED[found.status]), actor, at)
+
+
+def revise(
+    uow: UnitOfWork,
+    found: Document,
+    status: Status,
+    visibilities: frozenset[Visibility],
+    *,
+    actor: str,
+    at: int,
+) -> Document:
+    """The document under a new version of its metadata and a new entryUUID; the same where nothing changes."""
+    if (status, visibilities) == (found.status, found.visibilities):
+        return found
+    hidden = Visibility.UNSEEN_BY_REPRESENTATIVES
+    is_revealed = hidden in found.visibilities and hidden not in visibilities
+    wanted = replace(
+        found,
+        status=status,
+        masked_to_professionals=Visibility.MASKED in visibilities,
+        invisible_to_patient=Visibility.UNSEEN in visibilities,
+        invisible_to_representatives=hidden in visibilities,
+        invisible_since=found.invisible_since if Visibility.UNSEEN in visibilities else None,
+        revealed_at=at if is_revealed else found.revealed_at,
+        entry_uuid=new_uuid(),
+    )
+    return _revise(uow, wanted, actor, at)
+
+
+def associations_of(connection: Connection, owner_id: int, document_ids: Sequence[int]) -> list[Linked]:
+    """Every association from or to these documents of a record."""
+    found: dict[str, Linked] = {}
+    columns = [association.c[name] for name in ("entry_uuid", "kind", "source_id", "target", "target_id")]
+    for start in range(0, len(document_ids), 500):
+        some = document_ids[start : start + 500]
+        statement = select(*columns).where(
+            association.c.owner_id == owner_id,
+            or_(association.c.source_id.in_(some), association.c.target_id.in_(some)),
+        )
+        for row in connection.execute(statement):
+            found[row.entry_uuid] = Linked(*row)
+    return list(found.values())
+
+
+def submit(uow: UnitOfWork, values: Mapping[str, Any]) -> int:
+    """Writes a submission set, or finds that of the same uniqueId; its number. `entry_uuid` may be left out."""
+    names = {"owner": values["owner_id"], "unique_id": values["unique_id"]}
+    known: int | None = uow.execute(_SUBMISSION, names).scalar()
+    if known is not None:
+        return known
+    return uow.run(insert(submission_set), {"entry_uuid": new_uuid(), **values}).inserted_id
+
+
+def _revise(uow: UnitOfWork, wanted: Document, actor: str, at: int) -> Document:
+    version = wanted.metadata_version + 1
+    wanted = replace(wanted, metadata_version=version, changed_at=at)
+    names = {
+        f"new_{name}": getattr(wanted, name)
+        for name in (
+            "masked_to_professionals",
+            "invisible_to_patient",
+            "invisible_to_representatives",
+            "invisible_since",
+            "revealed_at",
+            "entry_uuid",
+            "metadata_version",
+            "changed_at",
+        )
+    }
+    uow.execute(_REVISE, {"document": wanted.id, "new_status": wanted.status.value, **names})
+    columns = {
+        "owner_id": wanted.owner_id,
+        "status": wanted.status.value,
+        "masked_to_professionals": wanted.masked_to_professionals,
+        "invisible_to_patient": wanted.invisible_to_patient,
+        "invisible_to_representatives": wanted.invisible_to_representatives,
+        "entry_uuid": wanted.entry_uuid,
+    }
+    _append_revision(uow, columns, wanted.id, version, actor, at)
+    return wanted
+
+
+def _append_revision(
+    uow: UnitOfWork, values: Mapping[str, Any], document_id: int, version: int, actor: str, at: int
+) -> None:
+    uow.run(
+        _INSERT_REVISION,
+        {
+            "document_id": document_id,
+            "metadata_version": version,
+            "owner_id": values["owner_id"],
+            "entry_uuid": values["entry_uuid"],
+            "status": values["status"],
+            "masked_to_professionals": values["masked_to_professionals"],
+            "invisible_to_patient": values["invisible_to_patient"],
+            "invisible_to_representatives": values["invisible_to_representatives"],
+            "actor": actor[:64],
+            "at": at,
+        },
+    )
+
+
+def _relate(uow: UnitOfWork, owner_id: int, document_id: int, relations: Iterable[Relation]) -> None:
+    for kind, target in dict.fromkeys((each.kind[:16], each.target[:256]) for each in relations):
+        found = resolve(uow.connection, owner_id, target)
+        uow.run(
+            _INSERT_ASSOCIATION,
+            {
+                "owner_id": owner_id,
+                "entry_uuid": new_uuid(),
+                "kind": kind,
+                "source_id": document_id,
+                "target": target,
+                "target_id": None if found is None or found.id == document_id else found.id,
+            },
+        )
+
+
+def _is_free(connection: Connection, entry_uuid: str) -> bool:
+    try:
+        plain = f"{_UUID}{uuid.UUID(entry_uuid.removeprefix(_UUID))}"
+    except ValueError:
+        return False
+    if plain != entry_uuid:
+        return False
+    taken = select(document_revision.c.document_id).where(document_revision.c.entry_uuid == entry_uuid)
+    return connection.execute(taken.limit(1)).first() is None
+
+
+def _code(coded: Coded | None) -> str:
+    return "" if coded is None else coded.code[:64]

@@ -1,0 +1,180 @@
+"""Finds documents by the conditions of a query, in SQL; who may see which is asked for each kind of document once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, or_, select, tuple_
+
+from dmp_bridge import record
+from dmp_bridge.dossier.forms import Denied, FoundDocuments
+from dmp_bridge.dossier.life import Visibility
+from dmp_bridge.dossier.registry import EVENT, REFERENCE
+from dmp_bridge.dossier.tables import document_revision, document_term, submission_set
+from dmp_bridge.rights.vocabulary import Reason
+from dmp_bridge.tables import document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from dmp_bridge.dossier.forms import DocumentQuery
+    from dmp_bridge.record import Document
+
+_MANY = 1000
+"""Values of one condition; SQLite bounds the parameters of a statement."""
+_LONGEST = 10_000
+_T = document.c
+_FLAGS = {
+    Visibility.MASKED.value: _T.masked_to_professionals,
+    Visibility.UNSEEN.value: _T.invisible_to_patient,
+    Visibility.UNSEEN_BY_REPRESENTATIVES.value: _T.invisible_to_representatives,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the rules ask of a document: those alike in this are all seen, or none."""
+
+    type_code: str
+    status: str
+    origin: str
+    masked_to_professionals: bool
+    invisible_to_patient: bool
+    invisible_to_representatives: bool
+    is_own: bool
+    is_of_own_structure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Self:
+    """Under which identifiers a caller and the caller's structure stand in documents.
+
+    `ids` are what authors and depositors bear ("8…" and "1.2.250.1.71.4.2.1^8…"), `structure_ids` alike.
+    """
+
+    ids: tuple[str, ...]
+    structure_ids: tuple[str, ...]
+
+    def owns(self, found: Document) -> tuple[bool, bool]:
+        """Whether the document is the caller's own, and of the caller's structure."""
+        ids, structure_ids = set(self.ids), set(self.structure_ids)
+        return (
+            bool(ids & {found.author_id, found.depositor_id}),
+            bool(structure_ids & {found.institution_id, found.depositor_structure, found.depositor_id}),
+        )
+
+
+# ref: DMP-F32
+def find(
+    connection: Connection, owner_id: int, query: DocumentQuery, own: Self, sees: Callable[[Kind], bool]
+) -> FoundDocuments:
+    """The documents of a record that meet the query and that `sees` allows, the newest act first.
+
+    Raises Denied where a condition has more than 1 000 values.
+    """
+    conditions = _conditions(owner_id, query)
+    kind = _kind(own)
+    counted = connection.execute(select(*kind, func.count()).where(*conditions).group_by(*kind))
+    seen = {tuple(row[:-1]): row[-1] for row in counted if sees(Kind(*row[:-1]))}
+    total = sum(seen.values())
+    wanted = max(min(query.limit, _LONGEST), 0)
+    if not seen or not wanted:
+        return FoundDocuments((), bool(seen), total)
+    if query.after is not None:
+        conditions.append(tuple_(_T.act_at, _T.id) < query.after)
+    rows = connection.execute(
+        select(*kind, *record.DOCUMENT_COLUMNS)
+        .where(*conditions)
+        .order_by(_T.act_at.desc(), _T.id.desc())
+        .execution_options(yield_per=min(wanted + 1, 500))
+    )
+    width = len(kind)
+    documents = list(
+        islice((record.document_of(row[width:]) for row in rows if tuple(row[:width]) in seen), wanted + 1)
+    )
+    rows.close()
+    return FoundDocuments(tuple(documents[:wanted]), len(documents) > wanted, total)
+
+
+def _kind(own: Self) -> tuple[ColumnElement[Any], ...]:
+    is_own = or_(_T.author_id.in_(own.ids), _T.depositor_id.in_(own.ids))
+    is_of_structure = or_(
+        _T.institution_id.in_(own.structure_ids),
+        _T.depositor_structure.in_(own.structure_ids),
+        _T.depositor_id.in_(own.structure_ids),
+    )
+    return (
+        _T.type_code.label("kind_type"),
+        _T.status.label("kind_status"),
+        _T.origin.label("kind_origin"),
+        _T.masked_to_professionals.label("kind_masked"),
+        _T.invisible_to_patient.label("kind_unseen"),
+        _T.invisible_to_representatives.label("kind_unseen_by_representatives"),
+        is_own.label("is_own"),
+        is_of_structure.label("is_of_structure"),
+    )
+
+
+def _conditions(owner_id: int, query: DocumentQuery) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [_T.owner_id == owner_id]
+    for column, values in (
+        (_T.id, query.ids),
+        (_T.unique_id, query.unique_ids),
+        (_T.logical_id, query.logical_ids),
+        (_T.status, query.statuses),
+        (_T.class_code, query.class_codes),
+        (_T.type_code, query.type_codes),
+        (_T.format_code, query.format_codes),
+        (_T.facility_code, query.facility_codes),
+        (_T.setting_code, query.setting_codes),
+    ):
+        if values:
+            found.append(column.in_(_bounded(values)))
+    if query.entry_uuids:
+        borne = document_revision.c.entry_uuid.in_(_bounded(query.entry_uuids))
+        found.append(_T.id.in_(select(document_revision.c.document_id).where(borne)))
+    if query.submission_ids:
+        sets = select(submission_set.c.id).where(
+            submission_set.c.owner_id == owner_id,
+            submission_set.c.unique_id.in_(_bounded(query.submission_ids)),
+        )
+        found.append(_T.submission_id.in_(sets))
+    for kind, values in ((EVENT, query.event_codes), (REFERENCE, query.reference_ids)):
+        if values:
+            term = document_term.c
+            named = select(term.document_id).where(
+                term.owner_id == owner_id, term.kind == kind, term.code.in_(_bounded(values))
+            )
+            found.append(_T.id.in_(named))
+    if query.visibilities:
+        known = [_FLAGS[each].is_(True) for each in query.visibilities if each in _FLAGS]
+        levels = [each for each in query.visibilities if each not in _FLAGS]
+        found.append(or_(*known, _T.confidentiality.in_(levels)))
+    if query.author:
+        found.append(
+            or_(
+                _T.author_name.icontains(query.author, autoescape=True),
+                _T.author_id.endswith(f"^{query.author}", autoescape=True),
+            )
+        )
+    for column, (start, stop) in (
+        (_T.creation_at, query.created),
+        (_T.service_start_at, query.service),
+        (_T.filed_at, query.filed),
+        (_T.changed_at, query.changed),
+    ):
+        if start is not None:
+            found.append(column >= start)
+        if stop is not None:
+            found.append(column < stop)
+    return found
+
+
+def _bounded(values: Sequence[Any]) -> Sequence[Any]:
+    if len(values) > _MANY:
+        raise Denied(Reason.INVALID, "La recherche porte sur trop de valeurs à la fois.")
+    return values
