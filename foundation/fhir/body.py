@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 64 * 1024
 MEDIA_TYPE = "application/fhir+json"
+JSON_PATCH = "application/json-patch+json"
 _MOST_CONTAINERS = 4000
 _JSON = frozenset({MEDIA_TYPE, "application/json", "application/json+fhir", "text/json"})
 _RANGES = _JSON | {"application/*", "*/*", "text/*"}
@@ -20,19 +22,35 @@ _RANGES = _JSON | {"application/*", "*/*", "text/*"}
 
 async def json_of(request: Request, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """The JSON object a request carries; raises Refused (400, 413, 415)."""
-    text = await _bytes(request, most_bytes)
-    if not text and "content-type" not in request.headers:
-        raise Refused(400, "required", "Le corps manque.")
-    _expect(request, _JSON, "Le corps est du type application/fhir+json.")
-    if text.count(b"{") + text.count(b"[") > _MOST_CONTAINERS:
-        raise Refused(400, "too-costly", "Le corps a trop d'éléments.")
-    try:
-        found = json.loads(text.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_json)
-    except (ValueError, RecursionError) as error:
-        raise Refused(400, "structure", "Le corps n'est pas du JSON lisible.") from error
+    found = await _value_of(request, _JSON, most_bytes)
     if not isinstance(found, dict):
         raise Refused(400, "structure", "Le corps n'est pas un objet JSON.")
     return found
+
+
+async def patch_of(request: Request) -> dict[str, Any] | list[Any]:
+    """A FHIRPath Patch as an object, or a JSON Patch as a list (RFC 6902); raises Refused (400, 413, 415)."""
+    found = await _value_of(request, _JSON | {JSON_PATCH}, MOST_BYTES)
+    if not isinstance(found, dict | list):
+        raise Refused(400, "structure", "Le corps est une ressource Parameters ou un JSON Patch.")
+    return found
+
+
+async def _value_of(request: Request, types: frozenset[str], most_bytes: int) -> Any:
+    text = await _bytes(request, most_bytes)
+    if not text and "content-type" not in request.headers:
+        raise Refused(400, "required", "Le corps manque.")
+    _expect(request, types, "Le corps est du type application/fhir+json.")
+    return _parsed(text) if len(text) <= MOST_BYTES else await asyncio.to_thread(_parsed, text)
+
+
+def _parsed(text: bytes) -> Any:
+    if text.count(b"{") + text.count(b"[") > _MOST_CONTAINERS:
+        raise Refused(400, "too-costly", "Le corps a trop d'éléments.")
+    try:
+        return json.loads(text.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_json)
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, "structure", "Le corps n'est pas du JSON lisible.") from error
 
 
 async def form_of(request: Request) -> list[tuple[str, str]]:
