@@ -20,6 +20,7 @@ from dmp_bridge.writing.registry_objects import (
     association,
     extrinsic_object,
     registry_package,
+    writable,
 )
 
 if TYPE_CHECKING:
@@ -219,18 +220,18 @@ def readme(sender: Sender, names: Sequence[str]) -> bytes:
     for folder, files in folders.items():
         lines += [f"  {folder}", "    METADATA.XML : description des documents"]
         lines += [f"    {file} : document" for file in files]
-    return ("\r\n".join(lines) + "\r\n").encode()
+    return writable("\r\n".join([*lines, ""])).encode()
 
 
 def index_page(sender: Sender, placed: Sequence[tuple[str, str]]) -> bytes:
     """INDEX.HTM in XHTML Basic: the institution, the README, and a link to each document by its title."""
     items = "".join(
-        f'<li><a href="{escape(name)}">{escape(title or name)}</a></li>' for name, title in placed
+        f'<li><a href="{escape(name)}">{escape(writable(title) or name)}</a></li>' for name, title in placed
     )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML Basic 1.1//EN" "http://www.w3.org/TR/xhtml-basic/xhtml-basic11.dtd">\n'
         '<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="fr"><head><title>Documents de santé</title></head>'
-        f"<body><h1>{escape(sender.institution or 'Documents de santé')}</h1>"
+        f"<body><h1>{escape(writable(sender.institution) or 'Documents de santé')}</h1>"
         f'<p><a href="README.TXT">README.TXT</a></p><ul>{items}</ul></body></html>\n'
     ).encode()

@@ -107,9 +107,7 @@ def association(ids: Ids, kind: str, source: str, target: str, *, slots: Mapping
 
 def slot(name: str, values: Iterable[str]) -> str:
     """A Slot with its values."""
-    listed = "".join(
-        f"<rim:Value>{escape(value.translate(_UNWRITABLE)[:_VALUE_LENGTH])}</rim:Value>" for value in values
-    )
+    listed = "".join(f"<rim:Value>{escape(writable(value)[:_VALUE_LENGTH])}</rim:Value>" for value in values)
     return f'<rim:Slot name="{name}"><rim:ValueList>{listed}</rim:ValueList></rim:Slot>'
 
 
@@ -142,9 +140,14 @@ def dtm(millis: int) -> str:
     return format_dtm(datetime.fromtimestamp(millis / 1000, UTC))
 
 
+def writable(text: str) -> str:
+    """The text without what XML has no place for."""
+    return text.translate(_UNWRITABLE)
+
+
 def quoted(text: str) -> str:
     """A text as the value of an attribute, quotes and all."""
-    return quoteattr(text.translate(_UNWRITABLE))
+    return quoteattr(writable(text))
 
 
 def _identified(ids: Ids, symbol: str, identifiers: Iterable[tuple[str, str, str]]) -> str:
