@@ -41,6 +41,7 @@ _MODULES_WITH_TABLES = (
     "dmp_bridge.dossier.tables",
     "dmp_bridge.dossier.consent_tables",
     "dmp_bridge.xds.tables",
+    "dmp_bridge.hl7.outbox",
     "portal.operators.accounts",
     "portal.tables",
 )

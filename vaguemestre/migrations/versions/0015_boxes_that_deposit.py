@@ -34,7 +34,36 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("owner_id", name=op.f("pk_bal_integration")),
     )
+    op.create_table(
+        "hl7_message",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("control_id", sa.String(length=20), nullable=False),
+        sa.Column("box", sa.String(length=320), nullable=False),
+        sa.Column("event", sa.String(length=3), nullable=False),
+        sa.Column("owner_id", _ID, nullable=False),
+        sa.Column("mail_id", sa.BigInteger(), nullable=False),
+        sa.Column("part", sa.String(length=64), nullable=False),
+        sa.Column("item", sa.Integer(), nullable=False),
+        sa.Column("blob_id", sa.BigInteger(), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("code", sa.String(length=3), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("claimed_until", sa.BigInteger(), nullable=False),
+        sa.Column("answer_to", sa.Text(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("settled_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["vault_owner.id"], name=op.f("fk_hl7_message_owner_id_vault_owner")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hl7_message")),
+        sa.UniqueConstraint("control_id", name=op.f("uq_hl7_message_control_id")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("hl7_message_by_box", "hl7_message", ["box", "state", "id"])
+    op.create_index("hl7_message_by_mail", "hl7_message", ["owner_id", "mail_id"])
 
 
 def downgrade() -> None:
+    op.drop_table("hl7_message")
     op.drop_table("bal_integration")
