@@ -20,6 +20,7 @@ Listener = Annotated[str, Field(pattern=r"^((\[[0-9A-Fa-f:]+\]|[^:\s]+):[0-9]{1,
 HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*)?$")]
 HttpsUrl = Annotated[str, Field(pattern=r"^(https://[^\s@#?]+)?$")]
 PublicPort = Annotated[int, Field(ge=0, le=65_535)]
+MllpAddress = Annotated[str, Field(pattern=r"^mllps?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")]
 
 
 class SettingsError(Exception):
@@ -330,6 +331,20 @@ class RecordSettings(_Section):
     vihf_sha1: bool = Field(
         default=False,
         description="whether a VIHF assertion signed with SHA-1 is believed, as software of before 2020 signs",
+    )
+    hl7_folder: dict[str, Path] = Field(
+        default_factory=dict,
+        description="mailbox APP that deposits = folder into which an HL7 MDM message is written for each of its documents",
+    )
+    hl7_mllp: dict[str, MllpAddress] = Field(
+        default_factory=dict,
+        description="mailbox APP that deposits = mllp://host:port (mllps: over TLS) of the hospital's system that is sent an HL7 MDM message for each of its documents, and whose acknowledgement the sender of the mail is told",
+    )
+    hl7_application: Annotated[str, Field(max_length=60)] = Field(
+        "DPI", description="name of that system in the messages (MSH-5)"
+    )
+    hl7_ca_file: Path = Field(
+        Path("pki/ca.pem"), description="certificates of the authorities of a system asked over TLS, PEM"
     )
 
 
