@@ -67,6 +67,13 @@ class Callers:
         self._structures = structures
         self._professionals = professionals
 
+    def knows(self, connected: bytes) -> bool:
+        """Whether a TLS certificate (DER) is of a structure that is known, or of a card."""
+        return (
+            self._connected_structure(connected) is not None
+            or self._certificates.person(connected) is not None
+        )
+
     # ref: DMP-F33
     def caller(self, vihf: Vihf, connected: bytes) -> Caller:
         """Who asks; `connected` is the certificate (DER) of the TLS connection. Raises Fault."""

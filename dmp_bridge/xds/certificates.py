@@ -50,9 +50,11 @@ class Certificates:
             chain = self._persons.chain_of(certificate, now)
             if chain is None or not all(holds_at(each, now) for each in (certificate, *chain)):
                 return None
-            if not _may_sign(certificate):
-                return None
-            return DistinguishedName.from_x509(certificate.subject)
+            name = DistinguishedName.from_x509(certificate.subject)
+            is_card = (name.common_name or "").replace("/", "").isalnum() and (name.common_name or "")[
+                0
+            ].isdigit()
+            return name if is_card and _may_sign(certificate) else None
         except UNREADABLE:
             return None
 

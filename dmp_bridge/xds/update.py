@@ -1,4 +1,4 @@
-"""ITI-57: an UpdateDocumentSet request as the changes it asks of the desk, one for each document."""
+"""ITI-57: an UpdateDocumentSet request as the change of one document it asks of the desk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dmp_bridge.ebrim import Cx, DocumentEntry
 
 REQUEST = "{urn:oasis:names:tc:ebxml-regrep:xsd:lcm:3.0}SubmitObjectsRequest"
-_MOST = 20
 
 _STATUS_CHANGES: Mapping[tuple[Status, Status], Change] = {
     (Status.APPROVED, Status.ARCHIVED): Change.ARCHIVE,
@@ -68,8 +67,11 @@ class MetadataUpdate:
 
 
 # ref: DMP-F33
-def read_updates(request: etree._Element, patient: Cx) -> list[StatusUpdate | MetadataUpdate]:
-    """What a SubmitObjectsRequest asks to change, of the patient of the assertion. Raises Failed."""
+def read_update(request: etree._Element, patient: Cx) -> StatusUpdate | MetadataUpdate:
+    """What a SubmitObjectsRequest asks to change, of the patient of the assertion. Raises Failed.
+
+    One document: an update is done as a whole or not at all, and the desk takes one step at a time.
+    """
     objects = [each for each in request.iter() if isinstance(each.tag, str)]
     for each in objects:
         if each.get("identificationScheme") == SET_PATIENT_ID:
@@ -77,28 +79,21 @@ def read_updates(request: etree._Element, patient: Cx) -> list[StatusUpdate | Me
             if told is None or told.value != patient.value:
                 raise Failed(ErrorCode.PATIENT_DIFFERS, "Le patient n'est pas celui du VIHF.")
     associations = [each for each in objects if local_name(each) == "Association"]
-    entries = {each.get("id", ""): each for each in objects if local_name(each) == "ExtrinsicObject"}
-    if not 1 <= len(associations) <= _MOST or len(entries) > _MOST:
-        raise Failed(ErrorCode.UPDATE_OPERATION, f"Une mise à jour porte sur 1 à {_MOST} documents.")
-    described = _described(request) if entries else {}
-    updates: list[StatusUpdate | MetadataUpdate] = []
-    for association in associations:
-        target = association.get("targetObject", "")[:100]
-        match association.get("associationType", "").rpartition(":")[2]:
-            case "UpdateAvailabilityStatus":
-                updates.append(_status_update(association, target))
-            case "HasMember" if target in entries:
-                updates.append(_metadata_update(association, entries[target], described[target], patient))
-            case _:
-                raise Failed(
-                    ErrorCode.UPDATE_OPERATION, "Cette opération de mise à jour n'est pas servie.", target
-                )
-    return updates
+    entries = [each for each in objects if local_name(each) == "ExtrinsicObject"]
+    if len(associations) != 1 or len(entries) > 1:
+        raise Failed(ErrorCode.UPDATE_OPERATION, "Une mise à jour porte sur un document et un seul.")
+    target = associations[0].get("targetObject", "")[:100]
+    match associations[0].get("associationType", "").rpartition(":")[2], entries:
+        case "UpdateAvailabilityStatus", []:
+            return _status_update(associations[0], target)
+        case "HasMember", [element] if element.get("id") == target:
+            return _metadata_update(associations[0], element, _described(request), patient)
+    raise Failed(ErrorCode.UPDATE_OPERATION, "Cette opération de mise à jour n'est pas servie.", target)
 
 
-def _described(request: etree._Element) -> dict[str, DocumentEntry]:
+def _described(request: etree._Element) -> DocumentEntry:
     try:
-        return {entry.entry_uuid: entry for entry in submission_of(request).entries}
+        return submission_of(request).entries[0]
     except MetadataFault as error:
         raise Failed(ErrorCode.UPDATE, "Les métadonnées ne sont pas lisibles.") from error
 
