@@ -63,7 +63,7 @@ def audit_event(trace: Trace, patient: Identifier, observer: str) -> Resource:
         "id": str(trace.id),
         "meta": {"lastUpdated": instant(trace.at)},
         "type": {"system": systems.AUDIT_EVENT_TYPE, "code": "rest"},
-        "subtype": [{"system": "urn:vaguemestre:record-action", "code": trace.action}],
+        "subtype": [{"system": systems.RECORD_ACTION, "code": trace.action}],
         "action": _action(trace.action),
         "recorded": instant(trace.at),
         "outcome": "0" if trace.outcome == DONE else "4",

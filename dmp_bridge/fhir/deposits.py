@@ -8,19 +8,15 @@ import binascii
 import re
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from dmp_bridge.dossier.forms import Deposit
 from dmp_bridge.entry import DocumentEntry, Relation
 from dmp_bridge.fhir import systems
-from dmp_bridge.fhir.elements import Element, ins_of
-from dmp_bridge.fhir.people import Referred
+from dmp_bridge.fhir.elements import Element
+from dmp_bridge.fhir.people import Referred, patient_of
 from dmp_bridge.visibility import MASKED, UNSEEN, UNSEEN_BY_REPRESENTATIVES
 from foundation.fhir.outcome import Refused
 from foundation.fhir.search import token_of
-
-if TYPE_CHECKING:
-    from dmp_bridge.entry import Identifier
 
 VISIBILITIES = frozenset({MASKED, UNSEEN, UNSEEN_BY_REPRESENTATIVES})
 _KINDS = MappingProxyType({"replaces": "RPLC", "transforms": "XFRM", "appends": "APND", "signs": "signs"})
@@ -78,7 +74,7 @@ def described(resource: Element) -> Described:
     period = context.element("period")
     referred = Referred(resource)
     source_id, source = referred.source_patient(context.element("sourcePatientInfo"))
-    identifier = _patient(resource, referred)
+    ins, identifier = patient_of(resource, "subject", referred)
     type_code = resource.concept("type")
     if type_code is None:
         raise Refused(400, "required", "Le document n'a pas de type.", expression=f"{resource.where}.type")
@@ -115,7 +111,7 @@ def described(resource: Element) -> Described:
     )
     relations = _relations(resource)
     return Described(
-        ins=ins_of(identifier, f"{resource.where}.subject"),
+        ins=ins,
         entry=entry,
         visibilities=visibilities_of(resource),
         replaces=tuple(each.target for each in relations if each.kind == "RPLC"),
@@ -176,35 +172,6 @@ def _decoded(text: str, where: str) -> bytes:
     except (binascii.Error, ValueError) as error:
         raise Refused(400, "structure", "Ce contenu n'est pas en base64.", expression=where) from error
     return b"".join(pieces)
-
-
-def _patient(resource: Element, referred: Referred) -> Identifier:
-    """The identifier of the subject: a search by INS, an identifier, or a contained Patient."""
-    subject = resource.element("subject")
-    if subject is None:
-        raise Refused(
-            400, "required", "Le document n'a pas de patient.", expression=f"{resource.where}.subject"
-        )
-    _, _, query = subject.text("reference").partition("Patient?identifier=")
-    if query:
-        token = token_of(query, subject.where)
-        return _identifier(token.code, token.system or "")
-    named = subject.element("identifier")
-    if named is not None:
-        return named.identifier()
-    number, _ = referred.source_patient(subject)
-    if number is None:
-        raise Refused(
-            400,
-            "value",
-            "Le patient est désigné par Patient?identifier=système|INS.",
-            expression=f"{resource.where}.subject",
-        )
-    return number
-
-
-def _identifier(value: str, system: str) -> Identifier:
-    return Element({"value": value, "system": system}, "identifier").identifier()
 
 
 def _media_type(attachment: Element) -> str:

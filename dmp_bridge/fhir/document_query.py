@@ -38,7 +38,7 @@ def document_query(search: Search, after: tuple[int, int] | None) -> DocumentQue
         )
     uuids = tuple(each for each in names if systems.is_uuid(each))
     return DocumentQuery(
-        ids=_ids(search),
+        ids=tuple(number_of(each) for each in search.codes("_id")),
         unique_ids=tuple(each for each in names if not systems.is_uuid(each)),
         entry_uuids=uuids,
         statuses=_statuses(search),
@@ -73,9 +73,10 @@ def _author(search: Search) -> str:
     return number or " ".join(names)
 
 
-def _ids(search: Search) -> tuple[int, ...]:
-    codes = search.codes("_id")
-    return tuple(int(each) if each.isascii() and each.isdecimal() and len(each) < 19 else 0 for each in codes)
+def number_of(identity: str) -> int:
+    """The number of a resource; 0, which nothing has, for what is none."""
+    is_number = identity.isascii() and identity.isdecimal() and len(identity) < 19
+    return int(identity) if is_number else 0
 
 
 def _statuses(search: Search) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from dmp_bridge.visibility import MASKED, UNSEEN, UNSEEN_BY_REPRESENTATIVES
 from foundation.fhir.resources import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from dmp_bridge.codes import Coded
     from dmp_bridge.entry import DocumentEntry
@@ -34,10 +34,16 @@ RELATIONS = MappingProxyType({"RPLC": "replaces", "XFRM": "transforms", "APND": 
 
 
 def document_reference(
-    document: Document, entry: DocumentEntry, patient: Identifier, base: str, custodian: str
+    document: Document,
+    entry: DocumentEntry,
+    patient: Identifier,
+    targets: Mapping[tuple[int, str], int],
+    base: str,
+    custodian: str,
 ) -> Resource:
     """The resource; `patient` is the INS and its OID, `base` the address of the service, `custodian` who keeps it.
 
+    `targets` has the ids of related documents by the id of this one and the name it gives them.
     Its id stays as long as the document does: a change of the metadata gives another entryUUID and versionId only.
     """
     contained = Contained()
@@ -61,7 +67,7 @@ def document_reference(
         "subject": subject(patient),
         "author": [contained.author(each) for each in entry.authors],
         "custodian": {"display": custodian},
-        "relatesTo": list(_relations(entry)),
+        "relatesTo": list(_relations(document, entry, targets)),
         "securityLabel": security_labels(document),
         "content": [{"attachment": _attachment(document, base)}],
         "context": _context(document, entry, contained, patient),
@@ -123,10 +129,15 @@ def _extensions(document: Document) -> Iterator[Resource]:
         yield {"url": systems.IS_DELETED, "valueBoolean": True}
 
 
-def _relations(entry: DocumentEntry) -> Iterator[Resource]:
+def _relations(
+    document: Document, entry: DocumentEntry, targets: Mapping[tuple[int, str], int]
+) -> Iterator[Resource]:
     for each in entry.relations:
         if each.kind in RELATIONS:
-            yield {"code": RELATIONS[each.kind], "target": {"identifier": _uri(each.target)}}
+            target: Resource = {"identifier": _uri(each.target)}
+            if (known := targets.get((document.id, each.target))) is not None:
+                target["reference"] = f"DocumentReference/{known}"
+            yield {"code": RELATIONS[each.kind], "target": target}
 
 
 def _attachment(document: Document, base: str) -> Resource:

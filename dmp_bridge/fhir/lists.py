@@ -9,12 +9,17 @@ from dmp_bridge.fhir.document_references import subject
 from foundation.fhir.resources import instant
 
 if TYPE_CHECKING:
-    from dmp_bridge.dossier.forms import SubmissionSet
+    from collections.abc import Sequence
+
+    from dmp_bridge.dossier.registry import SubmissionSet
     from dmp_bridge.entry import Identifier
+    from dmp_bridge.record import Document
     from foundation.fhir.resources import Resource
 
 
-def submission_list(submission: SubmissionSet, patient: Identifier) -> Resource:
+def submission_list(
+    submission: SubmissionSet, documents: Sequence[Document], patient: Identifier
+) -> Resource:
     """The resource; only the documents that the caller may see are its entries."""
     told: Resource = {
         "resourceType": "List",
@@ -48,8 +53,6 @@ def submission_list(submission: SubmissionSet, patient: Identifier) -> Resource:
         told["title"] = submission.title
     if submission.depositor_name:
         told["source"]["display"] = submission.depositor_name
-    if submission.document_ids:
-        told["entry"] = [
-            {"item": {"reference": f"DocumentReference/{each}"}} for each in submission.document_ids
-        ]
+    if documents:
+        told["entry"] = [{"item": {"reference": f"DocumentReference/{each.id}"}} for each in documents]
     return told

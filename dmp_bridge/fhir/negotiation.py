@@ -35,7 +35,7 @@ def wants_binary(accept: str | None, media_type: str) -> bool:
     return False
 
 
-async def native(content: Content) -> Response:
+def native(content: Content) -> Response:
     """The document as it was deposited; a browser keeps it as a file."""
     return Response(
         content.data,

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from dmp_bridge.codes import PROFESSIONAL_OID, STRUCTURE_OID
 from dmp_bridge.entry import DEVICE_NAME, Author, Identifier, Organization, PatientName, Person, SourcePatient
 from dmp_bridge.fhir import systems
+from dmp_bridge.fhir.elements import ins_of
+from foundation.fhir.outcome import Refused
+from foundation.fhir.search import token_of
 
 if TYPE_CHECKING:
     from dmp_bridge.fhir.elements import Element
@@ -146,6 +149,31 @@ class Referred:
             ),
             specialties=tuple(code for each in concepts if (code := each.first_coding()) is not None),
         )
+
+
+def patient_of(resource: Element, name: str, referred: Referred) -> tuple[str, Identifier]:
+    """The INS of the patient a resource is about, and its identifier: a search by INS, an identifier, or contained.
+
+    Raises Refused (400).
+    """
+    reference = resource.element(name)
+    where = f"{resource.where}.{name}"
+    if reference is None:
+        raise Refused(400, "required", "La ressource n'a pas de patient.", expression=where)
+    _, _, query = reference.text("reference").partition("Patient?identifier=")
+    named = reference.element("identifier")
+    if query:
+        token = token_of(query, where)
+        number: Identifier | None = Identifier(token.code, systems.oid_of(token.system or ""))
+    elif named is not None:
+        number = named.identifier()
+    else:
+        number, _ = referred.source_patient(reference)
+    if number is None:
+        raise Refused(
+            400, "value", "Le patient est désigné par Patient?identifier=système|INS.", expression=where
+        )
+    return ins_of(number, where), number
 
 
 def _person(found: Element) -> Person:
