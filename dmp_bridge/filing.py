@@ -248,7 +248,13 @@ def _version(connection: Connection, arrival: Arrival, clinical: Clinical, diges
 
 
 def _claim(arrival: Arrival, clinical: Clinical) -> Claim:
-    return Claim(clinical.author_id, clinical.institution_id, arrival.sender, arrival.depositors)
+    return Claim(
+        clinical.author_id,
+        clinical.institution_id,
+        arrival.sender,
+        arrival.depositors,
+        is_of_patient=any(each.startswith("patient:") for each in arrival.depositors),
+    )
 
 
 def _claim_of(found: Document) -> Claim:
@@ -270,7 +276,7 @@ def _may_replace(connection: Connection, new: Claim, old: Claim) -> bool:
     structure must be.
     """
     if old.is_of_patient or new.is_of_patient:
-        return bool(old.depositors & new.depositors)
+        return old.is_of_patient and new.is_of_patient and bool(old.depositors & new.depositors)
     if new.sender:
         if old.signed and not new.signed & old.signed:
             return False

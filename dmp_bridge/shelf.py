@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dmp_bridge.dossier import registry
+from dmp_bridge.dossier.preferences import preferences_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,15 +69,22 @@ class Shelf:
     ) -> tuple[int, str]:
         """Enters the document with these columns into the owner's record, in the place the verdict gives it.
 
-        Returns its number and its entryUUID.
+        It begins masked where the patient wishes that, or masked what it replaces. Returns its number and its
+        entryUUID.
         """
         owners = (owner_id,)
         display, at = sealed.display, self._clock.millis()
+        begins_masked = not values["invisible_to_patient"] and (
+            values["masked_to_professionals"]
+            or preferences_of(uow.connection, owner_id).masks_new_documents
+            or registry.are_masked_by_patient(uow.connection, verdict.supersedes)
+        )
         registry.supersede(uow, verdict.supersedes, actor=depositor.id, at=at)
         return registry.enter(
             uow,
             {
                 **values,
+                "masked_to_professionals": begins_masked,
                 "owner_id": owner_id,
                 "mail_id": mail_id,
                 "sender": sender[:320],

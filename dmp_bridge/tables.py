@@ -72,6 +72,7 @@ document = Table(
     Index("ix_document_set", "owner_id", "set_id"),
     Index("document_by_act", "owner_id", "status", "act_at", "id"),
     Index("document_by_entry_uuid", "entry_uuid", unique=True),
+    Index("document_by_unique_id", "unique_id"),
     Index("document_by_logical_id", "logical_id"),
     Index("document_by_submission", "submission_id"),
 )

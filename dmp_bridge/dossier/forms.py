@@ -73,6 +73,21 @@ class DocumentQuery:
     limit: int = 1000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionQuery:
+    """Conditions on submission sets; times are epoch milliseconds, from and before, the newest first."""
+
+    unique_ids: tuple[str, ...] = ()
+    entry_uuids: tuple[str, ...] = ()
+    source_ids: tuple[str, ...] = ()
+    content_types: tuple[str, ...] = ()
+    author: str = ""
+    submitted: tuple[int | None, int | None] = (None, None)
+    after: tuple[int, int] | None = None
+    """(submission time, number) of the last one shown."""
+    limit: int = 100
+
+
 @dataclass(frozen=True, slots=True)
 class FoundDocuments:
     """The documents a caller may see, the newest act first, and whether there are more."""

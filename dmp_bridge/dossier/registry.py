@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, insert, or_, select, tuple_, update
 
 from dmp_bridge import record
 from dmp_bridge.dossier.life import STATUS_WHEN_REPLACED, Status, Visibility
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dmp_bridge.codes import Coded
+    from dmp_bridge.dossier.forms import DocumentQuery, SubmissionQuery
     from dmp_bridge.entry import DocumentEntry, Relation
     from dmp_bridge.record import Document
     from foundation.database import UnitOfWork
@@ -65,6 +66,16 @@ _WAITING = select(association.c.id, association.c.kind, association.c.source_id,
     association.c.target == bindparam("target"),
     association.c.target_id.is_(None),
 )
+_MASKED_BY_PATIENT = (
+    select(document.c.id)
+    .join(document_revision, document_revision.c.document_id == document.c.id)
+    .where(
+        document.c.id == bindparam("document"),
+        document.c.masked_to_professionals.is_(True),
+        document_revision.c.masked_to_professionals.is_(True),
+        document_revision.c.actor.startswith("patient:"),
+    )
+)
 _BY_ID = select(*record.DOCUMENT_COLUMNS).where(document.c.id == bindparam("document"))
 _SUBMISSION = select(submission_set.c.id).where(
     submission_set.c.owner_id == bindparam("owner"), submission_set.c.unique_id == bindparam("unique_id")
@@ -89,6 +100,38 @@ class Linked:
     source_id: int
     target: str
     target_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One version of the metadata of a document; `actor` made it, `at` in epoch milliseconds."""
+
+    document_id: int
+    metadata_version: int
+    entry_uuid: str
+    status: str
+    masked_to_professionals: bool
+    invisible_to_patient: bool
+    invisible_to_representatives: bool
+    actor: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionSet:
+    """What was deposited together (IHE ITI TF-3 §4.2.3.3); `submitted_at` in epoch milliseconds."""
+
+    id: int
+    owner_id: int
+    unique_id: str
+    entry_uuid: str
+    source_id: str
+    title: str = field(repr=False)
+    content_type: str
+    depositor_id: str
+    depositor_name: str = field(repr=False)
+    depositor_structure: str
+    submitted_at: int
 
 
 def new_uuid() -> str:
@@ -169,6 +212,14 @@ def enter(
     return document_id, chosen
 
 
+def are_masked_by_patient(connection: Connection, document_ids: Sequence[int]) -> bool:
+    """Whether the patient, or who represents the patient, masked one of these, which still is."""
+    return any(
+        connection.execute(_MASKED_BY_PATIENT, {"document": document_id}).first() is not None
+        for document_id in document_ids
+    )
+
+
 def supersede(uow: UnitOfWork, document_ids: Iterable[int], *, actor: str, at: int) -> None:
     """A newer version takes the place of these: the registry's own change, so the entryUUID stays (TF-3 §4.2.2.2.3)."""
     for document_id in document_ids:
@@ -217,6 +268,66 @@ def associations_of(connection: Connection, owner_id: int, document_ids: Sequenc
         for row in connection.execute(statement):
             found[row.entry_uuid] = Linked(*row)
     return list(found.values())
+
+
+def revisions_of(connection: Connection, document_id: int) -> list[Revision]:
+    """Every version of the metadata of a document, the first one first."""
+    columns = [document_revision.c[each.name] for each in fields(Revision)]
+    statement = (
+        select(*columns)
+        .where(document_revision.c.document_id == document_id)
+        .order_by(document_revision.c.metadata_version)
+    )
+    return [Revision(*row) for row in connection.execute(statement)]
+
+
+def submissions_of(connection: Connection, owner_id: int, query: SubmissionQuery) -> list[SubmissionSet]:
+    """The submission sets of a record that meet a query, the newest first."""
+    table = submission_set.c
+    statement = select(*(table[each.name] for each in fields(SubmissionSet))).where(
+        table.owner_id == owner_id
+    )
+    for column, values in (
+        (table.unique_id, query.unique_ids),
+        (table.entry_uuid, query.entry_uuids),
+        (table.source_id, query.source_ids),
+        (table.content_type, query.content_types),
+    ):
+        if values:
+            statement = statement.where(column.in_(values[:1000]))
+    if query.author:
+        is_author = table.depositor_name.icontains(query.author, autoescape=True)
+        statement = statement.where(or_(is_author, table.depositor_id == query.author))
+    start, stop = query.submitted
+    if start is not None:
+        statement = statement.where(table.submitted_at >= start)
+    if stop is not None:
+        statement = statement.where(table.submitted_at < stop)
+    if query.after is not None:
+        statement = statement.where(tuple_(table.submitted_at, table.id) < query.after)
+    statement = statement.order_by(table.submitted_at.desc(), table.id.desc()).limit(query.limit)
+    return [SubmissionSet(*row) for row in connection.execute(statement)]
+
+
+def owner_of(connection: Connection, query: DocumentQuery) -> int | None:
+    """In whose record the first of the documents named by an identifier is; None where none is named or there."""
+    named = []
+    for column, values in (
+        (document.c.id, query.ids),
+        (document.c.logical_id, query.logical_ids),
+        (document.c.unique_id, query.unique_ids),
+    ):
+        if values:
+            named.append(column.in_(values[:1000]))
+    if query.entry_uuids:
+        borne = document_revision.c.entry_uuid.in_(query.entry_uuids[:1000])
+        named.append(document.c.id.in_(select(document_revision.c.document_id).where(borne)))
+    if not named:
+        return None
+    owner: int | None = connection.execute(
+        select(document.c.owner_id).where(*named).order_by(document.c.id).limit(1)
+    ).scalar()
+    return owner
 
 
 def submit(uow: UnitOfWork, values: Mapping[str, Any]) -> int:

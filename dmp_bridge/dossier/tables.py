@@ -101,6 +101,7 @@ record_access = Table(
     Column("mode", String(16), nullable=False),
     Column("motive", String(512), nullable=False),
     Column("channel", String(16), nullable=False),
+    Column("is_secret", Boolean, nullable=False),
     Column("detail", Text, nullable=False),
     Index("record_access_by_record", "owner_id", "id"),
     Index("record_access_by_caller", "owner_id", "caller_id", "id"),

@@ -11,11 +11,13 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, or_, select
 
 from dmp_bridge.dossier.tables import record_access
+from dmp_bridge.tables import document
 from foundation import trail
 from foundation.clock import from_millis, to_paris
 
@@ -59,6 +61,7 @@ class Trace:
     mode: str
     motive: str = field(repr=False)
     channel: str
+    is_secret: bool
     detail: str
 
 
@@ -132,6 +135,7 @@ def append(
         "mode": caller.mode.value,
         "motive": caller.motive[:512],
         "channel": caller.channel[:16],
+        "is_secret": caller.is_secret,
         "detail": json.dumps(detail or {}, ensure_ascii=False, sort_keys=True),
     }
     number = uow.run(_INSERT, values).inserted_id
@@ -147,14 +151,34 @@ def append(
     return number
 
 
+class Audience(StrEnum):
+    """Who reads traces: nobody is told by a trace of a document which they may not know of."""
+
+    ALL = "all"
+    PATIENT = "patient"
+    REPRESENTATIVE = "representative"
+
+
 def traces_of(
-    connection: Connection, owner_id: int, query: TraceQuery, *, caller_ids: Sequence[str] | None = None
+    connection: Connection,
+    owner_id: int,
+    query: TraceQuery,
+    *,
+    audience: Audience = Audience.ALL,
+    caller_id: str | None = None,
 ) -> list[Trace]:
-    """The traces of a record, the newest first; of these callers alone where they are given."""
+    """The traces of a record, the newest first; of one caller alone where one is given."""
     table = record_access.c
     statement = select(*_COLUMNS).where(table.owner_id == owner_id)
-    if caller_ids is not None:
-        statement = statement.where(table.caller_id.in_(caller_ids))
+    if caller_id is not None:
+        statement = statement.where(table.caller_id == caller_id)
+    if audience is not Audience.ALL:
+        is_hidden = [document.c.invisible_to_patient.is_(True)]
+        if audience is Audience.REPRESENTATIVE:
+            is_hidden.append(document.c.invisible_to_representatives.is_(True))
+            statement = statement.where(table.is_secret.is_(False))
+        hidden = select(document.c.id).where(document.c.owner_id == owner_id, or_(*is_hidden))
+        statement = statement.where(or_(table.document_id.is_(None), table.document_id.not_in(hidden)))
     if query.since is not None:
         statement = statement.where(table.at >= query.since)
     if query.until is not None:
@@ -169,14 +193,12 @@ def traces_of(
     return [Trace(*row) for row in connection.execute(statement)]
 
 
-def online_since(
-    connection: Connection, owner_id: int, now: int, *, caller_ids: Sequence[str] | None = None
-) -> int:
+def online_since(connection: Connection, owner_id: int, now: int, *, caller_id: str | None = None) -> int:
     """From when on professionals see traces: those of one year, or the last hundred (dmp.md §4.5); epoch ms."""
     table = record_access.c
     statement = select(table.at).where(table.owner_id == owner_id)
-    if caller_ids is not None:
-        statement = statement.where(table.caller_id.in_(caller_ids))
+    if caller_id is not None:
+        statement = statement.where(table.caller_id == caller_id)
     statement = statement.order_by(table.id.desc()).limit(1).offset(_ONLINE_TRACES - 1)
     hundredth: int | None = connection.execute(statement).scalar()
     return min(now - _ONLINE_MILLIS, hundredth or 0)

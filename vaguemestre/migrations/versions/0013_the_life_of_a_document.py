@@ -33,6 +33,7 @@ _TEXTS = {
 _TIMES = ("submission_id", "invisible_since", "announced_at", "revealed_at")
 _INDEXES = {
     "document_by_act": ["owner_id", "status", "act_at", "id"],
+    "document_by_unique_id": ["unique_id"],
     "document_by_logical_id": ["logical_id"],
     "document_by_submission": ["submission_id"],
 }
@@ -174,6 +175,7 @@ def upgrade() -> None:
         _text("mode", 16),
         _text("motive", 512),
         _text("channel", 16),
+        sa.Column("is_secret", sa.Boolean(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_record_access")),
         sqlite_autoincrement=True,
