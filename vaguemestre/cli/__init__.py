@@ -44,6 +44,7 @@ from vaguemestre.cli import (
     life,
     operating,
     operators,
+    package,
     people,
     psc,
     publish,
@@ -105,6 +106,7 @@ app.add_typer(trust.certs, name="certs")
 app.add_typer(white_list.app, name="white-list")
 app.add_typer(routes.app, name="routes")
 app.add_typer(queue.app, name="queue")
+app.add_typer(package.app, name="package")
 app.add_typer(audit.app, name="trail")
 
 _EXPECTED = (
