@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from typing import Any, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LOINC = "2.16.840.1.113883.6.1"
 TA_ASIP = "1.2.250.1.213.1.1.4.12"
@@ -66,6 +70,16 @@ class DocumentType:
 def document_type(code: str) -> DocumentType | None:
     """The type with this code in JDV_J07 (``class_code`` None) or JDV_J66; None when neither has it."""
     return _types().get(code)
+
+
+def types() -> Mapping[str, DocumentType]:
+    """Every type of JDV_J66 and JDV_J07 by its code, in the order of the classes."""
+    return MappingProxyType(_types())
+
+
+def classes() -> dict[str, str]:
+    """Every class of the DMP (JDV_J57) with its label."""
+    return dict(_record()["class"])
 
 
 def class_label(code: str) -> str:

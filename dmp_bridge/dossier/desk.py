@@ -22,7 +22,7 @@ from dmp_bridge.dossier.forms import (
     Submission,
     SubmissionQuery,
 )
-from dmp_bridge.dossier.life import Change, NotFromThisStatus, NotTogether, after
+from dmp_bridge.dossier.life import Change, Impossible, NotFromThisStatus, NotTogether, after
 from dmp_bridge.dossier.notices import NoticeEvent
 from dmp_bridge.dossier.relations import attending_of
 from dmp_bridge.dossier.search import find
@@ -118,6 +118,7 @@ class Desk:
                 is_authorised=standing.is_authorised,
                 is_attending=standing.is_attending,
                 has_attending=attending is not None,
+                is_minor=standing.is_minor,
                 traits=traits if may_know else None,
             )
 
@@ -261,6 +262,15 @@ class Desk:
             return changed
 
         return await self._write(caller, action, unit)
+
+    async def changes(self, caller: Caller, document_id: int) -> frozenset[Change]:
+        """Which steps the caller might make now, for a page that offers them: nothing is done, hence no trace."""
+
+        def look(connection: Connection) -> frozenset[Change]:
+            case, found = self._document(connection, caller, document_id)
+            return frozenset(each for each in Change if _leads_on(case, found, each))
+
+        return await self._database.read(look)
 
     async def associations(self, caller: Caller, ins: str, document_ids: Sequence[int]) -> list[Linked]:
         """The associations of documents; those with one that the caller may not know of are left out."""
@@ -433,6 +443,18 @@ class Desk:
             return
         is_normal = case.caller.mode is Mode.NORMAL
         self._tell(uow, case, NoticeEvent.ACCESS if is_normal else NoticeEvent.EMERGENCY_ACCESS)
+
+
+def _leads_on(case: Case, found: Document, change: Change) -> bool:
+    """Whether the rules allow a step, and it changes something."""
+    action, own_act = _ACTIONS[change]
+    act = own_act if case.is_own else action
+    if act is None or case.refusal(act, case.facts(found)) is not None:
+        return False
+    try:
+        return after(found.status, found.visibilities, change) != (found.status, found.visibilities)
+    except Impossible:
+        return False
 
 
 def _act(case: Case, action: Action) -> Action | OwnAct:

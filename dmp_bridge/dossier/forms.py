@@ -37,6 +37,7 @@ class Existence:
     is_authorised: bool
     is_attending: bool
     has_attending: bool
+    is_minor: bool
     traits: tuple[str, str, str, str] | None = field(default=None, repr=False)
     """Birth name, first names, birth date "YYYY-MM-DD", sex."""
 
@@ -61,6 +62,11 @@ class DocumentQuery:
     event_codes: tuple[str, ...] = ()
     reference_ids: tuple[str, ...] = ()
     visibilities: tuple[str, ...] = ()
+    but_not: tuple[str, ...] = ()
+    """Visibilities whose documents are left out: who searches asks for them expressly (EX_3.1-1030)."""
+    set_ids: tuple[str, ...] = ()
+    lots: tuple[int, ...] = ()
+    """`submission_id` of documents deposited together."""
     author: str = ""
     submission_ids: tuple[str, ...] = ()
     """uniqueId of submission sets."""
@@ -68,6 +74,8 @@ class DocumentQuery:
     service: tuple[int | None, int | None] = (None, None)
     filed: tuple[int | None, int | None] = (None, None)
     changed: tuple[int | None, int | None] = (None, None)
+    acted: tuple[int | None, int | None] = (None, None)
+    """The time that lists are sorted by."""
     after: tuple[int, int] | None = None
     """The place behind which a page begins: (act time, document id) of the last one shown."""
     limit: int = 1000

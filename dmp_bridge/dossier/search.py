@@ -131,6 +131,8 @@ def _conditions(owner_id: int, query: DocumentQuery) -> list[ColumnElement[bool]
         (_T.format_code, query.format_codes),
         (_T.facility_code, query.facility_codes),
         (_T.setting_code, query.setting_codes),
+        (_T.set_id, query.set_ids),
+        (_T.submission_id, query.lots),
     ):
         if values:
             found.append(column.in_(_bounded(values)))
@@ -154,6 +156,7 @@ def _conditions(owner_id: int, query: DocumentQuery) -> list[ColumnElement[bool]
         known = [_FLAGS[each].is_(True) for each in query.visibilities if each in _FLAGS]
         levels = [each for each in query.visibilities if each not in _FLAGS]
         found.append(or_(*known, _T.confidentiality.in_(levels)))
+    found += [_FLAGS[each].is_(False) for each in query.but_not if each in _FLAGS]
     if query.author:
         found.append(
             or_(
@@ -166,6 +169,7 @@ def _conditions(owner_id: int, query: DocumentQuery) -> list[ColumnElement[bool]
         (_T.service_start_at, query.service),
         (_T.filed_at, query.filed),
         (_T.changed_at, query.changed),
+        (_T.act_at, query.acted),
     ):
         if start is not None:
             found.append(column >= start)
