@@ -332,6 +332,20 @@ class RecordSettings(_Section):
         default=False,
         description="whether a VIHF assertion signed with SHA-1 is believed, as software of before 2020 signs",
     )
+    professions_file: Path = Field(
+        Path(),
+        description="table of which profession may consult which type of document (CSV: profession,type_code,consultation), over the rows that are shipped; empty: those alone",
+    )
+    notice_smtp: Listener = Field(
+        "",
+        description="relay that takes the notices to patients' ordinary addresses: host:port; empty: none leave",
+    )
+    notice_sender: Annotated[str, Field(pattern=r"^[^\s@<>]+@[^\s@<>]+$", max_length=254)] = Field(
+        "ne-pas-repondre@localhost", description="address that these notices come from"
+    )
+    notice_folder: Path = Field(
+        Path(), description="folder where they are left as .eml files where there is no relay; for a sandbox"
+    )
     hl7_folder: dict[str, Path] = Field(
         default_factory=dict,
         description="mailbox APP that deposits = folder into which an HL7 MDM message is written for each of its documents",

@@ -12,6 +12,7 @@ from dmp_bridge.dossier.search import Self
 from dmp_bridge.dossier.standing import standing_of, structure_of
 from dmp_bridge.record import Origin
 from dmp_bridge.rights.decide import decide
+from dmp_bridge.rights.professions import SHIPPED
 from dmp_bridge.rights.question import Asker, DocumentFacts, Question
 from dmp_bridge.rights.vocabulary import OwnAct, Reason, Role
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from directory.patients import Patient
     from dmp_bridge.dossier.caller import Caller
     from dmp_bridge.record import Document
+    from dmp_bridge.rights.professions import Professions
     from dmp_bridge.rights.question import Standing
     from dmp_bridge.rights.vocabulary import Action
 
@@ -52,6 +54,7 @@ class Case:
     patient: Patient
     standing: Standing
     own: Self
+    professions: Professions = SHIPPED
 
     @property
     def is_own(self) -> bool:
@@ -61,7 +64,8 @@ class Case:
     def refusal(self, act: Action | OwnAct, document: DocumentFacts | None = None) -> Reason | None:
         """Why this act is refused; None where it is allowed."""
         return decide(
-            Question(asker=asker_of(self.caller), standing=self.standing, act=act, document=document)
+            Question(asker=asker_of(self.caller), standing=self.standing, act=act, document=document),
+            self.professions,
         )
 
     def demand(
@@ -123,7 +127,9 @@ def own_of(caller: Caller) -> Self:
     )
 
 
-def case_of(connection: Connection, caller: Caller, ins: str, now: int) -> Case:
+def case_of(
+    connection: Connection, caller: Caller, ins: str, now: int, professions: Professions = SHIPPED
+) -> Case:
     """The record of an INS; a patient who names none means the own one. Raises Denied(NO_RECORD)."""
     if ins:
         patient = find_patient(connection, ins)
@@ -133,12 +139,14 @@ def case_of(connection: Connection, caller: Caller, ins: str, now: int) -> Case:
         patient = None
     if patient is None:
         raise Denied(Reason.NO_RECORD)
-    return Case(caller, patient, standing_of(connection, patient, caller, now), own_of(caller))
+    return Case(caller, patient, standing_of(connection, patient, caller, now), own_of(caller), professions)
 
 
-def case_of_owner(connection: Connection, caller: Caller, owner_id: int, now: int) -> Case:
+def case_of_owner(
+    connection: Connection, caller: Caller, owner_id: int, now: int, professions: Professions = SHIPPED
+) -> Case:
     """The record of a vault owner."""
     patient = patient_of(connection, owner_id)
     if patient is None:
         raise Denied(Reason.NO_RECORD)
-    return Case(caller, patient, standing_of(connection, patient, caller, now), own_of(caller))
+    return Case(caller, patient, standing_of(connection, patient, caller, now), own_of(caller), professions)

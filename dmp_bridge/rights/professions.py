@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from foundation.settings import Settings
+
 DOCTOR: Final = "10"
 DENTIST: Final = "40"
 NURSE: Final = "60"
@@ -118,6 +120,12 @@ class Professions:
 
 
 SHIPPED: Final = Professions()
+
+
+def professions_of(settings: Settings) -> Professions:
+    """The table of this operator: the shipped rows, and those of `record.professions_file`. Raises ProfessionsRefused."""
+    file = settings.record.professions_file
+    return Professions.load(settings.path(file)) if file.name else SHIPPED
 
 
 def _is_of_the_record(type_code: str) -> bool:
