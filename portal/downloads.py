@@ -54,7 +54,7 @@ _KINDS: Mapping[str, str] = {
     "zip": "Archive ZIP",
 }
 _NOT_IN_NAMES = str.maketrans(dict.fromkeys('/\\:*?"<>|%', "_"))
-_LONGEST_NUMBER = 15
+LONGEST_NUMBER = 15
 
 
 def kind_of(media_type: str, filename: str = "") -> str:
@@ -99,7 +99,7 @@ def named(title: str, media_type: str) -> str:
 def number(request: Request, name: str) -> int:
     """An id of the path; 404 for what can be none (the database has 64 bits)."""
     text = str(request.path_params[name])
-    if not text.isascii() or not text.isdecimal() or len(text) > _LONGEST_NUMBER:
+    if not text.isascii() or not text.isdecimal() or len(text) > LONGEST_NUMBER:
         raise not_found()
     return int(text)
 
@@ -107,4 +107,4 @@ def number(request: Request, name: str) -> int:
 def number_of_query(request: Request, name: str) -> int | None:
     """An id of the query; None when it is missing or can be none."""
     text = request.query_params.get(name, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER else None

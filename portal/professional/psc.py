@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from directory.psc.claims import Professional
     from directory.psc.relying_party import RelyingParty
     from portal.context import PortalContext
     from portal.pages import Pages
@@ -30,6 +31,8 @@ COOKIE = "__Host-vaguemestre-psc"
 RETURN = "/pro/psc/retour"
 """The address that is registered at Pro Santé Connect, behind this house's origin."""
 ID_TOKEN = "id_token"  # noqa: S105 - where the pocket of a session keeps it
+EXERCISE = "exercise"
+"""Where the pocket keeps what Pro Santé Connect says of the profession; what the directory knows outweighs it."""
 _NOT_ASKED = (
     "Cette identification n’a pas été demandée depuis ce navigateur, ou elle a déjà servi : recommencez."
 )
@@ -96,7 +99,7 @@ class PscPages:
             openings[0].bal,
             Strength.PSC,
             to=PROFESSIONAL_HOME if len(openings) == 1 else "/pro/boites",
-            content={ID_TOKEN: signed_in.id_token},
+            content={ID_TOKEN: signed_in.id_token, EXERCISE: _exercise(signed_in.professional)},
         )
 
     def _failed(self, fault: SignInFault) -> Response:
@@ -107,3 +110,13 @@ class PscPages:
         if self._context.psc is None:
             raise not_found()
         return self._context.psc
+
+
+def _exercise(professional: Professional) -> dict[str, Any]:
+    skills = [each.skill for each in professional.exercises if each.skill]
+    return {
+        "idnat": professional.idnat,
+        "name": professional.name,
+        "profession": professional.profession,
+        "skills": skills,
+    }
