@@ -38,6 +38,7 @@ SET_SOURCE_ID = "urn:uuid:554ac39e-e3fe-47fe-b233-965d2a147832"
 _REGISTRIES = ("urn:oasis:names:tc:ebxml-regrep:",)
 _MAX_DOCUMENTS = 200
 _MAX_OBJECTS = 1000
+_DELETED = ":StatusType:Deleted"
 _NUMBERED_URI = re.compile(r"(\d{1,3})\|(.*)", re.DOTALL)
 
 
@@ -89,6 +90,8 @@ class DocumentEntry:
     confidentiality_codes: tuple[Coded, ...] = ()
     event_codes: tuple[Coded, ...] = ()
     replaces: tuple[str, ...] = ()
+    asks_deletion: bool = False
+    """The document is sent for the former one of its identifier to be deleted (ANS: action D; status Deleted)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +148,13 @@ def submission_of(root: etree._Element) -> Submission:
     if len(packages) > _MAX_OBJECTS or len(associations) > _MAX_OBJECTS:
         raise MetadataFault("too many objects")
     replaced = _replacements(associations)
+    deletes_all = any(_asks_deletion(_slots(package), "") for package in packages)
     entries = tuple(
         _entry(
-            element, replaced.get(element.get("id", ""), ()), beside.confidentiality(element.get("id", ""))
+            element,
+            replaced.get(element.get("id", ""), ()),
+            beside.confidentiality(element.get("id", "")),
+            asks_deletion=deletes_all,
         )
         for element in objects
     )
@@ -202,7 +209,13 @@ def _scheme(classification: etree._Element) -> str:
     return classification.get("classificationScheme", "").strip().lower()
 
 
-def _entry(element: etree._Element, replaces: tuple[str, ...], beside: tuple[Coded, ...]) -> DocumentEntry:
+def _entry(
+    element: etree._Element,
+    replaces: tuple[str, ...],
+    beside: tuple[Coded, ...],
+    *,
+    asks_deletion: bool,
+) -> DocumentEntry:
     slots = _slots(element)
     codes = _classifications(element)
     identifiers = _identifiers(element)
@@ -233,7 +246,20 @@ def _entry(element: etree._Element, replaces: tuple[str, ...], beside: tuple[Cod
         confidentiality_codes=_each_once(codes.get(CONFIDENTIALITY, []), beside),
         event_codes=tuple(codes.get(EVENT, ())),
         replaces=replaces,
+        asks_deletion=asks_deletion or _asks_deletion(slots, element.get("status", "")),
     )
+
+
+# ref: F44
+def _asks_deletion(slots: dict[str, tuple[str, ...]], status: str) -> bool:
+    """Whether an archive asks for a deletion: by the metadata "action" (D), or by the status that the DMP gives."""
+    actions = [
+        value
+        for name, values in slots.items()
+        if name.rpartition(":")[2].lower() == "action"
+        for value in values
+    ]
+    return status.endswith(_DELETED) or any(action.upper() == "D" for action in actions)
 
 
 def _submission_set(element: etree._Element) -> SubmissionSet:

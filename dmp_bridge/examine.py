@@ -172,6 +172,7 @@ def _examine_packaged(attachment: Attachment, document: PackagedDocument, item: 
         media_type=found.value,
         size=len(data),
         kind=Kind.XDM_DOCUMENT,
+        deletes=document.entry.asks_deletion,
         cda=_UNREAD if document.data is None or found is FileType.XML else None,
     )
     unread = _marks(None, data, document.entry)

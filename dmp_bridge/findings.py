@@ -84,6 +84,8 @@ class Finding:
     clinical: Clinical | None = None
     copy_of: str | None = None
     hidden: bool = False
+    deletes: bool = False
+    """The document is sent for it to be deleted from the record."""
     ins: str | None = field(default=None, repr=False)
     cda: AttachedCda | None = None
     display: Attached | None = field(default=None, repr=False)
