@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ssl
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ from directory.psc.provider import PscProvider
 from directory.psc.relying_party import RelyingParty
 from directory.psc.tokens import TokenCheck
 from directory.publication import PUBLISH_JOB, unfinished
+from dmp_bridge.dossier.notices import NOTICE_JOB
+from dmp_bridge.dossier.telling import NoticeMail
+from dmp_bridge.dossier.timers import Timers
 from dmp_bridge.intake import Bridge
 from foundation.cipher import key_of
 from foundation.clock import PARIS, SystemClock
@@ -41,6 +45,7 @@ from foundation.metrics import Metrics
 from foundation.passwords import PasswordMemory
 from foundation.vault import Vault, read_master_key
 from mailserver.delivery.absence_answer import ABSENCE_JOB, AbsenceAnswers
+from mailserver.delivery.house import deliver_once
 from mailserver.delivery.notify import Reporter
 from mailserver.delivery.router import Router
 from mailserver.imap.context import ImapContext, ImapLimits
@@ -168,6 +173,9 @@ class Operator:
             ABSENCE_JOB: AbsenceAnswers(router, database).answer,
             ALERT_JOB: AlertMail(router, database, settings.hostname).send,
             WARNING_JOB: WarningMail(router, database, settings).send,
+            NOTICE_JOB: NoticeMail(
+                database, clock, settings, partial(deliver_once, router, protocol="LMTP")
+            ).send,
             PUBLISH_JOB: self._publisher(annuaire, metrics).publish,
         }
         working = asyncio.create_task(Worker(database, events, clock, work).run(), name="worker")
@@ -178,6 +186,8 @@ class Operator:
         life = LifeCycle(database, clock, settings, metrics)
         living = asyncio.create_task(life.run(), name="life cycle")
         self._behind.push_async_callback(_cancel, living)
+        records = asyncio.create_task(Timers(database, vault, clock).run(), name="records")
+        self._behind.push_async_callback(_cancel, records)
         if trust is not None:
             self._send(vault, events, trust, metrics)
 
