@@ -80,6 +80,7 @@ def described(resource: Element) -> Described:
         raise Refused(400, "required", "Le document n'a pas de type.", expression=f"{resource.where}.type")
     content_format = content.element("format")
     size = attachment.number("size")
+    created_at, dated_at = attachment.moment("creation"), resource.moment("date")
     entry = DocumentEntry(
         unique_id=_unique_id(resource),
         mime_type=_media_type(attachment),
@@ -88,7 +89,7 @@ def described(resource: Element) -> Described:
         title=attachment.text("title", 255),
         comments=resource.text("description"),
         language_code=attachment.text("language", 16),
-        creation_time=attachment.moment("creation") or resource.moment("date"),
+        creation_time=created_at if created_at is not None else dated_at,
         service_start_time=period.moment("start") if period is not None else None,
         service_stop_time=period.moment("end") if period is not None else None,
         patient_id=identifier,
