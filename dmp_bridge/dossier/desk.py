@@ -135,26 +135,39 @@ class Desk:
             case = self._case_of_query(uow.connection, caller, ins, query)
             case.demand(Action.SEARCH, OwnAct.READ)
             found = find(uow.connection, case.patient.owner_id, query, case.own, _seen_by(case))
-            self._trace(uow, case, _act(case, Action.SEARCH), detail={"documents": len(found.documents)})
+            self._trace(uow, case, _act(caller, Action.SEARCH), detail={"documents": len(found.documents)})
             self._tell_of_access(uow, case)
             return found
 
-        return await self._write(caller, Action.SEARCH, unit)
+        return await self._write(caller, _act(caller, Action.SEARCH), unit)
 
-    async def reference(self, caller: Caller, ins: str, unique_id: str) -> Document:
-        """TD3.1-reference: one document by its uniqueId or entryUUID, to replace or delete it."""
+    async def reference(self, caller: Caller, ins: str, name: str) -> Document:
+        """TD3.1-reference: one document by its uniqueId, entryUUID or number, to replace or delete it.
+
+        Without an INS it is looked for in whichever record has it.
+        """
 
         def unit(uow: UnitOfWork) -> Document:
-            case = self._case(uow.connection, caller, ins)
+            is_number = name.isascii() and name.isdecimal() and len(name) < 19
+            names = DocumentQuery(
+                ids=(int(name),) if is_number else (),
+                unique_ids=(name,) if not is_number and not name.startswith("urn:uuid:") else (),
+                entry_uuids=(name,) if name.startswith("urn:uuid:") else (),
+            )
+            case = self._case_of_query(uow.connection, caller, ins, names)
             case.demand(Action.FIND_REFERENCE, OwnAct.READ)
-            found = registry.resolve(uow.connection, case.patient.owner_id, unique_id)
-            if found is None:
+            owner_id = case.patient.owner_id
+            if is_number:
+                found = registry.document_by_id(uow.connection, int(name))
+            else:
+                found = registry.resolve(uow.connection, owner_id, name)
+            if found is None or found.owner_id != owner_id:
                 raise case.denied(Reason.NO_DOCUMENT)
             case.demand(Action.FIND_REFERENCE, OwnAct.READ, document=found)
-            self._trace(uow, case, _act(case, Action.FIND_REFERENCE), found.id)
+            self._trace(uow, case, _act(caller, Action.FIND_REFERENCE), found.id)
             return found
 
-        return await self._write(caller, Action.FIND_REFERENCE, unit)
+        return await self._write(caller, _act(caller, Action.FIND_REFERENCE), unit)
 
     async def describe(self, caller: Caller, document_id: int) -> Document:
         """TD3.1 for one document by its number: the metadata, without the bytes."""
@@ -162,11 +175,11 @@ class Desk:
         def unit(uow: UnitOfWork) -> Document:
             case, found = self._document(uow.connection, caller, document_id)
             case.demand(Action.SEARCH, OwnAct.READ, document=found)
-            self._trace(uow, case, _act(case, Action.SEARCH), found.id)
+            self._trace(uow, case, _act(caller, Action.SEARCH), found.id)
             self._tell_of_access(uow, case)
             return found
 
-        return await self._write(caller, Action.SEARCH, unit)
+        return await self._write(caller, _act(caller, Action.SEARCH), unit)
 
     async def read(self, caller: Caller, document_id: int, *, display: bool = False) -> Content:
         """TD3.2: the bytes; `display` for what a person looks at. Traced, and told to the patient."""
@@ -174,11 +187,11 @@ class Desk:
         def unit(uow: UnitOfWork) -> Document:
             case, found = self._document(uow.connection, caller, document_id)
             case.demand(Action.READ, OwnAct.READ, document=found)
-            self._trace(uow, case, _act(case, Action.READ), found.id)
+            self._trace(uow, case, _act(caller, Action.READ), found.id)
             self._tell_of_access(uow, case)
             return found
 
-        found = await self._write(caller, Action.READ, unit)
+        found = await self._write(caller, _act(caller, Action.READ), unit)
         is_shown = display and found.display_blob_id is not None
         blob_id = found.display_blob_id if display and found.display_blob_id is not None else found.blob_id
         try:
@@ -191,6 +204,7 @@ class Desk:
     async def feed(self, caller: Caller, submission: Submission) -> Sequence[Filed]:
         """TD2.1, TD2.2: all of a submission or nothing of it; one that is there already is filed once."""
         act = Action.FEED_AS_EMPLOYEE if caller.role is Role.EMPLOYEE else Action.FEED
+        said = _act(caller, act)
 
         def look(connection: Connection) -> Denied | None:
             try:
@@ -201,12 +215,12 @@ class Desk:
 
         refused = await self._database.read(look)
         if refused is not None:
-            await self._trace_refusal(caller, act, refused)
+            await self._trace_refusal(caller, said, refused)
             raise refused
         try:
             prepared = await self._reception.prepare(caller, submission)
         except Denied as denied:
-            await self._trace_refusal(caller, act, denied)
+            await self._trace_refusal(caller, said, denied)
             raise
 
         def unit(uow: UnitOfWork) -> list[Filed]:
@@ -214,14 +228,14 @@ class Desk:
             case.demand(act, OwnAct.FEED)
             filed = self._reception.file(uow, case, submission, prepared, act)
             for each in filed:
-                self._trace(uow, case, _act(case, act), each.document_id, detail={"is_new": each.is_new})
+                self._trace(uow, case, said, each.document_id, detail={"is_new": each.is_new})
                 if each.is_new:
                     self._tell(uow, case, NoticeEvent.DOCUMENT_ADDED, each.document_id)
             uow.publish(f"owner:{case.patient.owner_id}")
             return filed
 
         try:
-            filed = await self._write(caller, act, unit)
+            filed = await self._write(caller, said, unit)
         except BaseException:
             await self._reception.discard(prepared)
             raise
@@ -237,6 +251,8 @@ class Desk:
         A step that was made already changes nothing, and is traced all the same.
         """
         action, own_act = _ACTIONS[change]
+        is_of_patient = caller.role in (Role.PATIENT, Role.REPRESENTATIVE)
+        said = own_act if is_of_patient and own_act is not None else action
 
         def unit(uow: UnitOfWork) -> Document:
             case, found = self._document(uow.connection, caller, document_id)
@@ -255,13 +271,14 @@ class Desk:
             changed = registry.revise(
                 uow, found, status, visibilities, actor=caller.id, at=self._clock.millis()
             )
-            self._trace(uow, case, change, found.id, detail={"version": changed.metadata_version})
+            told = {"change": change.value, "version": changed.metadata_version}
+            self._trace(uow, case, said, found.id, detail=told)
             if is_changed:
                 self._tell(uow, case, NoticeEvent.DOCUMENT_CHANGED, found.id)
                 uow.publish(f"owner:{found.owner_id}")
             return changed
 
-        return await self._write(caller, action, unit)
+        return await self._write(caller, said, unit)
 
     async def changes(self, caller: Caller, document_id: int) -> frozenset[Change]:
         """Which steps the caller might make now, for a page that offers them: nothing is done, hence no trace."""
@@ -278,7 +295,7 @@ class Desk:
         def unit(uow: UnitOfWork) -> list[Linked]:
             case = self._case(uow.connection, caller, ins)
             case.demand(Action.SEARCH, OwnAct.READ)
-            act, owner_id = _act(case, Action.SEARCH), case.patient.owner_id
+            act, owner_id = _act(caller, Action.SEARCH), case.patient.owner_id
             found = registry.associations_of(uow.connection, owner_id, document_ids)
             ends = {
                 number for each in found for number in (each.source_id, each.target_id) if number is not None
@@ -296,7 +313,7 @@ class Desk:
                 if each.source_id in known and (each.target_id is None or each.target_id in known)
             ]
 
-        return await self._write(caller, Action.SEARCH, unit)
+        return await self._write(caller, _act(caller, Action.SEARCH), unit)
 
     async def history(self, caller: Caller, document_id: int) -> list[Revision]:
         """Every version of the metadata of a document, the first one first."""
@@ -304,10 +321,10 @@ class Desk:
         def unit(uow: UnitOfWork) -> list[Revision]:
             case, found = self._document(uow.connection, caller, document_id)
             case.demand(Action.SEARCH, OwnAct.READ, document=found)
-            self._trace(uow, case, _act(case, Action.SEARCH), found.id)
+            self._trace(uow, case, _act(caller, Action.SEARCH), found.id)
             return registry.revisions_of(uow.connection, found.id)
 
-        return await self._write(caller, Action.SEARCH, unit)
+        return await self._write(caller, _act(caller, Action.SEARCH), unit)
 
     async def submissions(
         self, caller: Caller, ins: str, query: SubmissionQuery
@@ -329,10 +346,10 @@ class Desk:
             if found:
                 for each in find(uow.connection, owner_id, wanted, case.own, _seen_by(case)).documents:
                     documents.setdefault(each.submission_id, []).append(each)
-            self._trace(uow, case, _act(case, Action.SEARCH), detail={"submissions": len(found)})
+            self._trace(uow, case, _act(caller, Action.SEARCH), detail={"submissions": len(found)})
             return [(each, tuple(documents[each.id])) for each in found if each.id in documents]
 
-        return await self._write(caller, Action.SEARCH, unit)
+        return await self._write(caller, _act(caller, Action.SEARCH), unit)
 
     # ref: DMP-F27
     async def traces(self, caller: Caller, ins: str, query: TraceQuery) -> list[Trace]:
@@ -457,15 +474,15 @@ def _leads_on(case: Case, found: Document, change: Change) -> bool:
         return False
 
 
-def _act(case: Case, action: Action) -> Action | OwnAct:
+def _act(caller: Caller, action: Action) -> Action | OwnAct:
     """What an act of reading or feeding is to this caller."""
-    if not case.is_own:
+    if caller.role not in (Role.PATIENT, Role.REPRESENTATIVE):
         return action
     return OwnAct.FEED if action in (Action.FEED, Action.FEED_AS_EMPLOYEE) else OwnAct.READ
 
 
 def _seen_by(case: Case) -> Callable[[Kind], bool]:
-    act = _act(case, Action.SEARCH)
+    act = _act(case.caller, Action.SEARCH)
 
     def sees(kind: Kind) -> bool:
         facts = facts_of(kind, is_own=kind.is_own, is_of_own_structure=kind.is_of_own_structure)

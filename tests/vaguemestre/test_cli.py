@@ -428,7 +428,7 @@ def test_the_trail_tells_what_was_done_by_ids(empty_home: Path, vaguemestre: Com
     assert len(vaguemestre("trail", "show", "--home", home, "--last", "1", "--json").json) == 1
     verified = vaguemestre("trail", "verify", "--home", home, "--json")
     assert verified.code == 0
-    assert verified.json == {"rows": 2, "last_hash": shown.json[-1]["hash"]}
+    assert verified.json == {"rows": 2, "last_hash": shown.json[-1]["hash"], "record_traces": 0}
 
 
 @pytest.mark.parametrize(

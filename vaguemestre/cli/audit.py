@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dmp_bridge.dossier import traces
 from foundation import trail
 from foundation.clock import from_millis, to_paris
 from vaguemestre.cli.opened import Opened, run
@@ -35,12 +36,20 @@ def show_rows(
 
 @app.command(epilog="Example: vaguemestre trail verify --home sandbox")
 def verify(home: Home, as_json: Json = False) -> None:
-    """Recomputes the hash of every row; fails at the first that was changed or removed."""
+    """Recomputes the hash of every row, then the digest of every trace of a record; fails at the first that differs."""
 
-    async def work(opened: Opened) -> trail.Verified | trail.Broken:
-        return await opened.database.read(trail.verify)
+    async def work(
+        opened: Opened,
+    ) -> tuple[trail.Verified | trail.Broken, traces.Proven | traces.Disproven]:
+        return await opened.database.read(
+            lambda connection: (trail.verify(connection), traces.verify(connection))
+        )
 
-    result = run(home, work)
-    if isinstance(result, trail.Broken):
-        raise Failed(f"the trail is broken: {result.reason}")
-    show_one({"rows": result.rows, "last_hash": result.last_hash}, as_json=as_json)
+    chain, proof = run(home, work)
+    if isinstance(chain, trail.Broken):
+        raise Failed(f"the trail is broken: {chain.reason}")
+    if isinstance(proof, traces.Disproven):
+        raise Failed(f"the traces of the records are not those of the trail: {proof.reason}")
+    show_one(
+        {"rows": chain.rows, "last_hash": chain.last_hash, "record_traces": proof.traces}, as_json=as_json
+    )
