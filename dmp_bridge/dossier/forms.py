@@ -85,6 +85,7 @@ class DocumentQuery:
 class SubmissionQuery:
     """Conditions on submission sets; times are epoch milliseconds, from and before, the newest first."""
 
+    ids: tuple[int, ...] = ()
     unique_ids: tuple[str, ...] = ()
     entry_uuids: tuple[str, ...] = ()
     source_ids: tuple[str, ...] = ()

@@ -288,6 +288,7 @@ def submissions_of(connection: Connection, owner_id: int, query: SubmissionQuery
         table.owner_id == owner_id
     )
     for column, values in (
+        (table.id, query.ids),
         (table.unique_id, query.unique_ids),
         (table.entry_uuid, query.entry_uuids),
         (table.source_id, query.source_ids),
