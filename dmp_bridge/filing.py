@@ -46,7 +46,9 @@ _TOLD_TRAITS = "Le nom, la date de naissance ou le sexe y diffèrent des vôtres
 _OTHER_BYTES = "Un autre document porte déjà cet identifiant."
 _SAME_VERSION = "Cette version du document a déjà été reçue avec un autre contenu."
 OPERATOR = "operator"
-_OTHER_AUTHOR = "Le document à remplacer a un autre auteur et vient d'une autre structure."
+_OTHER_AUTHOR = "Le document à remplacer ou à supprimer a un autre auteur et vient d'une autre structure."
+_DELETED = "Document supprimé du dossier à la demande de son auteur."
+_NOT_THE_LAST = "Le document à supprimer n'est pas la dernière version de ce document au dossier."
 
 
 class Traits(StrEnum):
@@ -130,13 +132,15 @@ def judge(connection: Connection, arrival: Arrival, finding: Finding) -> Verdict
     if patient is None or not patient.record_is_open:
         if finding.clinical is None:
             return Verdict(State.KEPT, _CLOSED)
-        return _refused(Reason.NO_RECORD, _CLOSED)
+        return refused(Reason.NO_RECORD, _CLOSED)
     if finding.clinical is None:
         return Verdict(State.OFFERED, _OFFERED)
     # ref: DMP-F22
     if arrival.refusal is not None:
-        return _refused(arrival.refusal, DENIALS[arrival.refusal].sentence)
+        return refused(arrival.refusal, DENIALS[arrival.refusal].sentence)
     clinical = finding.clinical
+    if finding.deletes:
+        return judge_deletion(connection, arrival, clinical)
     verdict = admit(connection, arrival, clinical, sha1(finding.data))
     if verdict.state is not State.FILED or verdict.document_id is not None:
         return verdict
@@ -160,17 +164,34 @@ def admit(connection: Connection, arrival: Arrival, clinical: Clinical, digest: 
     patient = arrival.patient
     # The OID is not compared: NIR and NIA never share a number, and test documents come under a third OID.
     if clinical.patient.ins != patient.ins:
-        return _refused(Reason.OTHER_PATIENT, _OTHER_PATIENT)
+        return refused(Reason.OTHER_PATIENT, _OTHER_PATIENT)
     is_same_person = _same_person(clinical, patient)
     if not is_same_person and arrival.traits is Traits.REFUSE:
-        return _refused(Reason.OTHER_PATIENT, _OTHER_TRAITS)
+        return refused(Reason.OTHER_PATIENT, _OTHER_TRAITS)
     if arrival.mail_id is not None and clinical.invisible_to_patient:
         # Professionals exchange such a document among themselves; the patient's own box shows it (dmp.md §2.6).
-        return replace(_refused(Reason.UNSEEN, _UNSEEN), hidden=True)
+        return replace(refused(Reason.UNSEEN, _UNSEEN), hidden=True)
     verdict = _version(connection, arrival, clinical, digest)
     if verdict.state is State.FILED and not is_same_person:
         verdict = replace(verdict, sentence=f"{verdict.sentence} {_TOLD_TRAITS}")
     return verdict
+
+
+# ref: DMP-F12
+def judge_deletion(connection: Connection, arrival: Arrival, clinical: Clinical) -> Verdict:
+    """Whether the document that was sent to be deleted is: its last version, by its author or their structure.
+
+    ``document_id`` is what is to be deleted; what was deleted before is DELETED as well.
+    """
+    assert arrival.patient is not None
+    if clinical.patient.ins != arrival.patient.ins:
+        return refused(Reason.OTHER_PATIENT, _OTHER_PATIENT)
+    known = record.document_by_unique_id(connection, arrival.patient.owner_id, clinical.unique_id)
+    if known is None or known.status is Status.DEPRECATED:
+        return refused(Reason.STATE, _NOT_THE_LAST)
+    if not _may_replace(connection, _claim(arrival, clinical), _claim_of(known)):
+        return refused(Reason.NOT_OWN, _OTHER_AUTHOR)
+    return Verdict(State.DELETED, _DELETED, document_id=known.id)
 
 
 def _not_at_once(arrival: Arrival, clinical: Clinical) -> str | None:
@@ -189,11 +210,13 @@ _CODES: dict[Reason, ErrorCode] = {
     Reason.DUPLICATE: ErrorCode.VERSION,
     Reason.OTHER_CONTENT: ErrorCode.VERSION,
     Reason.NOT_OWN: ErrorCode.AUTHOR,
+    Reason.STATE: ErrorCode.VERSION,
 }
 """What the sender of a mail is told for a reason of the desk; 906 for every other (dmp.md §4.6)."""
 
 
-def _refused(reason: Reason, sentence: str) -> Verdict:
+def refused(reason: Reason, sentence: str) -> Verdict:
+    """A refusal by the desk, and the code of it that the sender of a mail is told."""
     return Verdict(State.REFUSED, sentence, _CODES.get(reason, ErrorCode.OTHER), reason=reason)
 
 
@@ -205,10 +228,10 @@ def _version(connection: Connection, arrival: Arrival, clinical: Clinical, diges
     known = record.document_by_unique_id(connection, owner_id, clinical.unique_id)
     if known is not None:
         if known.sha1 != digest:
-            return _refused(Reason.OTHER_CONTENT, _OTHER_BYTES)
+            return refused(Reason.OTHER_CONTENT, _OTHER_BYTES)
         if known.invisible_to_patient and arrival.mail_id is not None:
             # The record knows better than a mail that forgot the flag.
-            return replace(_refused(Reason.UNSEEN, _UNSEEN), hidden=True)
+            return replace(refused(Reason.UNSEEN, _UNSEEN), hidden=True)
         same_mail = known.mail_id == arrival.mail_id
         return Verdict(
             State.FILED if same_mail else State.DUPLICATE,
@@ -224,9 +247,9 @@ def _version(connection: Connection, arrival: Arrival, clinical: Clinical, diges
     others = {each.id: each for each in (*of_set, *replaced)}
     claim = _claim(arrival, clinical)
     if not all(_may_replace(connection, claim, _claim_of(each)) for each in others.values()):
-        return _refused(Reason.NOT_OWN, _OTHER_AUTHOR)
+        return refused(Reason.NOT_OWN, _OTHER_AUTHOR)
     if any(each.version_number == clinical.version_number for each in of_set):
-        return _refused(Reason.DUPLICATE, _SAME_VERSION)
+        return refused(Reason.DUPLICATE, _SAME_VERSION)
     awaited = tuple(
         each
         for each in registry.awaited_by(connection, owner_id, (clinical.unique_id,))

@@ -10,6 +10,7 @@ from directory.bals import BalType, find_bal
 from directory.patients import find_patient, patient_of
 from dmp_bridge import record
 from dmp_bridge.codes import ErrorCode
+from dmp_bridge.deletion import delete
 from dmp_bridge.dossier import notices, traces
 from dmp_bridge.dossier.caller import Caller
 from dmp_bridge.dossier.case import case_of_owner
@@ -213,6 +214,8 @@ class Bridge:
                 if ready is None:
                     raise NotSealed
                 document_id = self._store(uow, mail, caller, finding, verdict, ready)
+            if verdict.state is State.DELETED and document_id is not None:
+                delete(uow, caller, document_id, self._clock)
             if verdict.state is State.REFUSED and finding.clinical is not None and verdict.reason is not None:
                 self._note(uow, mail, caller, verdict, None)
             hidden.note(finding, verdict)
@@ -316,6 +319,8 @@ class Bridge:
             ready = sealed[finding.part, finding.item]
             document_id = self._store(uow, mail, _OPERATOR, finding, verdict, ready)
             uow.publish(f"owner:{mail.owner_id}")
+        elif verdict.state is State.DELETED and document_id is not None:
+            delete(uow, _OPERATOR, document_id, self._clock)
         elif verdict.reason is not None:
             self._note(uow, mail, _OPERATOR, verdict, None)
         trail.append(

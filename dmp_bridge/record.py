@@ -61,6 +61,8 @@ class State(StrEnum):
     REFUSED = "refused"
     COPY = "copy"
     KEPT = "kept"
+    DELETED = "deleted"
+    """Sent for the document of the record to be deleted, and so it was."""
 
 
 class Reader(StrEnum):

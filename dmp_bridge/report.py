@@ -36,7 +36,7 @@ _NOT_INTEGRATED = (
 )
 _PLAIN: Mapping[str, str] = {"«": '"', "»": '"', "’": "'", "œ": "oe"}
 _DOCUMENTS = frozenset({Kind.XDM_DOCUMENT.value, Kind.CDA.value})
-_IN_RECORD = frozenset({State.FILED, State.DUPLICATE})
+_IN_RECORD = frozenset({State.FILED, State.DUPLICATE, State.DELETED})
 
 
 # ref: F17

@@ -95,7 +95,7 @@ filing = Table(
     Column("media_type", String(100), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("state", String(16), nullable=False),  # filed | duplicate | offered | refused | copy | kept
+    Column("state", String(16), nullable=False),  # filed | duplicate | offered | refused | copy | kept | deleted
     Column("code", String(3)),
     Column("sentence", String(512), nullable=False),
     Column("document_id", BigInteger),

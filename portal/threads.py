@@ -34,6 +34,7 @@ _STATES: Mapping[State, tuple[str, str]] = {
     State.REFUSED: ("refused", "Document refusé"),
     State.COPY: ("copy", "Copie lisible du document"),
     State.KEPT: ("kept", ""),
+    State.DELETED: ("kept", "Supprimé par son auteur"),
 }
 _PLAINLY_FILED = frozenset(
     {"", "Document ajouté à votre dossier.", "Document ajouté à votre dossier par vous-même."}
