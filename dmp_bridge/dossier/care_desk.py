@@ -25,6 +25,8 @@ from dmp_bridge.rights.states import RecordAct, Who, allows
 from dmp_bridge.rights.vocabulary import Action, OwnAct, Reason, Role
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from directory.patients import Patient
@@ -54,6 +56,16 @@ class Ground(StrEnum):
 
 
 _KINDS: Final = {Ground.TEAM: RelationKind.TEAM, Ground.CONSENT: RelationKind.AUTHORISED}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One word of the patient to note; `at` is when it was said, epoch ms, None for now."""
+
+    kind: ConsentKind
+    value: Consent
+    at: int | None = None
+    reason: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,43 +152,36 @@ class CareDesk(Counter):
         return await self._do(caller, ins, Action.LIST_PROFESSIONALS, work)
 
     # ref: DMP-F22
-    async def note(
-        self,
-        caller: Caller,
-        ins: str,
-        kind: ConsentKind,
-        value: Consent,
-        *,
-        at: int | None = None,
-        reason: str = "",
-    ) -> bool:
-        """Keeps what the patient was told or said to the caller's structure; False where it holds already.
+    async def note(self, caller: Caller, ins: str, said: Sequence[Said]) -> int:
+        """Keeps what the patient was told or said to the caller's structure, all of it or nothing; how much is new.
 
-        `at` is when it was said, epoch ms. Raises ConsentRefused.
+        Raises ConsentRefused.
         """
 
-        def work(uow: UnitOfWork, case: Case) -> bool:
-            if kind not in _NOTED or not allows(case.standing.state, _who(caller), RecordAct.CONSENT):
+        def work(uow: UnitOfWork, case: Case) -> int:
+            is_open = allows(case.standing.state, _who(caller), RecordAct.CONSENT)
+            if not is_open or any(each.kind not in _NOTED for each in said):
                 raise case.denied(Reason.ROLE)
             owner_id, now = case.patient.owner_id, self._clock.millis()
-            said = now if at is None else min(at, now)
-            is_new = consents.record(
-                uow,
-                owner_id,
-                kind,
-                value,
-                caller.id,
-                said,
-                structure_id=structure_of(caller) or caller.id,
-                reason=reason,
+            towards = structure_of(caller) or caller.id
+            new = sum(
+                consents.record(
+                    uow,
+                    owner_id,
+                    each.kind,
+                    each.value,
+                    caller.id,
+                    now if each.at is None else min(each.at, now),
+                    structure_id=towards,
+                    reason=each.reason,
+                )
+                for each in said
             )
-            if is_new:
+            if new:
                 notices.leave(uow, owner_id, NoticeEvent.CONSENT_CHANGED, caller=caller, now=now)
-            return is_new
+            return new
 
-        return await self._do(
-            caller, ins, Action.TEST_EXISTENCE, work, told_as=f"{OwnAct.CONSENT}-{kind.value}"
-        )
+        return await self._do(caller, ins, Action.TEST_EXISTENCE, work, told_as=f"note-{OwnAct.CONSENT}")
 
     # ref: F25
     async def authorised_records(

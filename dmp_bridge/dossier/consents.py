@@ -99,11 +99,21 @@ class Consents:
 
     # ref: DMP-F22
     def opposes_feeding(self, structure_id: str = "") -> bool:
-        """Towards everybody, or towards this structure: an opposition is lifted where it was said."""
-        return any(
-            row is not None and row.value is Consent.OPPOSED
-            for row in (self.last(ConsentKind.FEEDING), self.last(ConsentKind.FEEDING, structure_id))
-        )
+        """Towards everybody, or towards this structure: an opposition is lifted where it was said, and not by NA."""
+        for where in {"", structure_id}:
+            said = next(
+                (
+                    row.value
+                    for row in reversed(self.rows)
+                    if row.kind is ConsentKind.FEEDING
+                    and row.structure_id == where
+                    and row.value is not Consent.NOT_ASKED
+                ),
+                None,
+            )
+            if said is Consent.OPPOSED:
+                return True
+        return False
 
     def consents_to_consultation(self, structure_id: str) -> bool | None:
         """Whether the team of this structure may read; None where it was not asked."""
