@@ -78,10 +78,10 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
         return response
 
     def limit(path: str) -> int:
+        if path.startswith(("/fhir/dmp", "/xds/")):
+            return context.settings.limits.message_bytes + _ENVELOPE_BYTES
         if path.startswith("/fhir/"):
             return _FHIR_BYTES
-        if path.startswith("/xds/"):
-            return context.settings.limits.message_bytes + _ENVELOPE_BYTES
         answers = path.startswith("/patient/conversations/") and path.endswith("/messages")
         if path == CHECK:
             return checking.largest

@@ -30,6 +30,7 @@ from directory.psc.provider import PscProvider
 from directory.psc.relying_party import RelyingParty
 from directory.psc.tokens import TokenCheck
 from directory.publication import PUBLISH_JOB, unfinished
+from dmp_bridge.dossier.desk import Desk
 from dmp_bridge.dossier.notices import NOTICE_JOB
 from dmp_bridge.dossier.telling import NoticeMail
 from dmp_bridge.dossier.timers import Timers
@@ -79,6 +80,7 @@ from vaguemestre.ldap_doors import LdapDoors
 from vaguemestre.lifecycle import WARNING_JOB, LifeCycle, WarningMail
 from vaguemestre.psc.routes import routes as identity_provider
 from vaguemestre.publishing import Publisher, exchange_of
+from vaguemestre.records import record_routes
 from vaguemestre.web import WebServer
 
 if TYPE_CHECKING:
@@ -167,6 +169,8 @@ class Operator:
         self._behind.push_async_callback(router.close)
         bridge = Bridge(database, vault, clock, settings, tell=told_of_record(clock, metrics))
         self._behind.push_async_callback(bridge.close)
+        desk = Desk.open(database, vault, clock, settings)
+        self._behind.push_async_callback(desk.close)
         receipts = ReceiptDesk(router, database, vault, clock, settings)
         work = {
             **handlers(bridge, router, receipts, settings, clock),
@@ -248,6 +252,17 @@ class Operator:
                 ),
                 [
                     *fhir_routes(settings, annuaire, database, clock, master_key, self._origin()),
+                    *record_routes(
+                        settings,
+                        desk,
+                        database,
+                        clock,
+                        trust=trust,
+                        tokens=tokens,
+                        annuaire=annuaire,
+                        master_key=master_key,
+                        origin=self._origin(),
+                    ),
                     *(identity_provider(settings, database, clock) if settings.sandbox else ()),
                 ],
             )

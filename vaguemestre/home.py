@@ -44,7 +44,8 @@ def write_settings_file(file: Path, values: Mapping[str, Any]) -> None:
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{name} = {_toml(inner)}" for name, inner in value.items()) + "}"
+        # A name in quotes may be anything, a distinguished name too.
+        return "{" + ", ".join(f"{json.dumps(name)} = {_toml(inner)}" for name, inner in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_toml(inner) for inner in value) + "]"
     # JSON's strings, numbers and booleans are TOML's too.

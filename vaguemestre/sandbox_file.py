@@ -9,6 +9,7 @@ from directory.bals import BalType, find_bals
 from directory.fhir import routes as fhir
 from directory.ldap.names import SUFFIX as LDAP_BASE
 from directory.patients import find_patients
+from dmp_bridge.fhir import routes as record
 from mailserver.delivery.recipients import ROBOT
 from mailserver.signin.second_factor import base32, is_enrolled
 from portal.operators.accounts import find_operator
@@ -109,7 +110,7 @@ async def describe(operator: Operator) -> dict[str, Any]:
             "ldap_base": LDAP_BASE,
             "fhir": f"https://{ports.HOST}:{operator.ports['https']}{fhir.BASE}",
         },
-        "record": {"fhir": None},
+        "record": {"fhir": f"https://{ports.HOST}:{operator.ports['https']}{record.BASE}"},
         "operator": {
             "username": OPERATOR if has_operator else None,
             "password": password_for(secret, OPERATOR) if has_operator else None,

@@ -192,6 +192,7 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
         "publish_url": f"https://{chosen.address('https')}{fhir.BASE}",
         "publish_ca_file": ca_file,
     }
+    values["record"] = {"structures": _structures(home, cast), **_section(values, "record")}
     for section, listeners in (
         ("smtp", {"mx": "mx", "submission": "submission", "submissions": "submissions"}),
         ("imap", {"starttls": "imap", "tls": "imaps"}),
@@ -202,6 +203,17 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
     write_settings_file(file, values)
     write_atomically(home / "ports.toml", to_toml(chosen.numbers).encode(), PRIVATE)
     return load(home)
+
+
+def _structures(home: Path, cast: fictive.Cast) -> dict[str, str]:
+    """The structures whose software may ask for records: those whose boxes have a certificate."""
+    found = {}
+    for bal in cast.bals:
+        file = certificate_file(home, bal.address)
+        if file.exists():
+            subject = x509.load_pem_x509_certificate(file.read_bytes()).subject
+            found[str(DistinguishedName.from_x509(subject))] = bal.structure.idnat
+    return found
 
 
 def _section(values: dict[str, object], name: str) -> dict[str, object]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dmp_bridge.dossier.care_desk import Ground
+from dmp_bridge.dossier.care_desk import Ground, Said
 from dmp_bridge.dossier.consents import Consent, ConsentKind
 from dmp_bridge.dossier.relations import RelationKind
 from dmp_bridge.fhir import systems
@@ -64,7 +64,7 @@ _NOTED = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Posted:
     """What a Consent that is posted says; times in epoch milliseconds."""
 
     ins: str
@@ -75,7 +75,7 @@ class Said:
     until: int | None
 
 
-def said(resource: Element) -> Said:
+def posted(resource: Element) -> Posted:
     """Reads a Consent; raises Refused (400, 422)."""
     if resource.text("status") != "active":
         raise Refused(
@@ -99,7 +99,7 @@ def said(resource: Element) -> Said:
         )
     period = provision.element("period")
     ins, _ = patient_of(resource, "patient", Referred(resource))
-    return Said(
+    return Posted(
         ins,
         Category(category.code),
         word,
@@ -109,7 +109,7 @@ def said(resource: Element) -> Said:
 
 
 # ref: DMP-F22
-async def note(desk: CareDesk, caller: Caller, what: Said) -> bool:
+async def note(desk: CareDesk, caller: Caller, what: Posted) -> bool:
     """Does what a Consent says; False where it holds already. Raises Refused (422), Denied, ConsentRefused."""
     ground = _GROUNDS.get(what.category)
     if ground is not None and what.word == "permit":
@@ -128,7 +128,7 @@ async def note(desk: CareDesk, caller: Caller, what: Said) -> bool:
             "Ceci n'est pas à un professionnel de le dire : seul le patient nomme son médecin traitant et bloque.",
             expression="Consent.category",
         )
-    return await desk.note(caller, what.ins, *noted, at=what.at)
+    return await desk.note(caller, what.ins, [Said(*noted, at=what.at)]) > 0
 
 
 def consent_resource(relation: Relation, patient: Identifier) -> Resource:

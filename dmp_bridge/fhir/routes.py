@@ -50,7 +50,7 @@ class FhirRecord:
     """The interface over the desks of one operator.
 
     `base` is its address as clients know it, `custodian` the name under which records are kept, `most_bytes` bounds
-    the body of a request and the documents of one batch together.
+    the body of a request and the documents of one batch together, `memory_bytes` all bodies that are read at once.
     """
 
     def __init__(
@@ -65,11 +65,13 @@ class FhirRecord:
         base: str,
         custodian: str,
         most_bytes: int,
+        memory_bytes: int,
     ) -> None:
         self._care = care
         self._gate = gate
         self._base = base
         self._most_bytes = most_bytes
+        self._memory = memory_bytes
         self._clock = clock
         self._started_at = clock.millis()
         self._reading = Reading(desk, care, database, SealedTokens(master_key, _INFO), base, custodian)
@@ -85,7 +87,9 @@ class FhirRecord:
     async def answer(self, request: Request) -> Response:
         """One request; every refusal is an OperationOutcome."""
         try:
-            return await self._answer(request)
+            response = await self._answer(request)
+            response.headers["Cache-Control"] = "no-store"
+            return response
         except Refused as error:
             no = error
         except Denied as denied:
@@ -151,7 +155,7 @@ class FhirRecord:
         return native(content)
 
     async def _publish(self, request: Request, caller: Caller) -> Response:
-        filed = await self._feeding.publish(caller, await body.json_of(request, self._most_bytes))
+        filed = await self._feeding.publish(caller, await self._large(request))
         told = created("DocumentReference", filed.document_id, self._clock.millis(), is_new=filed.is_new)
         return Response(
             status_code=201 if filed.is_new else 200,
@@ -165,14 +169,27 @@ class FhirRecord:
         told = self._reading.bare(found)
         return answered(told, 200, validators(told))
 
+    async def _large(self, request: Request) -> dict[str, Any]:
+        """A body that may hold documents; raises Refused (503) where too many are being read."""
+        announced = request.headers.get("content-length", "")
+        known = announced.isascii() and announced.isdecimal() and len(announced) < 12
+        wanted = min(int(announced), self._most_bytes) if known else self._most_bytes
+        if wanted > self._memory:
+            raise Refused(503, "transient", "Le service est occupé : réessayez dans quelques instants.")
+        self._memory -= wanted
+        try:
+            return await body.json_of(request, self._most_bytes)
+        finally:
+            self._memory += wanted
+
     # ref: DMP-F22
     async def _consent(self, request: Request, caller: Caller) -> Response:
         told = await body.json_of(request)
-        is_new = await consents.note(self._care, caller, consents.said(resource(told, "Consent")))
+        is_new = await consents.note(self._care, caller, consents.posted(resource(told, "Consent")))
         return Response(status_code=201 if is_new else 200)
 
     async def _bundle(self, request: Request, caller: Caller) -> Response:
-        bundle = await body.json_of(request, self._most_bytes)
+        bundle = await self._large(request)
         if bundle.get("type") != "batch":
             return answered(await self._feeding.transaction(caller, bundle))
         entries = bundle.get("entry", [])

@@ -123,6 +123,7 @@ def place(ward: Ward) -> Place:
         base=BASE,
         custodian="dossier.test",
         most_bytes=MOST_BYTES,
+        memory_bytes=2 * MOST_BYTES,
     )
     return Place(ward, Starlette(routes=interface.routes()))
 
