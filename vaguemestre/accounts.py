@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from directory.bals import BalRefused, BalState, BalType
-from directory.patients import PatientState, add_patient, set_patient_password, set_patient_state
+from directory.patients import PatientState, add_patient, set_patient_password
+from dmp_bridge.dossier.closing import change_state
 from foundation import trail
 from mailserver.delivery import absence
 from mailserver.signin import choosing
@@ -200,7 +201,7 @@ def open_patient(
 
 def change_patient(uow: UnitOfWork, clock: Clock, ins: str, state: PatientState) -> Patient:
     """Activates, opposes, closes or reopens. Raises PatientRefused."""
-    patient = set_patient_state(uow, ins, state, clock.millis())
+    patient = change_state(uow, ins, state, "operator", clock.millis())
     if not patient.may_sign_in:
         end_all(uow, patient.owner_id)
     trail.append(

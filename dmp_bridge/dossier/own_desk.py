@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from directory.patients import PatientState
-from dmp_bridge.dossier import closing, consents, notices, relations
+from directory.patients import PatientRefused, PatientState, find_patient
+from dmp_bridge.dossier import closing, consents, minority, notices, relations
 from dmp_bridge.dossier.counter import Counter
 from dmp_bridge.dossier.notices import Addressee, NoticeEvent
 from dmp_bridge.dossier.preferences import preferences_of, set_preferences
-from dmp_bridge.rights.vocabulary import OwnAct, Role
+from dmp_bridge.dossier.relations import RelationKind
+from dmp_bridge.rights.vocabulary import OwnAct, Reason, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from dmp_bridge.dossier.case import Case
     from dmp_bridge.dossier.closing import Closing
     from dmp_bridge.dossier.consents import Consent, ConsentKind, Consents
+    from dmp_bridge.dossier.minority import GuardianshipKind
     from dmp_bridge.dossier.notices import Notice
     from dmp_bridge.dossier.preferences import Preferences
-    from dmp_bridge.dossier.relations import Relation, RelationKind
+    from dmp_bridge.dossier.relations import Relation
     from foundation.database import UnitOfWork
 
 
@@ -109,6 +111,19 @@ class OwnDesk(Counter):
             ),
         )
 
+    async def authorise(
+        self, caller: Caller, subject_id: str, *, ins: str = "", name: str = "", until: int | None = None
+    ) -> bool:
+        """Lets a professional or a structure read, until a date (epoch ms) where one is given."""
+        return await self._relate(
+            caller,
+            ins,
+            "authorise",
+            lambda uow, owner_id, now: relations.declare(
+                uow, owner_id, RelationKind.AUTHORISED, subject_id, caller.id, now, name=name, until=until
+            ),
+        )
+
     async def withdraw(self, caller: Caller, kind: RelationKind, subject_id: str, *, ins: str = "") -> bool:
         """Takes an authorisation back, or the place of the attending doctor; False where there was none."""
         return await self._relate(
@@ -170,6 +185,47 @@ class OwnDesk(Counter):
                 uow, case.patient.owner_id, caller.id, self._clock.millis()
             ),
         )
+
+    # ref: DMP-F20
+    async def represent(
+        self,
+        caller: Caller,
+        representative_ins: str,
+        kind: GuardianshipKind,
+        *,
+        ins: str,
+        until: int | None = None,
+    ) -> None:
+        """An operator writes down who represents a person, having seen why. Raises PatientRefused."""
+
+        def work(uow: UnitOfWork, case: Case) -> None:
+            guardian = self._representative(uow, case, representative_ins)
+            owner_id, now = case.patient.owner_id, self._clock.millis()
+            minority.represent(uow, owner_id, guardian.owner_id, kind, caller.id, now, until=until)
+            notices.leave(uow, owner_id, NoticeEvent.CONSENT_CHANGED, caller=caller, now=now)
+
+        await self._do(caller, ins, OwnAct.CONSENT, work, told_as=f"represent-{kind.value}")
+
+    async def end_representation(self, caller: Caller, representative_ins: str, *, ins: str) -> bool:
+        """An operator ends it; False where it was nothing."""
+
+        def work(uow: UnitOfWork, case: Case) -> bool:
+            guardian = self._representative(uow, case, representative_ins)
+            owner_id, now = case.patient.owner_id, self._clock.millis()
+            is_ended = minority.end_representation(uow, owner_id, guardian.owner_id, caller.id, now)
+            if is_ended:
+                notices.leave(uow, owner_id, NoticeEvent.CONSENT_CHANGED, caller=caller, now=now)
+            return is_ended
+
+        return await self._do(caller, ins, OwnAct.CONSENT, work, told_as="end-representation")
+
+    def _representative(self, uow: UnitOfWork, case: Case, ins: str) -> Patient:
+        if case.caller.role is not Role.OPERATOR:
+            raise case.denied(Reason.ROLE)
+        found = find_patient(uow.connection, ins)
+        if found is None:
+            raise PatientRefused("There is no patient with the INS of the representative.")
+        return found
 
     def _into(self, state: PatientState, caller: Caller) -> Callable[[UnitOfWork, Case], Patient]:
         def work(uow: UnitOfWork, case: Case) -> Patient:

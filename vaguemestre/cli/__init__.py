@@ -49,6 +49,7 @@ from vaguemestre.cli import (
     psc,
     publish,
     queue,
+    representing,
     requirements,
     routes,
     setup,
@@ -57,6 +58,7 @@ from vaguemestre.cli import (
     tracking,
     trust,
     white_list,
+    will,
 )
 from vaguemestre.cli.output import Failed
 from vaguemestre.errors import CannotListen, HomeBusy, SandboxBroken
@@ -97,6 +99,8 @@ life.register(people.bal)
 publish.register(directory.app)
 export.register(directory.app)
 setup.register(app, people.bal)
+will.register(people.patient)
+representing.register(people.patient)
 app.add_typer(people.bal, name="bal")
 app.add_typer(people.patient, name="patient")
 app.add_typer(operators.app, name="operator")

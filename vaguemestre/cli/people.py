@@ -219,7 +219,8 @@ def _patient_row(found: Patient) -> dict[str, Any]:
     }
 
 
-def _ins(text: str, domain: str) -> str:
+def ins_of(text: str, domain: str) -> str:
+    """The INS a person named, by itself or in a patient address. Raises Failed."""
     ins = (
         patient_address_ins(text, domain)
         if "@" in text
@@ -252,7 +253,7 @@ def patient_add(
     async def work(opened: Opened) -> Patient:
         if not opened.settings.serves_patients:
             raise Failed("no patients are hosted here: serves_patients is false")
-        number = _ins(ins, opened.settings.patient_domain)
+        number = ins_of(ins, opened.settings.patient_domain)
         password_hash = await hash_password(password)
         oid = OID_TEST if opened.settings.sandbox else OID_NIR
         return await opened.database.write(
@@ -280,7 +281,7 @@ def patient_show(ins: InsArgument, home: Home, as_json: Json = False) -> None:
     """Shows one patient."""
 
     async def work(opened: Opened) -> Patient | None:
-        number = _ins(ins, opened.settings.patient_domain)
+        number = ins_of(ins, opened.settings.patient_domain)
         return await opened.database.read(lambda connection: find_patient(connection, number))
 
     found = run(home, work)
@@ -292,7 +293,7 @@ def patient_show(ins: InsArgument, home: Home, as_json: Json = False) -> None:
 def _state_command(word: str, state: PatientState, sentence: str) -> None:
     def command(ins: InsArgument, home: Home, as_json: Json = False) -> None:
         async def work(opened: Opened) -> Patient:
-            number = _ins(ins, opened.settings.patient_domain)
+            number = ins_of(ins, opened.settings.patient_domain)
             return await opened.database.write(
                 lambda uow: accounts.change_patient(uow, opened.clock, number, state)
             )
@@ -320,7 +321,7 @@ def patient_password(ins: InsArgument, home: Home, password_stdin: PasswordStdin
     password = read_password(password_stdin)
 
     async def work(opened: Opened) -> None:
-        number = _ins(ins, opened.settings.patient_domain)
+        number = ins_of(ins, opened.settings.patient_domain)
         password_hash = await hash_password(password)
         await opened.database.write(
             lambda uow: accounts.change_patient_password(uow, opened.clock, number, password_hash)
@@ -334,7 +335,7 @@ def patient_unlock(ins: InsArgument, home: Home, as_json: Json = False) -> None:
     """Forgets the wrong passwords counted against a patient, so that they can try again."""
 
     async def work(opened: Opened) -> tuple[str, bool]:
-        number = _ins(ins, opened.settings.patient_domain)
+        number = ins_of(ins, opened.settings.patient_domain)
         return number, await opened.database.write(
             lambda uow: credentials.unlock_patient(uow, opened.clock, number)
         )
