@@ -70,7 +70,12 @@ document = Table(
     Column("changed_at", BigInteger, nullable=False),
     UniqueConstraint("owner_id", "unique_id"),
     Index("ix_document_set", "owner_id", "set_id"),
-    Index("document_by_act", "owner_id", "status", "act_at", "id"),
+    Index(
+        "document_by_act",
+        *("owner_id", "status", "act_at", "id", "type_code", "origin"),
+        *("masked_to_professionals", "invisible_to_patient", "invisible_to_representatives"),
+        *("author_id", "institution_id", "depositor_id", "depositor_structure"),
+    ),
     Index("document_by_entry_uuid", "entry_uuid", unique=True),
     Index("document_by_unique_id", "unique_id"),
     Index("document_by_logical_id", "logical_id"),
@@ -95,7 +100,9 @@ filing = Table(
     Column("media_type", String(100), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("state", String(16), nullable=False),  # filed | duplicate | offered | refused | copy | kept | deleted
+    Column(
+        "state", String(16), nullable=False
+    ),  # filed | duplicate | offered | refused | copy | kept | deleted
     Column("code", String(3)),
     Column("sentence", String(512), nullable=False),
     Column("document_id", BigInteger),

@@ -14,17 +14,19 @@ from dmp_bridge.record import Origin
 from dmp_bridge.rights.decide import decide
 from dmp_bridge.rights.professions import SHIPPED
 from dmp_bridge.rights.question import Asker, DocumentFacts, Question
-from dmp_bridge.rights.vocabulary import OwnAct, Reason, Role
+from dmp_bridge.rights.vocabulary import Action, OwnAct, Reason, Role
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from directory.patients import Patient
     from dmp_bridge.dossier.caller import Caller
+    from dmp_bridge.dossier.search import Kind
     from dmp_bridge.record import Document
     from dmp_bridge.rights.professions import Professions
     from dmp_bridge.rights.question import Standing
-    from dmp_bridge.rights.vocabulary import Action
 
 _OWN = frozenset({Role.PATIENT, Role.REPRESENTATIVE})
 
@@ -150,3 +152,21 @@ def case_of_owner(
     if patient is None:
         raise Denied(Reason.NO_RECORD)
     return Case(caller, patient, standing_of(connection, patient, caller, now), own_of(caller), professions)
+
+
+def said_of(caller: Caller, action: Action) -> Action | OwnAct:
+    """What an act of reading or feeding is called for this caller."""
+    if caller.role not in _OWN:
+        return action
+    return OwnAct.FEED if action in (Action.FEED, Action.FEED_AS_EMPLOYEE) else OwnAct.READ
+
+
+def seen_by(case: Case) -> Callable[[Kind], bool]:
+    """Which kinds of documents the caller may know of."""
+    act = said_of(case.caller, Action.SEARCH)
+
+    def sees(kind: Kind) -> bool:
+        facts = facts_of(kind, is_own=kind.is_own, is_of_own_structure=kind.is_of_own_structure)
+        return case.refusal(act, facts) is None
+
+    return sees

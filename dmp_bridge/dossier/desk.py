@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from dmp_bridge.dossier import notices, registry, traces
-from dmp_bridge.dossier.case import case_of, case_of_owner, facts_of
+from dmp_bridge.dossier.case import case_of, case_of_owner, said_of, seen_by
 from dmp_bridge.dossier.feeding import Reception
 from dmp_bridge.dossier.forms import (
     Content,
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from dmp_bridge.dossier.caller import Caller
     from dmp_bridge.dossier.case import Case
     from dmp_bridge.dossier.registry import Linked, Revision, SubmissionSet
-    from dmp_bridge.dossier.search import Kind
     from dmp_bridge.dossier.traces import Trace, TraceQuery
     from dmp_bridge.record import Document
     from foundation.clock import Clock
@@ -134,12 +133,12 @@ class Desk:
         def unit(uow: UnitOfWork) -> FoundDocuments:
             case = self._case_of_query(uow.connection, caller, ins, query)
             case.demand(Action.SEARCH, OwnAct.READ)
-            found = find(uow.connection, case.patient.owner_id, query, case.own, _seen_by(case))
-            self._trace(uow, case, _act(caller, Action.SEARCH), detail={"documents": len(found.documents)})
+            found = find(uow.connection, case.patient.owner_id, query, case.own, seen_by(case))
+            self._trace(uow, case, said_of(caller, Action.SEARCH), detail={"documents": len(found.documents)})
             self._tell_of_access(uow, case)
             return found
 
-        return await self._write(caller, _act(caller, Action.SEARCH), unit)
+        return await self._write(caller, said_of(caller, Action.SEARCH), unit)
 
     async def reference(self, caller: Caller, ins: str, name: str) -> Document:
         """TD3.1-reference: one document by its uniqueId, entryUUID or number, to replace or delete it.
@@ -164,10 +163,10 @@ class Desk:
             if found is None or found.owner_id != owner_id:
                 raise case.denied(Reason.NO_DOCUMENT)
             case.demand(Action.FIND_REFERENCE, OwnAct.READ, document=found)
-            self._trace(uow, case, _act(caller, Action.FIND_REFERENCE), found.id)
+            self._trace(uow, case, said_of(caller, Action.FIND_REFERENCE), found.id)
             return found
 
-        return await self._write(caller, _act(caller, Action.FIND_REFERENCE), unit)
+        return await self._write(caller, said_of(caller, Action.FIND_REFERENCE), unit)
 
     async def describe(self, caller: Caller, document_id: int) -> Document:
         """TD3.1 for one document by its number: the metadata, without the bytes."""
@@ -175,11 +174,11 @@ class Desk:
         def unit(uow: UnitOfWork) -> Document:
             case, found = self._document(uow.connection, caller, document_id)
             case.demand(Action.SEARCH, OwnAct.READ, document=found)
-            self._trace(uow, case, _act(caller, Action.SEARCH), found.id)
+            self._trace(uow, case, said_of(caller, Action.SEARCH), found.id)
             self._tell_of_access(uow, case)
             return found
 
-        return await self._write(caller, _act(caller, Action.SEARCH), unit)
+        return await self._write(caller, said_of(caller, Action.SEARCH), unit)
 
     async def read(self, caller: Caller, document_id: int, *, display: bool = False) -> Content:
         """TD3.2: the bytes; `display` for what a person looks at. Traced, and told to the patient."""
@@ -187,11 +186,11 @@ class Desk:
         def unit(uow: UnitOfWork) -> Document:
             case, found = self._document(uow.connection, caller, document_id)
             case.demand(Action.READ, OwnAct.READ, document=found)
-            self._trace(uow, case, _act(caller, Action.READ), found.id)
+            self._trace(uow, case, said_of(caller, Action.READ), found.id)
             self._tell_of_access(uow, case)
             return found
 
-        found = await self._write(caller, _act(caller, Action.READ), unit)
+        found = await self._write(caller, said_of(caller, Action.READ), unit)
         is_shown = display and found.display_blob_id is not None
         blob_id = found.display_blob_id if display and found.display_blob_id is not None else found.blob_id
         try:
@@ -204,7 +203,7 @@ class Desk:
     async def feed(self, caller: Caller, submission: Submission) -> Sequence[Filed]:
         """TD2.1, TD2.2: all of a submission or nothing of it; one that is there already is filed once."""
         act = Action.FEED_AS_EMPLOYEE if caller.role is Role.EMPLOYEE else Action.FEED
-        said = _act(caller, act)
+        said = said_of(caller, act)
 
         def look(connection: Connection) -> Denied | None:
             try:
@@ -295,7 +294,7 @@ class Desk:
         def unit(uow: UnitOfWork) -> list[Linked]:
             case = self._case(uow.connection, caller, ins)
             case.demand(Action.SEARCH, OwnAct.READ)
-            act, owner_id = _act(caller, Action.SEARCH), case.patient.owner_id
+            act, owner_id = said_of(caller, Action.SEARCH), case.patient.owner_id
             found = registry.associations_of(uow.connection, owner_id, document_ids)
             ends = {
                 number for each in found for number in (each.source_id, each.target_id) if number is not None
@@ -313,7 +312,7 @@ class Desk:
                 if each.source_id in known and (each.target_id is None or each.target_id in known)
             ]
 
-        return await self._write(caller, _act(caller, Action.SEARCH), unit)
+        return await self._write(caller, said_of(caller, Action.SEARCH), unit)
 
     async def history(self, caller: Caller, document_id: int) -> list[Revision]:
         """Every version of the metadata of a document, the first one first."""
@@ -321,10 +320,10 @@ class Desk:
         def unit(uow: UnitOfWork) -> list[Revision]:
             case, found = self._document(uow.connection, caller, document_id)
             case.demand(Action.SEARCH, OwnAct.READ, document=found)
-            self._trace(uow, case, _act(caller, Action.SEARCH), found.id)
+            self._trace(uow, case, said_of(caller, Action.SEARCH), found.id)
             return registry.revisions_of(uow.connection, found.id)
 
-        return await self._write(caller, _act(caller, Action.SEARCH), unit)
+        return await self._write(caller, said_of(caller, Action.SEARCH), unit)
 
     async def submissions(
         self, caller: Caller, ins: str, query: SubmissionQuery
@@ -344,12 +343,12 @@ class Desk:
             )
             documents: dict[int | None, list[Document]] = {}
             if found:
-                for each in find(uow.connection, owner_id, wanted, case.own, _seen_by(case)).documents:
+                for each in find(uow.connection, owner_id, wanted, case.own, seen_by(case)).documents:
                     documents.setdefault(each.submission_id, []).append(each)
-            self._trace(uow, case, _act(caller, Action.SEARCH), detail={"submissions": len(found)})
+            self._trace(uow, case, said_of(caller, Action.SEARCH), detail={"submissions": len(found)})
             return [(each, tuple(documents[each.id])) for each in found if each.id in documents]
 
-        return await self._write(caller, _act(caller, Action.SEARCH), unit)
+        return await self._write(caller, said_of(caller, Action.SEARCH), unit)
 
     # ref: DMP-F27
     async def traces(self, caller: Caller, ins: str, query: TraceQuery) -> list[Trace]:
@@ -472,20 +471,3 @@ def _leads_on(case: Case, found: Document, change: Change) -> bool:
         return after(found.status, found.visibilities, change) != (found.status, found.visibilities)
     except Impossible:
         return False
-
-
-def _act(caller: Caller, action: Action) -> Action | OwnAct:
-    """What an act of reading or feeding is to this caller."""
-    if caller.role not in (Role.PATIENT, Role.REPRESENTATIVE):
-        return action
-    return OwnAct.FEED if action in (Action.FEED, Action.FEED_AS_EMPLOYEE) else OwnAct.READ
-
-
-def _seen_by(case: Case) -> Callable[[Kind], bool]:
-    act = _act(case.caller, Action.SEARCH)
-
-    def sees(kind: Kind) -> bool:
-        facts = facts_of(kind, is_own=kind.is_own, is_of_own_structure=kind.is_of_own_structure)
-        return case.refusal(act, facts) is None
-
-    return sees

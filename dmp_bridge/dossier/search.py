@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import false, or_, select
 
 from dmp_bridge import record
 from dmp_bridge.dossier.forms import Denied, FoundDocuments
@@ -76,46 +75,54 @@ def find(
 
     Raises Denied where a condition has more than 1 000 values.
     """
-    conditions = _conditions(owner_id, query)
-    kind = _kind(own)
-    counted = connection.execute(select(*kind, func.count()).where(*conditions).group_by(*kind))
-    seen = {tuple(row[:-1]): row[-1] for row in counted if sees(Kind(*row[:-1]))}
-    total = sum(seen.values())
-    wanted = max(min(query.limit, _LONGEST), 0)
-    if not seen or not wanted:
-        return FoundDocuments((), bool(seen), total)
-    if query.after is not None:
-        conditions.append(tuple_(_T.act_at, _T.id) < query.after)
-    rows = connection.execute(
-        select(*kind, *record.DOCUMENT_COLUMNS)
-        .where(*conditions)
-        .order_by(_T.act_at.desc(), _T.id.desc())
-        .execution_options(yield_per=min(wanted + 1, 500))
-    )
-    width = len(kind)
-    documents = list(
-        islice((record.document_of(row[width:]) for row in rows if tuple(row[:width]) in seen), wanted + 1)
-    )
-    rows.close()
-    return FoundDocuments(tuple(documents[:wanted]), len(documents) > wanted, total)
+    rows = connection.execute(select(_T.act_at, _T.id, *_kind(own)).where(*_conditions(owner_id, query)))
+    verdicts: dict[tuple[Any, ...], bool] = {}
+    seen: list[tuple[int, int]] = []
+    for act_at, number, *words in rows:
+        kind = tuple(words)
+        verdict = verdicts.get(kind)
+        if verdict is None:
+            verdict = verdicts[kind] = sees(Kind(*words))
+        if verdict:
+            seen.append((act_at, number))
+    # All of a record is looked at for its number alone, in one index; a sort in SQL would carry every column.
+    seen.sort(reverse=True)
+    following = seen if query.after is None else [each for each in seen if each < query.after]
+    wanted = following[: max(min(query.limit, _LONGEST), 0)]
+    documents = _by_number(connection, [number for _, number in wanted])
+    return FoundDocuments(documents, len(following) > len(wanted), len(seen))
+
+
+def _by_number(connection: Connection, numbers: Sequence[int]) -> tuple[Document, ...]:
+    """The documents with these numbers, in this order."""
+    found: dict[int, Document] = {}
+    for start in range(0, len(numbers), _MANY):
+        some = numbers[start : start + _MANY]
+        for row in connection.execute(select(*record.DOCUMENT_COLUMNS).where(_T.id.in_(some))):
+            found[row[0]] = record.document_of(row)
+    return tuple(found[number] for number in numbers)
 
 
 def _kind(own: Self) -> tuple[ColumnElement[Any], ...]:
-    is_own = or_(_T.author_id.in_(own.ids), _T.depositor_id.in_(own.ids))
-    is_of_structure = or_(
-        _T.institution_id.in_(own.structure_ids),
-        _T.depositor_structure.in_(own.structure_ids),
-        _T.depositor_id.in_(own.structure_ids),
+    is_own = or_(_T.author_id.in_(own.ids), _T.depositor_id.in_(own.ids)) if own.ids else false()
+    is_of_structure = (
+        or_(
+            _T.institution_id.in_(own.structure_ids),
+            _T.depositor_structure.in_(own.structure_ids),
+            _T.depositor_id.in_(own.structure_ids),
+        )
+        if own.structure_ids
+        else false()
     )
     return (
-        _T.type_code.label("kind_type"),
-        _T.status.label("kind_status"),
-        _T.origin.label("kind_origin"),
-        _T.masked_to_professionals.label("kind_masked"),
-        _T.invisible_to_patient.label("kind_unseen"),
-        _T.invisible_to_representatives.label("kind_unseen_by_representatives"),
+        _T.type_code,
+        _T.status,
+        _T.origin,
+        _T.masked_to_professionals,
+        _T.invisible_to_patient,
+        _T.invisible_to_representatives,
         is_own.label("is_own"),
-        is_of_structure.label("is_of_structure"),
+        is_of_structure.label("is_of_own_structure"),
     )
 
 

@@ -32,7 +32,11 @@ _TEXTS = {
 }
 _TIMES = ("submission_id", "invisible_since", "announced_at", "revealed_at")
 _INDEXES = {
-    "document_by_act": ["owner_id", "status", "act_at", "id"],
+    "document_by_act": [
+        *("owner_id", "status", "act_at", "id", "type_code", "origin"),
+        *("masked_to_professionals", "invisible_to_patient", "invisible_to_representatives"),
+        *("author_id", "institution_id", "depositor_id", "depositor_structure"),
+    ],
     "document_by_unique_id": ["unique_id"],
     "document_by_logical_id": ["logical_id"],
     "document_by_submission": ["submission_id"],
