@@ -7,8 +7,9 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 PUBLIC = 0o644
 PRIVATE = 0o600
@@ -21,11 +22,18 @@ def write_atomically(path: Path, data: bytes, mode: int) -> None:
 
 def write_pieces_atomically(path: Path, pieces: Iterable[bytes], mode: int) -> None:
     """As `write_atomically`, of what is larger than memory should hold."""
+    with open_atomically(path, mode) as file:
+        file.writelines(pieces)
+
+
+@contextlib.contextmanager
+def open_atomically(path: Path, mode: int) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` when the block ends well, and is gone when it does not."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(pieces)
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(descriptor)
         draft.replace(path)

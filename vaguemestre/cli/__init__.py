@@ -49,6 +49,7 @@ from vaguemestre.cli import (
     psc,
     publish,
     queue,
+    record,
     representing,
     requirements,
     routes,
@@ -111,6 +112,7 @@ app.add_typer(white_list.app, name="white-list")
 app.add_typer(routes.app, name="routes")
 app.add_typer(queue.app, name="queue")
 app.add_typer(package.app, name="package")
+app.add_typer(record.app, name="record")
 app.add_typer(audit.app, name="trail")
 
 _EXPECTED = (
