@@ -33,6 +33,8 @@ from portal.setup.discovery import DiscoveryPages
 from portal.setup.pages import SheetPages
 from portal.signin import SignInPages
 from portal.tracking import TrackingPages
+from portal.webps.deposit import takes_file
+from portal.webps.routes import record_routes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +87,8 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
         answers = path.startswith("/patient/conversations/") and path.endswith("/messages")
         if path == CHECK:
             return checking.largest
-        return context.settings.limits.message_bytes + _ENVELOPE_BYTES if answers else _FORM_BYTES
+        is_large = answers or takes_file(path)
+        return context.settings.limits.message_bytes + _ENVELOPE_BYTES if is_large else _FORM_BYTES
 
     app = Starlette(
         routes=[
@@ -102,6 +105,7 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
             *(AnnuairePages(context, pages, context.annuaire).routes() if context.annuaire else ()),
             *SheetPages(context.settings, Frame(context, pages)).routes(),
             *TrackingPages(context, pages).routes(),
+            *(record_routes(context, pages, context.records) if context.records is not None else ()),
             *checking.routes(),
             *HealthPages(context).routes(),
             *DiscoveryPages(context.settings, context.clock).routes(),

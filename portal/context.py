@@ -6,17 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from directory.patients import patient_of
+from dmp_bridge.dossier.care_desk import CareDesk
+from dmp_bridge.dossier.news import NewsDesk
+from dmp_bridge.dossier.own_desk import OwnDesk
 from portal import sessions
 from portal.operators import visit as operators
 from portal.professional import visit as professional
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from sqlalchemy import Connection
 
     from certs.trust import TrustSpace
     from directory.annuaire.view import HasView, View
     from directory.patients import Patient
     from directory.psc.relying_party import RelyingParty
+    from dmp_bridge.dossier.desk import Desk
     from dmp_bridge.intake import Bridge
     from foundation.clock import Clock
     from foundation.database import Database
@@ -37,9 +43,25 @@ PROFESSIONAL_HOME = "/pro/"
 
 
 @dataclass(frozen=True, slots=True)
+class Records:
+    """The desks of the patients' records: of documents, of the patient's will, of authorisations, of what is new."""
+
+    desk: Desk
+    own: OwnDesk
+    care: CareDesk
+    news: NewsDesk
+
+    @classmethod
+    def at(cls, desk: Desk, database: Database, clock: Clock) -> Self:
+        """Those beside the desk of documents."""
+        return cls(desk, OwnDesk(database, clock), CareDesk(database, clock), NewsDesk(database, clock))
+
+
+@dataclass(frozen=True, slots=True)
 class PortalContext:
     """The parts of the house behind the pages.
 
+    Without the desks of the `records` there are no pages of them.
     `annuaire` is the directory that is searched, `psc` is the house as a relying party of Pro Santé Connect, where it is one.
     `/health` tells of the `trust` space and `/metrics` shows the `metrics` where there are any.
     """
@@ -59,6 +81,7 @@ class PortalContext:
     psc: RelyingParty | None = None
     trust: TrustSpace | None = None
     metrics: Metrics | None = None
+    records: Records | None = None
 
     def view(self) -> View | None:
         """The directory as it is now, where it is served."""

@@ -72,6 +72,7 @@ class Pages:
         )
         self._templates.globals["sandbox"] = context.settings.sandbox
         self._templates.globals["psc"] = context.psc is not None
+        self._templates.globals["has_records"] = context.records is not None
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:
         """The text of a template that is no whole page."""

@@ -29,6 +29,7 @@ async def house(
 ) -> AsyncIterator[House]:
     made = House.build(database, vault, events, clock, tmp_path)
     yield made
+    await made.records.close()
     await made.bridge.close()
     await made.place.router.close()
 

@@ -11,6 +11,7 @@ import httpx2
 from directory.annuaire.model import Mailbox
 from directory.bals import BalType
 from directory.patients import Patient, PatientState, patient_of, set_patient_password
+from dmp_bridge.dossier.desk import Desk
 from dmp_bridge.intake import Bridge
 from foundation.jobs import Worker
 from foundation.passwords import PasswordMemory, hash_password
@@ -19,6 +20,7 @@ from mailserver.patient_reply import PatientDesk
 from mailserver.reading_receipt import ReceiptDesk
 from mailserver.signin.desk import SignIn
 from portal.app import PortalContext, application
+from portal.context import Records
 from tests.directory.memory import MemoryView
 from tests.mailserver.place import PATIENTS, Place, envelope, letter, patient_address
 from vaguemestre.bridging import handlers
@@ -78,6 +80,7 @@ class House:
         self.sign_in = SignIn(
             place.database, clock, place.settings, pause=self.pauses, vault=vault, master_key=bytes(32)
         )
+        self.records = Desk.open(place.database, vault, clock, place.settings)
         self.context = PortalContext(
             settings=place.settings,
             database=place.database,
@@ -92,6 +95,7 @@ class House:
             factors=self.sign_in.factors,
             annuaire=self.annuaire,
             psc=psc,
+            records=Records.at(self.records, place.database, clock),
         )
         self.app: Starlette = application(self.context)
         jobs = handlers(self.bridge, place.router, self.receipts, place.settings, clock)

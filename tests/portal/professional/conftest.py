@@ -30,5 +30,6 @@ async def house_with_psc(
 ) -> AsyncIterator[House]:
     made = House.build(database, vault, events, clock, tmp_path, psc=provider)
     yield made
+    await made.records.close()
     await made.bridge.close()
     await made.place.router.close()

@@ -1,0 +1,104 @@
+"""One document of the record that is open: found under its number or its reference, and told in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from dmp_bridge import codes
+from dmp_bridge.dossier.forms import Denied, DocumentQuery
+from dmp_bridge.record import Origin
+from dmp_bridge.rights.vocabulary import Reason
+from portal import downloads, shown
+from portal.record_words import states_of
+from portal.threads import author_line, document_date, type_label
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from dmp_bridge.dossier.desk import Desk
+    from dmp_bridge.record import Document
+    from portal.webps.reception import Inside
+
+XML: Final = frozenset({"application/xml", "application/xslt+xml", "text/xml"})
+_LONGEST_REFERENCE: Final = 256
+
+
+async def document_of(request: Request, inside: Inside, desk: Desk) -> Document:
+    """The document of the path, of the record that is open and no other's. Raises Denied."""
+    number = downloads.number(request, "document")
+    query = DocumentQuery(ids=(number,), statuses=(), limit=1)
+    found = await desk.search(inside.caller, inside.ins, query)
+    if not found.documents:
+        raise Denied(Reason.NO_DOCUMENT)
+    return found.documents[0]
+
+
+async def referred(request: Request, inside: Inside, desk: Desk, reference: str) -> Document:
+    """The same for an act; under its `reference` where one is given, which who fed it needs no authorisation for.
+
+    Raises Denied (EX 115, EX 166).
+    """
+    if not reference:
+        return await document_of(request, inside, desk)
+    found = await desk.reference(inside.caller, inside.ins, reference[:_LONGEST_REFERENCE])
+    if found.id != downloads.number(request, "document"):
+        raise Denied(Reason.NO_DOCUMENT)
+    return found
+
+
+def line(document: Document) -> dict[str, Any]:
+    """One document in a list."""
+    return {
+        "id": document.id,
+        "title": document.title,
+        "type": type_label(document),
+        "at": document_date(document),
+        "author": "" if document.origin is Origin.PATIENT else author_line(document),
+        "version": document.version_number,
+        "states": states_of(document),
+    }
+
+
+def by_class() -> dict[str, dict[str, str]]:
+    """The types under the labels of their classes, as a form offers them."""
+    labels = codes.classes()
+    grouped: dict[str, dict[str, str]] = {}
+    for each in codes.types().values():
+        if each.class_code is not None:
+            label = labels.get(each.class_code, each.class_code)
+            grouped.setdefault(label, {})[each.code] = each.label
+    return grouped
+
+
+def preview_of(document: Document) -> str:
+    """How a browser can show it: pdf, image, text, narrative, or not at all."""
+    if document.media_type == downloads.PDF:
+        return "pdf"
+    if document.media_type in downloads.IMAGES:
+        return "image"
+    if document.media_type == "text/plain":
+        return "text"
+    return "narrative" if document.media_type in XML else ""
+
+
+def has_structured_original(document: Document) -> bool:
+    """Whether a readable copy is shown in place of a CDA."""
+    return document.mime_type in XML and document.media_type not in XML
+
+
+def about(document: Document) -> list[tuple[str, str]]:
+    is_versioned = document.set_id is not None and document.version_number > 0
+    written = document.creation_at
+    rows = [
+        ("Type", type_label(document)),
+        ("Classe", codes.class_label(document.class_code) if document.class_code else ""),
+        ("Date de l’acte", shown.date_of(document_date(document))),
+        ("Établi le", shown.date_of(written) if written is not None else ""),
+        ("Auteur", "" if document.origin is Origin.PATIENT else document.author_name),
+        ("Spécialité", document.author_specialty),
+        ("Structure", document.institution),
+        ("Version", str(document.version_number) if is_versioned else ""),
+        ("Déposé le", shown.full_moment(document.filed_at)),
+        ("Taille", shown.size(document.size)),
+    ]
+    return [(label, value) for label, value in rows if value]
