@@ -257,16 +257,21 @@ def _version(connection: Connection, arrival: Arrival, clinical: Clinical, diges
     )
     later = [each for each in of_set if each.version_number > clinical.version_number]
     later += [each.source for each in awaited if each.kind in registry.REPLACING]
-    if any(clinical.invisible_to_patient or not each.invisible_to_patient for each in later):
-        # It arrives late: it is kept, and never takes the place of the later version.
-        return Verdict(State.FILED, _FILED_OLDER, status=Status.DEPRECATED, awaited=awaited)
+    is_late = any(clinical.invisible_to_patient or not each.invisible_to_patient for each in later)
+    passed = {each.id for each in later}
     # A version that the patient must not see takes nothing from him that he sees.
     current = tuple(
         each.id
         for each in others.values()
         if each.status in (Status.APPROVED, Status.ARCHIVED)
+        and each.id not in passed
         and (each.invisible_to_patient or not clinical.invisible_to_patient)
     )
+    if is_late:
+        # It is kept, and never takes the place of the later version; what it replaces is two versions old.
+        return Verdict(
+            State.FILED, _FILED_OLDER, status=Status.DEPRECATED, supersedes=current, awaited=awaited
+        )
     return Verdict(State.FILED, _FILED, supersedes=current, awaited=awaited)
 
 
