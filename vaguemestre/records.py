@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from certs.authorities import Authorities
 from dmp_bridge.dossier.care_desk import CareDesk
 from dmp_bridge.fhir.access import Gate
 from dmp_bridge.fhir.routes import BASE, FhirRecord
-from dmp_bridge.xds.callers import structures_of
+from dmp_bridge.xds.callers import Callers, structures_of
 from dmp_bridge.xds.certificates import Certificates
+from dmp_bridge.xds.professionals import DirectoryProfessionals
+from dmp_bridge.xds.routes import XdsInterface
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -34,17 +38,19 @@ def record_routes(
     master_key: bytes,
     origin: str,
 ) -> list[BaseRoute]:
-    """The record over FHIR; `origin` is the address of the web server. Raises StructuresMalformed."""
-    gate = Gate(
-        tokens,
-        Certificates(trust, None, clock),
-        structures_of(settings.record.structures),
-        annuaire,
-    )
-    return FhirRecord(
+    """The record over FHIR and XDS; `origin` is the address of the web server.
+
+    Raises StructuresMalformed and TlsUnusable.
+    """
+    persons_file = settings.record.persons_ca_file
+    persons = Authorities.load(settings.path(persons_file)) if persons_file != Path() else None
+    certificates = Certificates(trust, persons, clock)
+    structures = structures_of(settings.record.structures)
+    callers = Callers(certificates, structures, DirectoryProfessionals(annuaire))
+    fhir = FhirRecord(
         desk,
         CareDesk(database, clock),
-        gate,
+        Gate(tokens, certificates, structures, annuaire),
         database,
         clock,
         master_key=master_key,
@@ -52,4 +58,6 @@ def record_routes(
         custodian=settings.hostname,
         most_bytes=settings.limits.message_bytes,
         memory_bytes=settings.limits.message_memory_bytes,
-    ).routes()
+    )
+    xds = XdsInterface(desk, database, clock, settings, certificates, callers)
+    return [*fhir.routes(), *xds.routes()]

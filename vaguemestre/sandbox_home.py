@@ -192,7 +192,10 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
         "publish_url": f"https://{chosen.address('https')}{fhir.BASE}",
         "publish_ca_file": ca_file,
     }
-    values["record"] = {"structures": _structures(home, cast), **_section(values, "record")}
+    # Whoever has a certificate with the number of a professional has a card.
+    values["record"] = {"structures": _structures(home, cast), **_section(values, "record")} | {
+        "persons_ca_file": ca_file
+    }
     for section, listeners in (
         ("smtp", {"mx": "mx", "submission": "submission", "submissions": "submissions"}),
         ("imap", {"starttls": "imap", "tls": "imaps"}),

@@ -38,7 +38,7 @@ class Professionals(Protocol):
     def known(self, idnat: str) -> Known | None: ...
 
 
-class StructuresMalformed(ValueError):
+class StructuresMalformed(NameMalformed):
     """A name in record.structures is no distinguished name; the text is one sentence for the operator."""
 
 
