@@ -121,7 +121,7 @@ async def test_a_hundred_replays_file_once(ward: Ward) -> None:
 # The model: what the rules make of any series of messages about one chain of three versions, each of which names the
 # one before it (RPLC). A message about a document that is not there is refused and leaves nothing.
 _VERSIONS = ("1.2.250.1.999.7.1", "1.2.250.1.999.7.2", "1.2.250.1.999.7.3")
-_MESSAGES = [("new", index) for index in range(3)] + [
+_MESSAGES = [("new", index) for index in range(3)] * 3 + [
     (change.value, index)
     for change in (Change.DELETE, Change.MASK, Change.UNMASK, Change.ARCHIVE, Change.UNARCHIVE)
     for index in range(3)
