@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from directory.patients import Patient
-    from dmp_bridge.findings import Finding
+    from dmp_bridge.findings import Clinical, Finding
     from dmp_bridge.record import Filing
     from dmp_bridge.shelf import Sealed
     from foundation.clock import Clock
@@ -173,7 +173,7 @@ class Bridge:
 
     async def handle(self, job: Job) -> Callable[[UnitOfWork], None]:
         """The handler of the job "bridge": examines and seals now, files in the unit that is returned."""
-        mail = _mail(job)
+        mail = mail_of(job)
         try:
             message = await self._vault.read(mail.owner_id, mail.blob_id)
         except BlobNotFound:
@@ -235,7 +235,7 @@ class Bridge:
         refused = any(state is State.REFUSED for _, state in results)
         if (mail.sender and refused) or (mail.notified is not None and settles(results)):
             # The time makes a repeated report the same message, byte for byte.
-            jobs.enqueue(uow, REPORT_JOB, _payload(mail) | {"at": self._clock.millis()})
+            jobs.enqueue(uow, REPORT_JOB, payload_of(mail) | {"at": self._clock.millis()})
         if self._tell is not None and mail.queue is not None:
             codes = [outcome.code for outcome in outcomes if outcome.state is State.REFUSED]
             self._tell(
@@ -244,7 +244,7 @@ class Bridge:
                     mail.owner_id,
                     mail.queue,
                     mail.mss,
-                    _documents(findings),
+                    described(findings),
                     (codes[0] or ErrorCode.OTHER) if codes else None,
                     is_integrated=not refused and settles(results),
                 ),
@@ -254,7 +254,7 @@ class Bridge:
 
     async def report(self, job: Job) -> Report | Notification | None:
         """What the sender is told after a job "bridge-report"; None when there is nothing to send."""
-        mail = _mail(job)
+        mail = mail_of(job)
         try:
             message = await self._vault.read(mail.owner_id, mail.blob_id)
         except BlobNotFound:
@@ -413,26 +413,10 @@ class Bridge:
         by_unique_id: Mapping[str, int],
         hidden: _Hidden,
     ) -> dict[str, object]:
+        document_id = by_unique_id.get(finding.copy_of) if finding.copy_of else outcome.document_id
         clinical = finding.clinical if hidden.may_be_named(finding) else None
-        return {
-            "owner_id": mail.owner_id,
-            "mail_id": mail.mail_id,
-            "mail_blob_id": mail.blob_id,
-            "part": finding.part[:64],
-            "item": finding.item,
-            "filename": finding.filename[:256],
-            "media_type": finding.media_type[:100],
-            "size": finding.size,
-            "kind": finding.kind.value,
-            "state": outcome.state.value,
-            "code": None if outcome.code is None else outcome.code.value,
-            "sentence": outcome.sentence,
-            "document_id": by_unique_id.get(finding.copy_of) if finding.copy_of else outcome.document_id,
-            "title": None if clinical is None else clinical.title[:128],
-            "category": None if clinical is None else clinical.category[:16],
-            "hidden": hidden.covers(finding),
-            "sender": mail.sender[:320],
-            "at": self._clock.millis(),
+        return filing_row(mail, finding, outcome, document_id, clinical, self._clock.millis()) | {
+            "hidden": hidden.covers(finding)
         }
 
     # ref: DMP-F27, DMP-F43
@@ -449,6 +433,32 @@ class Bridge:
         )
 
 
+def filing_row(
+    mail: Mail, finding: Finding, outcome: Outcome, document_id: int | None, named: Clinical | None, at: int
+) -> dict[str, object]:
+    """What became of one attachment, as a row; `named` is the document whose title may be told."""
+    return {
+        "owner_id": mail.owner_id,
+        "mail_id": mail.mail_id,
+        "mail_blob_id": mail.blob_id,
+        "part": finding.part[:64],
+        "item": finding.item,
+        "filename": finding.filename[:256],
+        "media_type": finding.media_type[:100],
+        "size": finding.size,
+        "kind": finding.kind.value,
+        "state": outcome.state.value,
+        "code": None if outcome.code is None else outcome.code.value,
+        "sentence": outcome.sentence,
+        "document_id": document_id,
+        "title": None if named is None else named.title[:128],
+        "category": None if named is None else named.category[:16],
+        "hidden": False,
+        "sender": mail.sender[:320],
+        "at": at,
+    }
+
+
 def _sender(connection: Connection, address: str) -> Caller:
     """Whoever sent a mail, as far as this operator knows: the holder of a hosted box, or an address."""
     box = find_bal(connection, address) if address else None
@@ -459,7 +469,8 @@ def _sender(connection: Connection, address: str) -> Caller:
     )
 
 
-def _mail(job: Job) -> Mail:
+def mail_of(job: Job) -> Mail:
+    """The mail that a job names."""
     payload = job.payload
     return Mail(
         owner_id=payload["owner_id"],
@@ -471,7 +482,7 @@ def _mail(job: Job) -> Mail:
     )
 
 
-def _documents(findings: Sequence[Finding]) -> tuple[AttachedCda, ...] | None:
+def described(findings: Sequence[Finding]) -> tuple[AttachedCda, ...] | None:
     """What the X-MSS fields are held against; None where nobody can tell what is in an archive."""
     shut = {FileType.ZIP.value, ""}
     if any(each.kind is Kind.REFUSED and each.cda is None and each.media_type in shut for each in findings):
@@ -479,7 +490,8 @@ def _documents(findings: Sequence[Finding]) -> tuple[AttachedCda, ...] | None:
     return tuple(each.cda for each in findings if each.cda is not None)
 
 
-def _payload(mail: Mail) -> dict[str, object]:
+def payload_of(mail: Mail) -> dict[str, object]:
+    """What a job on this mail bears."""
     return {
         "owner_id": mail.owner_id,
         "mail_id": mail.mail_id,

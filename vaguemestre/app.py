@@ -30,10 +30,12 @@ from directory.psc.provider import PscProvider
 from directory.psc.relying_party import RelyingParty
 from directory.psc.tokens import TokenCheck
 from directory.publication import PUBLISH_JOB, unfinished
+from dmp_bridge.deposit import Deposits
 from dmp_bridge.dossier.desk import Desk
 from dmp_bridge.dossier.notices import NOTICE_JOB
 from dmp_bridge.dossier.telling import NoticeMail
 from dmp_bridge.dossier.timers import Timers
+from dmp_bridge.hl7.outbox import waiting as hl7_waiting
 from dmp_bridge.intake import Bridge
 from foundation.cipher import key_of
 from foundation.clock import PARIS, SystemClock
@@ -71,9 +73,10 @@ from mailserver.tracking import sweeper as tracking
 from mailserver.tracking.alert import AlertMail
 from mailserver.tracking.sweeper import ALERT_JOB
 from portal.app import PortalContext, application
+from portal.context import Records
 from portal.setup.access import Access
 from vaguemestre import migrate
-from vaguemestre.bridging import handlers, told_of_record
+from vaguemestre.bridging import deposit_handlers, handlers, hospital_systems, told_of_record
 from vaguemestre.errors import CannotListen
 from vaguemestre.fetching import Fetcher
 from vaguemestre.ldap_doors import LdapDoors
@@ -169,11 +172,27 @@ class Operator:
         self._behind.push_async_callback(router.close)
         bridge = Bridge(database, vault, clock, settings, tell=told_of_record(clock, metrics))
         self._behind.push_async_callback(bridge.close)
+        deposits = Deposits(
+            database,
+            vault,
+            clock,
+            settings,
+            bridge.examine,
+            destinations=hospital_systems(settings),
+            tell=told_of_record(clock, metrics),
+        )
+        self._behind.push_async_callback(deposits.close)
+        metrics.set_gauge(
+            "hl7_waiting",
+            "HL7 messages that hospitals' systems have not acknowledged yet.",
+            lambda: database.read_now(hl7_waiting),
+        )
         desk = Desk.open(database, vault, clock, settings)
         self._behind.push_async_callback(desk.close)
         receipts = ReceiptDesk(router, database, vault, clock, settings)
         work = {
             **handlers(bridge, router, receipts, settings, clock),
+            **deposit_handlers(deposits, router, settings, clock),
             ABSENCE_JOB: AbsenceAnswers(router, database).answer,
             ALERT_JOB: AlertMail(router, database, settings.hostname).send,
             WARNING_JOB: WarningMail(router, database, settings).send,
@@ -249,6 +268,7 @@ class Operator:
                     psc=relying,
                     trust=trust,
                     metrics=metrics,
+                    records=Records.at(desk, database, clock),
                 ),
                 [
                     *fhir_routes(settings, annuaire, database, clock, master_key, self._origin()),

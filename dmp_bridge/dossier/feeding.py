@@ -41,7 +41,7 @@ _TOO_MANY = "Un lot contient de 1 à 50 documents."
 _EMPTY = "Le document est vide."
 _NOT_TAKEN = "Ce format de fichier n'est pas admis au dossier."
 _OTHER_ID = "L'identifiant annoncé n'est pas celui du document."
-_UNKNOWN_TYPE = "Le type du document n'appartient pas aux types admis au dossier."
+UNKNOWN_TYPE = "Le type du document n'appartient pas aux types admis au dossier."
 _UNKNOWN_VISIBILITY = "La confidentialité annoncée n'existe pas."
 _NO_TITLE = "Donnez au document un titre de 128 caractères au plus."
 _NO_IDENTIFIER = "L'identifiant du document n'est pas un OID ou un UUID."
@@ -136,7 +136,7 @@ class Reception:
             if each.clinical is None and (
                 deposit.entry is None and not deposit.type_code and not deposit.category
             ):
-                raise Denied(Reason.INVALID, _UNKNOWN_TYPE)
+                raise Denied(Reason.INVALID, UNKNOWN_TYPE)
         kept = [each for each in findings if each.kind is not Kind.COPY]
         if not kept:
             raise Denied(Reason.INVALID, _NOT_TAKEN)
@@ -236,7 +236,7 @@ class Reception:
         asked = deposit.type_code or (entry.type_code.code if entry.type_code is not None else "")
         kind = of_patient if of_patient is not None and not asked else codes.document_type(asked)
         if kind is None or kind.class_code is None:
-            raise case.denied(Reason.INVALID, _UNKNOWN_TYPE)
+            raise case.denied(Reason.INVALID, UNKNOWN_TYPE)
         title = " ".join((deposit.title or entry.title or kind.label).split())
         if not title or len(title) > _TITLE or not title.isprintable():
             raise case.denied(Reason.INVALID, _NO_TITLE)
@@ -280,11 +280,17 @@ class Reception:
 
 
 def _demand(case: Case, act: Action, clinical: Clinical) -> None:
-    """The rules of feeding for this very document: its visibility, the secret of a minor."""
     if clinical.class_code is None:
-        raise case.denied(Reason.INVALID, _UNKNOWN_TYPE)
-    reason = case.refusal(
-        OwnAct.FEED if case.is_own else act,
+        raise case.denied(Reason.INVALID, UNKNOWN_TYPE)
+    reason = refusal_of(case, OwnAct.FEED if case.is_own else act, clinical)
+    if reason is not None:
+        raise case.denied(reason)
+
+
+def refusal_of(case: Case, act: Action | OwnAct, clinical: Clinical) -> Reason | None:
+    """The rules for this very document of the caller's own: its visibility, the secret of a minor; None: allowed."""
+    return case.refusal(
+        act,
         DocumentFacts(
             type_code=clinical.type_code,
             status=Status.APPROVED.value,
@@ -292,11 +298,10 @@ def _demand(case: Case, act: Action, clinical: Clinical) -> None:
             is_unseen=clinical.invisible_to_patient,
             is_unseen_by_representatives=clinical.invisible_to_representatives,
             is_own=True,
+            is_of_own_structure=True,
             is_of_patient=case.is_own,
         ),
     )
-    if reason is not None:
-        raise case.denied(reason)
 
 
 def _agree(deposit: Deposit, clinical: Clinical) -> None:

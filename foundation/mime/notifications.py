@@ -84,6 +84,22 @@ def is_automatic(message: bytes) -> bool:
     return _Header(message).is_automatic
 
 
+def is_answer(message: bytes) -> bool:
+    """Whether a program wrote this message as an answer to another one: a report, or what says so (RFC 3834 §5)."""
+    header = _Header(message)
+    submitted = (header.first(b"auto-submitted") or b"").partition(b";")[0].strip().lower()
+    return submitted == b"auto-replied" or header.is_report
+
+
+def reply_to(message: bytes) -> str:
+    """The one address to which an answer is to go, where the message names another than its author; else ""."""
+    asked = parse_addresses(_Header(message).first(b"reply-to") or b"")
+    if len(asked) != 1 or not isinstance(asked[0], MailAddress):
+        return ""
+    address = Address.parse(asked[0].address)
+    return str(address) if address is not None else ""
+
+
 def return_path(message: bytes) -> str:
     """The reverse-path that the final delivery wrote on top of a message; "" for the null one, or without one."""
     written = _Header(message).first(b"return-path")
