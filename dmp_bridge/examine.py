@@ -11,7 +11,7 @@ from dmp_bridge import archive, cda, xdm
 from dmp_bridge.archive import ArchiveLimits, ArchiveRefused, unpack
 from dmp_bridge.cda import Attached, CdaDocument, CdaRefused, Level
 from dmp_bridge.codes import ErrorCode, category, document_type
-from dmp_bridge.findings import OFFER_BYTES, Clinical, Finding, Kind
+from dmp_bridge.findings import OFFER_BYTES, Clinical, Finding, Kind, refused
 from dmp_bridge.hl7_time import paris_date
 from dmp_bridge.mapping import read_with_entry
 from dmp_bridge.sniff import FileType, name_fits, name_lies, sniff
@@ -89,7 +89,7 @@ def examine_attachment(attachment: Attachment, limits: ArchiveLimits) -> list[tu
         return _examine_zip(attachment, limits)
     if _claims_to_be_a_package(attachment.filename):
         finding = _finding(attachment, found, Kind.KEPT)
-        return [(_refused(finding, archive.SENTENCES[archive.ArchiveFault.NOT_A_ZIP]), whole)]
+        return [(refused(finding, archive.SENTENCES[archive.ArchiveFault.NOT_A_ZIP]), whole)]
     if found is FileType.XML:
         return [_examine_xml(attachment)]
     return [(_examine_plain(attachment, found), whole)]
@@ -131,11 +131,11 @@ def _examine_xml(attachment: Attachment) -> tuple[Finding, Marks]:
     unread = _marks(None, attachment.data, None)
     try:
         document, described = read_with_entry(attachment.data)
-    except CdaRefused as refused:
-        if refused.fault in (cda.CdaFault.NOT_XML, cda.CdaFault.NOT_CDA):
+    except CdaRefused as unreadable:
+        if unreadable.fault in (cda.CdaFault.NOT_XML, cda.CdaFault.NOT_CDA):
             sentence = _lie_or(attachment.filename, FileType.XML, _KEPT)
             return replace(finding, kind=Kind.KEPT, sentence=sentence), unread
-        return _refused(finding, cda.SENTENCES[refused.fault]), unread
+        return refused(finding, cda.SENTENCES[unreadable.fault]), unread
     marks = _marks(document, attachment.data, None)
     return _examine_cda(finding, document, described, attachment.data, None, marks), marks
 
@@ -148,16 +148,16 @@ def _examine_zip(attachment: Attachment, limits: ArchiveLimits) -> list[tuple[Fi
     marks = Marks((_content_key(attachment.data),))
     try:
         unpacked = unpack(attachment.data, limits)
-    except ArchiveRefused as refused:
-        sentence = archive.SENTENCES[refused.fault]
-        return [(_refused(whole, sentence) if claims_to_be else replace(whole, sentence=sentence), marks)]
+    except ArchiveRefused as unreadable:
+        sentence = archive.SENTENCES[unreadable.fault]
+        return [(refused(whole, sentence) if claims_to_be else replace(whole, sentence=sentence), marks)]
     if not is_package(unpacked, attachment.filename):
         return [(whole, marks)]
     try:
         package = read_package(unpacked)
     except PackageRefused as fault:
         flags = frozenset({UNSEEN}) if fault.unseen else frozenset()
-        return [(_refused(whole, xdm.SENTENCES[fault.fault]), replace(marks, flags=flags))]
+        return [(refused(whole, xdm.SENTENCES[fault.fault]), replace(marks, flags=flags))]
     return [_examine_packaged(attachment, document, item) for item, document in enumerate(package.documents)]
 
 
@@ -177,16 +177,16 @@ def _examine_packaged(attachment: Attachment, document: PackagedDocument, item: 
     )
     unread = _marks(None, data, document.entry)
     if document.fault is not None:
-        return _refused(finding, xdm.SENTENCES[document.fault]), unread
+        return refused(finding, xdm.SENTENCES[document.fault]), unread
     if found is FileType.XML:
         try:
             read, described = read_with_entry(data)
-        except CdaRefused as refused:
-            return _refused(finding, cda.SENTENCES[refused.fault]), unread
+        except CdaRefused as unreadable:
+            return refused(finding, cda.SENTENCES[unreadable.fault]), unread
         marks = _marks(read, data, document.entry)
         return _examine_cda(finding, read, described, data, document.entry, marks), marks
     # The French profile packs CDA only; what else stands there has no header to identify its patient by.
-    return _refused(finding, _NOT_FILEABLE), unread
+    return refused(finding, _NOT_FILEABLE), unread
 
 
 def _marks(document: CdaDocument | None, data: bytes, entry: Announced | None) -> Marks:
@@ -225,25 +225,25 @@ def _examine_cda(
     )
     kind = document_type(document.code.code)
     if kind is None:
-        return _refused(finding, _UNKNOWN_TYPE)
+        return refused(finding, _UNKNOWN_TYPE)
     if document.level is Level.NONE:
-        return _refused(finding, _NO_BODY)
+        return refused(finding, _NO_BODY)
     if document.names_several_patients:
-        return _refused(finding, _SEVERAL_IN_ONE, ErrorCode.OTHER_PATIENT)
+        return refused(finding, _SEVERAL_IN_ONE, ErrorCode.OTHER_PATIENT)
     display = document.display
     if display is not None:
         shown = sniff(display.data)
         if shown not in OFFERED or (display.media_type == FileType.PDF.value) != (shown is FileType.PDF):
-            return _refused(finding, _WRONG_BODY)
+            return refused(finding, _WRONG_BODY)
         # What the bytes are is what a browser is told, not what the document says they are.
         display = Attached(shown.value, display.data)
     ins = _announced_ins(announced)
     if ins is not None and document.patient.ins is not None and ins != document.patient.ins:
-        return _refused(finding, _OTHER_PATIENT, ErrorCode.OTHER_PATIENT)
+        return refused(finding, _OTHER_PATIENT, ErrorCode.OTHER_PATIENT)
     if document.patient.ins is None:
-        return _refused(finding, _NO_INS, ErrorCode.NO_INS)
+        return refused(finding, _NO_INS, ErrorCode.NO_INS)
     if not document.patient.is_complete:
-        return _refused(finding, _INCOMPLETE_INS, ErrorCode.INCOMPLETE_INS)
+        return refused(finding, _INCOMPLETE_INS, ErrorCode.INCOMPLETE_INS)
     author = document.authors[0] if document.authors else None
     # Where METADATA.XML and the document differ on its identifier, type or title, the document is right: its
     # SHA-1 ties the two together, and producers flatten an id with an extension each in their own way.
@@ -283,18 +283,12 @@ def _announced_ins(entry: Announced | None) -> str | None:
     return identifier.value.upper() if identifier is not None and identifier.oid in INS_OIDS else None
 
 
-def _refused(finding: Finding, sentence: str, code: ErrorCode = ErrorCode.OTHER) -> Finding:
-    return replace(
-        finding, kind=Kind.REFUSED, sentence=sentence, code=code, clinical=None, display=None, data=b""
-    )
-
-
 def _one_patient(findings: list[Finding]) -> list[Finding]:
     """One message is about one patient (Réf#2 ECO.2.1.1); two INS, and nothing of it is filed."""
     if len({finding.ins for finding in findings if finding.ins is not None}) < 2:
         return findings
     return [
-        _refused(finding, _SEVERAL_PATIENTS) if finding.ins is not None else finding for finding in findings
+        refused(finding, _SEVERAL_PATIENTS) if finding.ins is not None else finding for finding in findings
     ]
 
 

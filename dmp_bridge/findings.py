@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from dmp_bridge.codes import ErrorCode
+
 if TYPE_CHECKING:
     from dmp_bridge.cda import Attached, PatientIdentity
-    from dmp_bridge.codes import ErrorCode
     from dmp_bridge.entry import DocumentEntry
     from foundation.mime.mss_headers import AttachedCda
 
@@ -90,3 +91,10 @@ class Finding:
     cda: AttachedCda | None = None
     display: Attached | None = field(default=None, repr=False)
     data: bytes = field(default=b"", repr=False)
+
+
+def refused(finding: Finding, sentence: str, code: ErrorCode = ErrorCode.OTHER) -> Finding:
+    """The finding as one that is not filed, with nothing left in it to file."""
+    return replace(
+        finding, kind=Kind.REFUSED, sentence=sentence, code=code, clinical=None, display=None, data=b""
+    )

@@ -23,6 +23,7 @@ from certs.tls import TlsUnusable
 from certs.trust import TrustUnusable
 from directory.bals import BalRefused
 from directory.patients import PatientRefused
+from dmp_bridge.antivirus import ScannerUnavailable
 from foundation.database import DatabaseUnavailable
 from foundation.database_file import is_damage
 from foundation.settings import SettingsError
@@ -135,6 +136,7 @@ _EXPECTED = (
     RefusedPasswordsUnreadable,
     RoutesUnusable,
     SandboxBroken,
+    ScannerUnavailable,
     SchemaTooNew,
     SettingsError,
     SourceUnreachable,
