@@ -11,6 +11,8 @@ import typer
 
 from dmp_bridge.files import FileTooLarge, examine_path
 from dmp_bridge.intake import Bridge
+from dmp_bridge.rights.mandatory import duty_of
+from dmp_bridge.sections import section_of
 from foundation.settings import BridgeSettings
 from vaguemestre.cli.opened import Opened, run
 from vaguemestre.cli.output import Failed, Json, show
@@ -118,5 +120,7 @@ def _row(file: Path, finding: Finding) -> dict[str, Any]:
             "author": clinical.author_name,
             "institution": clinical.institution,
             "confidentiality": clinical.confidentiality,
+            "section": section_of(clinical.type_code, clinical.class_code, clinical.format_code).value,
+            "recipients": list(duty.recipients) if (duty := duty_of(clinical.type_code)) is not None else [],
         }
     return row
