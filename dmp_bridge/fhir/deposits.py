@@ -34,7 +34,7 @@ class Described:
     entry: DocumentEntry
     visibilities: frozenset[str]
     replaces: tuple[str, ...]
-    """Each a logical id of this service, a uniqueId or a urn:uuid."""
+    """Each ``DocumentReference/12``, a uniqueId or a urn:uuid."""
     relations: tuple[Relation, ...]
     attachment: Element
 
@@ -139,19 +139,29 @@ def visibilities_of(resource: Element) -> frozenset[str]:
 
 
 def target_of(reference: Element) -> str:
-    """Which document a reference names: the id of a DocumentReference here, a uniqueId or a urn:uuid."""
+    """Which document a reference names, as `named_by`; raises Refused (400)."""
     named = reference.element("identifier")
-    if named is not None:
-        return systems.identifier_of(named.required("value"))
-    return named_by(reference.required("reference"))
+    if named is not None and not reference.has("reference"):
+        return _name(systems.identifier_of(named.required("value")), reference.where)
+    return named_by(reference.required("reference"), reference.where)
 
 
-def named_by(url: str) -> str:
-    """``…/DocumentReference/12`` → ``12``; ``DocumentReference?identifier=…|urn:oid:1.2`` and ``urn:oid:1.2`` → ``1.2``."""
+def named_by(url: str, where: str) -> str:
+    """``DocumentReference/12`` of this service or of any address, a uniqueId, or a urn:uuid; raises Refused (400).
+
+    ``DocumentReference?identifier=urn:ietf:rfc:3986|urn:oid:1.2`` and ``urn:oid:1.2`` name the uniqueId 1.2.
+    """
     path, _, query = url.partition("?identifier=")
     if query:
-        return systems.identifier_of(token_of(query, "identifier").code)
-    return systems.identifier_of(path.rpartition("DocumentReference/")[2].partition("/")[0])
+        return _name(systems.identifier_of(token_of(query, where).code), where)
+    _, kind, identity = path.rpartition("DocumentReference/")
+    return kind + identity.partition("/")[0] if kind else _name(systems.identifier_of(url), where)
+
+
+def _name(name: str, where: str) -> str:
+    if not systems.is_uuid(name) and not systems.is_oid(name.partition("^")[0]):
+        raise Refused(400, "value", "Un document se nomme par un OID ou un UUID.", expression=where)
+    return name
 
 
 async def decoded(text: str, where: str) -> bytes:

@@ -11,6 +11,7 @@ from dmp_bridge.entry import Identifier
 from dmp_bridge.fhir import systems
 from dmp_bridge.fhir.bundles import transaction_response
 from dmp_bridge.fhir.deposits import described
+from dmp_bridge.fhir.document_query import number_of
 from dmp_bridge.fhir.elements import ins_of, resource
 from dmp_bridge.fhir.patches import changes_of
 from dmp_bridge.fhir.transactions import inline, transaction_of
@@ -81,12 +82,25 @@ class Feeding:
         return await self._desk.feed(caller, replace(submission, deposits=tuple(deposits)))
 
     async def _named(self, caller: Caller, ins: str, deposit: Deposit) -> Deposit:
-        """With what it replaces by uniqueId, where the client told the id of a DocumentReference."""
-        replaces = [
-            (await self._desk.reference(caller, ins, each)).unique_id if each.isdecimal() else each
-            for each in deposit.replaces
-        ]
-        return replace(deposit, replaces=tuple(replaces))
+        """With what it replaces and relates to by uniqueId, where the client told the id of a DocumentReference."""
+        return replace(
+            deposit,
+            replaces=tuple([await self._unique_id(caller, ins, each) for each in deposit.replaces]),
+            relations=tuple(
+                [
+                    replace(each, target=await self._unique_id(caller, ins, each.target))
+                    for each in deposit.relations
+                ]
+            ),
+        )
+
+    async def _unique_id(self, caller: Caller, ins: str, name: str) -> str:
+        _, kind, identity = name.rpartition("DocumentReference/")
+        if not kind:
+            return name
+        if not number_of(identity):
+            raise Denied(Reason.NO_DOCUMENT)
+        return (await self._desk.reference(caller, ins, identity)).unique_id
 
 
 def condition_of(pairs: Sequence[tuple[str, str]]) -> str:

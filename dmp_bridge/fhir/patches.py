@@ -51,7 +51,7 @@ _LABEL_PATH = re.compile(
 
 # ref: DMP-F31, DMP-F36
 def changes_of(patch: Any, told: Resource) -> tuple[Change, ...]:
-    """What a patch does to the document that is told as `told`; raises Refused (400, 405, 412, 422).
+    """What a patch does to the document that is told as `told`; raises Refused (400, 405, 422).
 
     None where it leaves everything as it is. `patch` is the array of RFC 6902 or a Parameters resource.
     """
@@ -203,7 +203,7 @@ def _apply(kind: str, parent: Any, step: str, value: Any, path: str) -> None:
     if kind == "test":
         if found != value:
             raise Refused(
-                412, "conflict", "Le document ne dit pas ce que test attend.", expression=path[:100]
+                422, "conflict", "Le document ne dit pas ce que test attend.", expression=path[:100]
             )
         return
     place: Any = int(step) if isinstance(parent, list) else step

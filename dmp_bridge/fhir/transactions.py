@@ -103,7 +103,7 @@ def _entries(entries: Any, base: str) -> list[Entry]:
         if method == "POST" and kind in _POSTED and url == kind:
             found.append(Entry(kind, element.text("fullUrl"), content))
         elif method == "PATCH" and url.startswith("DocumentReference"):
-            found.append(Entry("PATCH", "", content, named_by(url)))
+            found.append(Entry("PATCH", "", content, named_by(url, where)))
         else:
             raise Refused(
                 405,

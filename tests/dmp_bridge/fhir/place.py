@@ -96,7 +96,7 @@ class Place:
     app: Starlette
 
     def client(
-        self, token: str | None = None, *, certificate: bytes | None = None, **headers: str
+        self, token: str | None = None, certificate: bytes | None = None, /, **headers: str
     ) -> httpx2.AsyncClient:
         """Who shows a token, a certificate of TLS, or both."""
 

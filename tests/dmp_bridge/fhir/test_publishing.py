@@ -264,7 +264,7 @@ async def test_content_is_what_was_announced(
 
 
 async def test_a_structure_feeds_and_does_not_read(fhir: Place) -> None:
-    async with fhir.client(certificate=b"labo") as software:
+    async with fhir.client(None, b"labo") as software:
         answer = await software.post("DocumentReference", json=reference())
         assert answer.status_code == 201, answer.text
         number = answer.headers["location"].rpartition("/")[2]
