@@ -28,6 +28,7 @@ from dmp_bridge.dossier.relations import attending_of
 from dmp_bridge.dossier.search import find
 from dmp_bridge.examiner import Examiner
 from dmp_bridge.rights.states import RecordAct, Who, allows
+from dmp_bridge.rights.professions import professions_of
 from dmp_bridge.rights.vocabulary import Action, Mode, OwnAct, Reason, Role
 from foundation.vault import BlobNotFound
 
@@ -88,6 +89,7 @@ class Desk:
         self._clock = clock
         self._examiner = examiner
         self._reception = Reception(vault, clock, examiner, settings)
+        self._professions = professions_of(settings)
 
     @classmethod
     def open(cls, database: Database, vault: Vault, clock: Clock, settings: Settings) -> Self:
@@ -404,7 +406,7 @@ class Desk:
         )
 
     def _case(self, connection: Connection, caller: Caller, ins: str) -> Case:
-        return case_of(connection, caller, ins, self._clock.millis())
+        return case_of(connection, caller, ins, self._clock.millis(), self._professions)
 
     def _case_of_query(self, connection: Connection, caller: Caller, ins: str, query: DocumentQuery) -> Case:
         if ins or caller.role is Role.PATIENT:
@@ -412,13 +414,13 @@ class Desk:
         owner_id = registry.owner_of(connection, query)
         if owner_id is None:
             raise Denied(Reason.NO_DOCUMENT)
-        return case_of_owner(connection, caller, owner_id, self._clock.millis())
+        return case_of_owner(connection, caller, owner_id, self._clock.millis(), self._professions)
 
     def _document(self, connection: Connection, caller: Caller, document_id: int) -> tuple[Case, Document]:
         found = registry.document_by_id(connection, document_id)
         if found is None:
             raise Denied(Reason.NO_DOCUMENT)
-        case = case_of_owner(connection, caller, found.owner_id, self._clock.millis())
+        case = case_of_owner(connection, caller, found.owner_id, self._clock.millis(), self._professions)
         if case.is_own and not case.standing.is_theirs:
             # Who guesses numbers must not learn that there is a document.
             raise case.denied(Reason.NO_DOCUMENT, document=found)

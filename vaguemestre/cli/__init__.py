@@ -23,6 +23,7 @@ from certs.tls import TlsUnusable
 from certs.trust import TrustUnusable
 from directory.bals import BalRefused
 from directory.patients import PatientRefused
+from dmp_bridge.rights.professions import ProfessionsRefused
 from dmp_bridge.antivirus import ScannerUnavailable
 from foundation.database import DatabaseUnavailable
 from foundation.database_file import is_damage
@@ -133,6 +134,7 @@ _EXPECTED = (
     OperatorRefused,
     PatientRefused,
     PkiUnusable,
+    ProfessionsRefused,
     RefusedPasswordsUnreadable,
     RoutesUnusable,
     SandboxBroken,
