@@ -27,8 +27,8 @@ from dmp_bridge.dossier.notices import NoticeEvent
 from dmp_bridge.dossier.relations import attending_of
 from dmp_bridge.dossier.search import find
 from dmp_bridge.examiner import Examiner
-from dmp_bridge.rights.states import RecordAct, Who, allows
 from dmp_bridge.rights.professions import professions_of
+from dmp_bridge.rights.states import RecordAct, Who, allows
 from dmp_bridge.rights.vocabulary import Action, Mode, OwnAct, Reason, Role
 from foundation.vault import BlobNotFound
 

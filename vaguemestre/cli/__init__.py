@@ -23,8 +23,8 @@ from certs.tls import TlsUnusable
 from certs.trust import TrustUnusable
 from directory.bals import BalRefused
 from directory.patients import PatientRefused
-from dmp_bridge.rights.professions import ProfessionsRefused
 from dmp_bridge.antivirus import ScannerUnavailable
+from dmp_bridge.rights.professions import ProfessionsRefused
 from foundation.database import DatabaseUnavailable
 from foundation.database_file import is_damage
 from foundation.settings import SettingsError
