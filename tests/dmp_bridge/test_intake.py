@@ -7,6 +7,8 @@ import pytest
 from directory.bals import add_bal
 from directory.patients import PatientState
 from dmp_bridge import record
+from dmp_bridge.dossier import consents
+from dmp_bridge.dossier.consents import Consent, ConsentKind
 from dmp_bridge.findings import Kind
 from dmp_bridge.record import Filing, Reader, State, Status
 from foundation import trail
@@ -147,6 +149,21 @@ async def test_a_record_never_activated_is_fed_all_the_same(make_desk: MakeDesk)
 
 
 # ref: DMP-F11
+# ref: DMP-F22
+async def test_who_opposed_the_feeding_of_the_record_gets_no_document_by_mail(desk: Desk) -> None:
+    actor, why = f"patient:{desk.owner_id}", "Conflit personnel avec le service."
+    await desk.database.write(
+        lambda uow: consents.record(
+            uow, desk.owner_id, ConsentKind.FEEDING, Consent.OPPOSED, actor, 1, reason=why
+        )
+    )
+    message = mail(("document.xml", "text/xml", document()), ("photo.png", "image/png", PNG))
+    rows = await desk.deliver(message)
+    assert told(rows) == [(State.REFUSED, "902"), (State.OFFERED, None)]
+    assert "opposé" in rows[0].sentence
+    assert await desk.documents(None) == []
+
+
 async def test_the_same_document_again_is_a_duplicate(desk: Desk) -> None:
     first = await desk.deliver(packed(document()), mail_id=1)
     again = await desk.deliver(packed(document()), mail_id=2)

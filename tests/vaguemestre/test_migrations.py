@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 from alembic import command
@@ -153,6 +154,49 @@ def test_boxes_of_an_older_version_know_their_last_sign_in_from_the_trail(url: s
     finally:
         engine.dispose()
     assert found == [(30, 40, 1), (None, 10, 1)]
+
+
+# ref: DMP-F17
+def test_documents_of_an_older_version_are_given_identities_and_a_first_version(url: str) -> None:
+    upgrade_to(url, "0012")
+    execute(url, "INSERT INTO vault_owner (id, wrapped_key) VALUES (3, x'00')")
+    for number, origin, unseen in ((1, "professional", 1), (2, "patient", 0)):
+        execute(
+            url,
+            "INSERT INTO document (id, owner_id, unique_id, version_number, status, origin, title, type_code, category,"
+            " format_code, confidentiality, masked_to_professionals, invisible_to_patient,"
+            " invisible_to_representatives, language, creation_at, author_id, author_name, author_specialty,"
+            " institution, institution_id, sender, size, sha1, media_type, blob_id, mail_id, filed_at)"
+            f" VALUES ({number}, 3, '1.2.{number}', 1, 'approved', '{origin}', 't', 'c', 'c', 'f', 'N', 0, {unseen},"
+            " 0, 'fr', 20, '', '', '', '', '', '', 1, '', 'application/pdf', 1, 1, 30)",
+        )
+    upgrade(url, None)
+    engine = engine_for(url, begin="BEGIN")
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(
+                text(
+                    "SELECT mime_type, depositor_id, invisible_since, act_at, changed_at, entry, logical_id, entry_uuid"
+                    " FROM document ORDER BY id"
+                )
+            ).all()
+            history = connection.execute(
+                text(
+                    "SELECT document_id, metadata_version, status, entry_uuid FROM document_revision ORDER BY 1"
+                )
+            ).all()
+    finally:
+        engine.dispose()
+    assert [row[:6] for row in found] == [
+        ("text/xml", "", 30, 20, 30, "{}"),
+        ("application/pdf", "patient:3", None, 20, 30, "{}"),
+    ]
+    named = [name for row in found for name in row[6:]]
+    assert len(set(named)) == 4
+    assert all(UUID(name.removeprefix("urn:uuid:")).version == 4 for name in named)
+    assert [tuple(row) for row in history] == [
+        (number, 1, "approved", row[7]) for number, row in enumerate(found, 1)
+    ]
 
 
 def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
