@@ -251,25 +251,26 @@ class Operator:
         )
         await self._open_ldap(annuaire, sign_in, mail_tls)
         if settings.http:
+            context = PortalContext(
+                settings=settings,
+                database=database,
+                vault=vault,
+                events=events,
+                clock=clock,
+                passwords=PasswordMemory(),
+                desk=PatientDesk(router, database, clock, settings, annuaire=annuaire),
+                receipts=receipts,
+                bridge=bridge,
+                sign_in=sign_in,
+                factors=sign_in.factors,
+                annuaire=annuaire,
+                psc=relying,
+                trust=trust,
+                metrics=metrics,
+                records=Records.at(desk, database, clock),
+            )
             portal = application(
-                PortalContext(
-                    settings=settings,
-                    database=database,
-                    vault=vault,
-                    events=events,
-                    clock=clock,
-                    passwords=PasswordMemory(),
-                    desk=PatientDesk(router, database, clock, settings, annuaire=annuaire),
-                    receipts=receipts,
-                    bridge=bridge,
-                    sign_in=sign_in,
-                    factors=sign_in.factors,
-                    annuaire=annuaire,
-                    psc=relying,
-                    trust=trust,
-                    metrics=metrics,
-                    records=Records.at(desk, database, clock),
-                ),
+                context,
                 [
                     *fhir_routes(settings, annuaire, database, clock, master_key, self._origin()),
                     *record_routes(
@@ -282,6 +283,7 @@ class Operator:
                         annuaire=annuaire,
                         master_key=master_key,
                         origin=self._origin(),
+                        context=context,
                     ),
                     *(identity_provider(settings, database, clock) if settings.sandbox else ()),
                 ],

@@ -2,23 +2,26 @@
 
 Beside a token the certificate says for which structure its bearer works. The purpose of use goes in headers of our
 own, since PDSm leaves it open: `X-Purpose-Of-Use` (normal, bris_de_glace, centre_15), `X-Access-Motive` (UTF-8,
-percent-encoded) and `X-Confidentiality-Code` (INVISIBLE_REPRESENTANTS_LEGAUX: a "connexion secrète").
+percent-encoded) and `X-Confidentiality-Code` (INVISIBLE_REPRESENTANTS_LEGAUX: a "connexion secrète"). Patients and
+their representatives read with the session of their pages.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import unquote
 
 from directory.psc.faults import TokenFault
 from dmp_bridge.dossier.caller import Caller
+from dmp_bridge.rights.functional import OCCUPATIONAL_SKILLS
 from dmp_bridge.rights.vocabulary import Mode, Role
 from dmp_bridge.visibility import UNSEEN_BY_REPRESENTATIVES
 from foundation.fhir.outcome import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from starlette.requests import Request
 
@@ -61,8 +64,13 @@ class _Practice:
     structure_name: str
 
 
+Visitor = Callable[["Request"], Caller | None]
+"""Tells the patient or representative whose session a request bears."""
+_SAFE: Final = frozenset({"GET", "HEAD"})
+
+
 class Gate:
-    """Makes a Caller of a request. `tokens` and `annuaire` are None where there are none."""
+    """Makes a Caller of a request. `tokens`, `annuaire` and `visitor` are None where there are none."""
 
     def __init__(
         self,
@@ -70,11 +78,13 @@ class Gate:
         certificates: Certificates,
         structures: Mapping[DistinguishedName, str],
         annuaire: HasView | None = None,
+        visitor: Visitor | None = None,
     ) -> None:
         self._tokens = tokens
         self._certificates = certificates
         self._structures = structures
         self._annuaire = annuaire
+        self._visitor = visitor
 
     async def caller(self, request: Request) -> Caller:
         """Who asks; raises Refused (400 for an unknown purpose, 401, 403, 503)."""
@@ -110,7 +120,7 @@ class Gate:
                 channel=CHANNEL,
             )
         if structure is None:
-            raise Unknown("Un jeton Pro Santé Connect ou le certificat d'une structure connue est attendu.")
+            return self._visiting(request, is_secret=is_secret)
         return Caller(
             role=Role.STRUCTURE,
             id=structure[0],
@@ -122,6 +132,13 @@ class Gate:
             is_secret=is_secret,
             channel=CHANNEL,
         )
+
+    def _visiting(self, request: Request, *, is_secret: bool) -> Caller:
+        """Who reads with a session. Another site can make a browser send a cookie: with it nothing is written."""
+        found = self._visitor(request) if self._visitor is not None and request.method in _SAFE else None
+        if found is None:
+            raise Unknown("Un jeton Pro Santé Connect ou le certificat d'une structure connue est attendu.")
+        return replace(found, is_secret=found.is_secret or is_secret, channel=CHANNEL)
 
     # ref: ECO.1.2.1
     async def _professional(self, tokens: ChecksTokens, token: str, der: bytes | None) -> Professional:
@@ -143,20 +160,27 @@ class Gate:
     def _practice(self, professional: Professional, structure: tuple[str, str] | None) -> _Practice:
         """As what and where somebody works: by the token, by the directory where that says nothing."""
         exercise = next((each for each in professional.exercises if each.profession), None)
-        profession, skill = professional.profession, exercise.skill if exercise is not None else ""
+        profession = professional.profession
+        skill = _skill(each.skill for each in professional.exercises if each.profession == profession)
         activity = next(iter(exercise.activities), None) if exercise is not None else None
         place = (_idnat(activity.identifier), activity.structure) if activity is not None else ("", "")
         view = self._annuaire.view() if self._annuaire is not None and not profession else None
         person = view.person(professional.idnat) if view is not None else None
         if view is not None and person is not None:
             profession = person.profession_code or ""
-            skill = next((each.code or "" for each in person.skills), "")
+            skill = _skill(each.code or "" for each in person.skills)
             for role in view.roles_of_person(professional.idnat):
                 known = view.structure(role.structure_id) if role.structure_id else None
                 if known is not None and known.idnat:
                     place = (known.idnat, known.name or "")
                     break
         return _Practice(profession, skill, *(structure or place))
+
+
+def _skill(skills: Iterable[str]) -> str:
+    """Who is an occupational doctor in one exercise counts as one: a token does not say in which they act."""
+    known = [each for each in skills if each]
+    return next((each for each in known if each in OCCUPATIONAL_SKILLS), next(iter(known), ""))
 
 
 def _idnat(number: str) -> str:
