@@ -81,7 +81,7 @@ class AuthorisedRecord:
 class CareDesk(Counter):
     """Every method may raise Denied, as that of the documents does."""
 
-    # ref: F25
+    # ref: DMP-F25
     async def declare(
         self, caller: Caller, ins: str, ground: Ground, *, until: int | None = None
     ) -> Relation:
@@ -183,7 +183,7 @@ class CareDesk(Counter):
 
         return await self._do(caller, ins, Action.TEST_EXISTENCE, work, told_as=f"note-{OwnAct.CONSENT}")
 
-    # ref: F25
+    # ref: DMP-F25
     async def authorised_records(
         self, caller: Caller, *, since: int | None = None, after: int = 0, limit: int = 100
     ) -> list[AuthorisedRecord]:

@@ -113,7 +113,7 @@ _OF_RECORD = _OF_ADDRESSEE.where(record_notice.c.owner_id == bindparam("owner"))
 _WAITING = _OF_ADDRESSEE.where(record_notice.c.state == NoticeState.WAITING.value)
 
 
-# ref: DMP-F28, F42
+# ref: DMP-F28
 def leave(
     uow: UnitOfWork,
     owner_id: int,

@@ -157,7 +157,7 @@ class NoticeMail:
             return self._settled(waiting, NoticeState.FAILED)
         return self._settled(waiting, NoticeState.SENT)
 
-    # ref: F42
+    # ref: DMP-F25
     async def _to_doctor(
         self, job: Job, idnat: str, waiting: Sequence[Notice]
     ) -> Callable[[UnitOfWork], None]:

@@ -149,7 +149,7 @@ async def test_a_professional_notes_all_that_was_said_or_nothing(
     assert len(database.read_now(lambda c: consents_of(c, patient.owner_id)).rows) == 2
 
 
-# ref: F25
+# ref: DMP-F25
 async def test_professionals_list_the_records_open_to_them(
     database: Database, vault: Vault, patient: Patient, desk: CareDesk, clock: FixedClock
 ) -> None:

@@ -138,7 +138,7 @@ async def test_each_wish_stops_its_mails_and_not_the_page(
     assert len(await post.mails()) == 1
 
 
-# ref: F42
+# ref: DMP-F25
 async def test_an_emergency_is_told_whatever_is_wished_and_to_the_attending_doctor(
     post: Post, patient: Patient, vault: Vault
 ) -> None:
