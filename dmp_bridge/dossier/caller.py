@@ -28,6 +28,8 @@ class Caller:
     motive: str = field(default="", repr=False)
     is_secret: bool = False
     """A "connexion secrète": a minor who does not want the representatives to know."""
+    is_vouched_for: bool = False
+    """The structure, not an own card or token, says who it is (authentification indirecte renforcée)."""
     channel: str = ""
     owner_id: int | None = None
     """The vault owner of a patient or representative."""

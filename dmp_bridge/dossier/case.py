@@ -117,6 +117,7 @@ def asker_of(caller: Caller) -> Asker:
         mode=caller.mode,
         has_motive=bool(caller.motive.strip()),
         is_secret=caller.is_secret,
+        is_vouched_for=caller.is_vouched_for,
     )
 
 

@@ -96,7 +96,7 @@ _BY_STATUS: Final[Mapping[str, Action]] = {
 _ATTENDING: Final = frozenset({Column.ATTENDING_NORMAL, Column.ATTENDING_BRIS_DE_GLACE})
 
 
-# ref: F25, DMP-F25
+# ref: DMP-F25
 def decide(question: Question, professions: Professions = SHIPPED) -> Reason | None:
     """Why it is refused; None where it is allowed.
 
@@ -124,7 +124,8 @@ def _matrix(question: Question, act: Action, professions: Professions) -> Reason
     if column is None:
         return Reason.ROLE
     right = MATRIX[act][column]
-    if not right.is_given:
+    # Nobody feeds under the word of a structure alone (MDRF-AIR, PDT-INF-606).
+    if not right.is_given or (asker.is_vouched_for and act in _FEEDING):
         return Reason.ROLE
     if asker.is_secret and not standing.is_minor and act not in _OF_NO_RECORD:
         return Reason.INVALID
@@ -145,7 +146,7 @@ def _matrix(question: Question, act: Action, professions: Professions) -> Reason
     return None
 
 
-# ref: F25
+# ref: DMP-F25
 def _entered(asker: Asker, standing: Standing) -> Reason | None:
     """The authorisation: of the patient, or the emergency that stands for it (CSP L1111-17, R1111-46, R1111-48)."""
     if asker.mode is Mode.NORMAL:

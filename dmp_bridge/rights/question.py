@@ -22,6 +22,8 @@ class Asker:
     mode: Mode = Mode.NORMAL
     has_motive: bool = False
     is_secret: bool = False
+    is_vouched_for: bool = False
+    """Authentification indirecte renforcée (AIR): the structure says who it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ CHANNEL = "xds"
 _PROFESSIONS = ("1.2.250.1.71.1.2.7", "1.2.250.1.213.1.1.5.5")
 """TRE_G15, by the OID of the kit and by that of the NOS."""
 _SKILLS = ("1.2.250.1.71.4.2.5",)
+_SKILLED = ("10", "21")
+"""Doctors and pharmacists tell a skill beside their profession (TRE_R38)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +123,16 @@ class Callers:
         if confirmed is None and known is not None and vihf.structure_id not in known.structures:
             raise _authentication("L'annuaire ne connaît pas ce professionnel dans la structure du VIHF.")
         skill = _first(vihf.roles, _SKILLS)
+        # An occupational doctor who told no skill would pass for any other doctor.
+        if profession in _SKILLED and known is not None and skill not in known.skills:
+            raise _authentication("Le savoir-faire du VIHF n'est pas celui que connaît l'annuaire.")
         return self._caller(
             vihf,
             Role.PROFESSIONAL,
             vihf.subject,
             vihf.structure_id,
             profession=profession,
-            skill=skill if known is None or skill in known.skills else "",
+            skill=skill,
         )
 
     def _caller(
@@ -150,6 +155,7 @@ class Callers:
             mode=vihf.mode,
             motive=vihf.motive,
             is_secret=vihf.is_secret,
+            is_vouched_for=vihf.authentication is Authentication.REINFORCED,
             channel=CHANNEL,
         )
 
