@@ -20,6 +20,8 @@ _log = get_logger(__name__)
 _T = TypeVar("_T")
 _START_SECONDS = 30
 _MAX_ANSWER = 512 * 1024 * 1024
+_PIPE_BYTES = 1024 * 1024
+"""What goes through a pipe at once: a mail with its documents, without a change of process for each 64 KB."""
 # The worker never needs the secrets that an operator may have put into the environment.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "HOME", "VIRTUAL_ENV")
 
@@ -118,6 +120,7 @@ class Confined:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
+            limit=_PIPE_BYTES,
             env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
         )
         return self._process

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+_CONTROLS = bytes((*range(9), *range(14, 27), *range(28, 32)))
+
 
 class FileType(StrEnum):
     """The kinds of file the bridge tells apart; the value is the media type it uses for them."""
@@ -91,10 +93,7 @@ def _is_late_pdf(data: bytes) -> bool:
 
 def _is_text(data: bytes) -> bool:
     sample = data[:_TEXT_SAMPLE]
-    if b"\x00" in sample:
-        return False
-    controls = sum(sample.count(bytes([value])) for value in (*range(1, 9), *range(14, 27), *range(28, 32)))
-    return controls == 0
+    return len(sample.translate(None, _CONTROLS)) == len(sample)
 
 
 def _opens_a_namespaced_element(head: bytes) -> bool:
