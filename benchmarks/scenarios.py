@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from benchmarks import imap_rows as rows
+from benchmarks.bridging import Bridge
 from benchmarks.delivery import Deliver
 from benchmarks.exchange import NewConnections, Outbound, TwoOperators
 from benchmarks.imap_figures import IdleMemory, OpenAgain, OpenFirst, Push, Resynchronise
@@ -50,6 +51,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "imap_open_100k_again_seconds": OpenAgain(messages=100_000),
         "imap_idle_session_kb": IdleMemory(sessions=2000),
         "imap_idle_tls_session_kb": IdleMemory(sessions=2000, over_tls=True),
+        "bridge_xdm_per_second": Bridge(unit="documents/s"),
         "import_bal_seconds": ImportMailboxes(),
         "ldap_substring": Searching(clients=16),
         "ldap_substring_p95_ms": Delay(),
