@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 N1_TEMPLATE = "1.3.6.1.4.1.19376.1.2.20"
 PDF_COPY_TEMPLATE = "1.2.250.1.213.1.1.2.243"
 _Q = f"{{{NAMESPACE}}}"
+_ACTIVE = frozenset(
+    {"script", "iframe", "frame", "object", "embed", "applet", "form", "base", "import", "include"}
+)
+_LINKS = frozenset({"href", "src", "action", "formaction", "data", "background", "srcset", "poster"})
 
 
 class RootKind(StrEnum):
@@ -234,10 +238,30 @@ def find_document(data: bytes) -> tuple[RootKind, etree._Element]:
 
 # ref: DMP-F39
 def _refuse_active_content(root: etree._Element) -> None:
-    """The DMP forbids scripts in self-presentable documents (EX 50); nobody runs the style sheet here."""
+    """The DMP forbids scripts and links to elsewhere in self-presentable documents (EX 50).
+
+    Nobody runs the style sheet here; but what is filed goes on to others.
+    """
     for element in root.iter():
-        if isinstance(element.tag, str) and element.tag.rpartition("}")[2].lower() == "script":
+        tag = element.tag
+        if not isinstance(tag, str) or tag.startswith(_Q):
+            continue
+        name = tag.rpartition("}")[2].lower()
+        made = element.get("name", "").strip().lower() if name in ("element", "attribute") else ""
+        if {name, made} & _ACTIVE or made.startswith("on"):
             raise CdaRefused(CdaFault.ACTIVE_CONTENT)
+        for attribute_name, value in element.items():
+            plain = attribute_name.rpartition("}")[2].lower()
+            if plain.startswith("on") or (plain in _LINKS and _leads_out(value)):
+                raise CdaRefused(CdaFault.ACTIVE_CONTENT)
+
+
+def _leads_out(address: str) -> bool:
+    """Any address but a place in the document itself, a mailbox or a picture that is written out."""
+    plain = "".join(address.split()).lower()
+    return bool(plain) and not plain.startswith(
+        ("#", "{", "mailto:", "tel:", "data:image/png", "data:image/jpeg", "data:image/gif")
+    )
 
 
 def _version(element: etree._Element | None) -> int | None:
@@ -352,9 +376,10 @@ def _body(element: etree._Element) -> tuple[Level, Attached | None]:
 
 
 def _attached(element: etree._Element) -> Attached:
-    media_type = element.get("mediaType", "").strip().lower()[:100]
+    media_type = element.get("mediaType", "").partition(";")[0].strip().lower()[:100]
     content = element.text or ""
-    if element.get("representation") == "B64":
+    # What is no text can only be in base64, whether its producer says so or not.
+    if element.get("representation", "").strip().upper() == "B64" or not _is_text(media_type):
         try:
             # Line breaks and blanks between the groups are usual; anything else is damage.
             data = base64.b64decode("".join(content.split()), validate=True)
@@ -365,3 +390,7 @@ def _attached(element: etree._Element) -> Attached:
     if not data:
         raise CdaRefused(CdaFault.UNREADABLE_BODY)
     return Attached(media_type, data)
+
+
+def _is_text(media_type: str) -> bool:
+    return not media_type or media_type.startswith("text/") or media_type == "application/rtf"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+import unicodedata
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -21,9 +24,10 @@ _METADATA = "metadata.xml"
 _FOLDER = "ihe_xdm"
 _MAX_SUBSETS = 100
 _MAX_DOCUMENTS = 200
+_SHA1_IN_BASE64 = 28
 _SIGNATURE_FORMAT = "http://www.w3.org/2000/09/xmldsig#"
 # Beside the documents a subset may hold what shows them (IHE ITI-32 §3.32.4.1.2.2: "other files allowed").
-_FURNITURE = (".xsl", ".xslt", ".css", ".htm", ".html", ".swp")
+_FURNITURE = (".xsl", ".xslt", ".css", ".htm", ".html", ".swp", ".db", ".ini", ".bak", ".tmp")
 
 
 class PackageFault(StrEnum):
@@ -225,7 +229,8 @@ class _Tree:
 
 
 def _fold(segments: Iterable[str]) -> tuple[str, ...]:
-    return tuple(segment.lower() for segment in segments)
+    """Names as they are compared: without case, and accents written in one way (macOS takes them apart)."""
+    return tuple(unicodedata.normalize("NFC", segment).casefold() for segment in segments)
 
 
 # ref: DMP-F5
@@ -235,6 +240,9 @@ def _locate(
     """The document of one entry, and its SHA-1 ("" without a file)."""
     found: Entry | PackageFault
     found = _by_uri(entry.uri, subset, tree) if entry.uri else _without_uri(entry, subset, tree)
+    if found is PackageFault.MISSING_FILE and entry.uri:
+        # Some producers write it from the root of the archive.
+        found = _by_root(entry.uri, tree) or found
     if isinstance(found, PackageFault):
         return PackagedDocument(entry, submission_set, subset.label, entry.uri or "", None, found), ""
     digest = tree.sha1(found)
@@ -242,7 +250,7 @@ def _locate(
     # IHE ITI-32 §3.32.4.1.4 asks for both checks; what is not announced cannot be compared.
     if entry.size is not None and entry.size != len(found.data):
         fault = PackageFault.WRONG_SIZE
-    elif entry.hash and entry.hash.lower() != digest:
+    elif entry.hash and _hex(entry.hash) != digest:
         fault = PackageFault.WRONG_HASH
     name = found.segments[-1]
     return PackagedDocument(entry, submission_set, subset.label, name, found.data, fault), digest
@@ -271,8 +279,29 @@ def _by_uri(uri: str, subset: _Subset, tree: _Tree) -> Entry | PackageFault:
 def _without_uri(entry: DocumentEntry, subset: _Subset, tree: _Tree) -> Entry | PackageFault:
     """The one file it can be: that with the announced SHA-1, else the only document of the subset."""
     siblings = tree.siblings(subset)
-    if entry.hash:
-        for file in siblings:
-            if tree.sha1(file) == entry.hash.lower():
-                return file
-    return siblings[0] if len(siblings) == 1 else PackageFault.MISSING_FILE
+    only = siblings[0] if len(siblings) == 1 else None
+    return _by_hash(entry, subset, tree) or only or PackageFault.MISSING_FILE
+
+
+def _by_hash(entry: DocumentEntry, subset: _Subset, tree: _Tree) -> Entry | None:
+    if not entry.hash:
+        return None
+    wanted = _hex(entry.hash)
+    return next((file for file in tree.siblings(subset) if tree.sha1(file) == wanted), None)
+
+
+def _by_root(uri: str, tree: _Tree) -> Entry | None:
+    segments = [
+        segment for segment in unquote(uri).replace("\\", "/").split("/")[:50] if segment not in ("", ".")
+    ]
+    return tree.find(tuple(segments)) if segments and ".." not in segments else None
+
+
+def _hex(text: str) -> str:
+    """A SHA-1 in hexadecimal; some producers write it in base64, as FHIR does."""
+    if len(text) == _SHA1_IN_BASE64:
+        try:
+            return base64.b64decode(text, validate=True).hex()
+        except binascii.Error:
+            return text
+    return text.lower()

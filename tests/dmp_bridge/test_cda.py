@@ -97,6 +97,51 @@ def test_a_self_presentable_document_with_a_script_is_refused() -> None:
     assert refused(data.encode() % inner(cda())) is CdaFault.ACTIVE_CONTENT
 
 
+STYLE = (
+    '<xsl:stylesheet xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns="http://www.w3.org/1999/xhtml">'
+)
+
+
+# ref: DMP-F39
+@pytest.mark.parametrize(
+    "active",
+    [
+        "<script>1</script>",
+        "<SCRIPT>1</SCRIPT>",
+        '<xsl:element name="script"/>',
+        '<xsl:attribute name="onload">1</xsl:attribute>',
+        '<body onload="1"/>',
+        '<a href="http://elsewhere.example/">x</a>',
+        '<a href=" java&#10;script:1">x</a>',
+        '<img src="//elsewhere.example/x.png"/>',
+        '<img src="data:text/html,x"/>',
+        '<link rel="stylesheet" href="style.css"/>',
+        "<iframe/>",
+        '<xsl:include href="x.xsl"/>',
+    ],
+)
+def test_active_content_around_a_document_is_refused(active: str) -> None:
+    wrapped = f"{STYLE}{active}<x>{inner(cda()).decode()}</x></xsl:stylesheet>".encode()
+    assert refused(wrapped) is CdaFault.ACTIVE_CONTENT
+
+
+def test_links_within_the_document_are_no_active_content() -> None:
+    harmless = '<a href="#top">x</a><img src="data:image/png;base64,AAAA"/><a href="{$here}">x</a>'
+    body = n3_body(("Lien", '<linkHtml href="http://elsewhere.example/">x</linkHtml>'))
+    found = read_cda(f"{STYLE}{harmless}<x>{inner(cda(body=body)).decode()}</x></xsl:stylesheet>".encode())
+    assert found.root is RootKind.SELF_PRESENTABLE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [(' representation="B64"', ""), ('representation="B64"', 'representation="b64"'), ("application/pdf", "application/pdf; name=x.pdf")],
+)  # fmt: skip
+def test_a_file_is_read_as_its_producer_meant_it(change: tuple[str, str]) -> None:
+    found = read_cda(cda(body=n1_body(PDF)).decode().replace(*change).encode())
+    assert found.display is not None
+    assert (found.display.media_type, found.display.data) == ("application/pdf", PDF)
+
+
 def test_two_documents_in_one_wrapper_are_refused() -> None:
     data = f'<xsl:stylesheet version="1.0" {XSL}>%s%s</xsl:stylesheet>'.encode()
     assert refused(data % (inner(cda()), inner(cda()))) is CdaFault.SEVERAL

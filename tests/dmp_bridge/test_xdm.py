@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+import hashlib
+
 import pytest
 
 from dmp_bridge.archive import unpack
@@ -80,8 +83,42 @@ def test_untidy_packages_are_read(files: dict[str, bytes], name: str) -> None:
 
 
 # ref: DMP-F5
+@pytest.mark.parametrize(
+    "uri", ["IHE_XDM/SUBSET01/D.XML", "/ihe_xdm/subset01/d.xml", "IHE_XDM\\SUBSET01\\D.XML"]
+)
+def test_a_uri_from_the_root_is_understood(uri: str) -> None:
+    files = {ROOT + "METADATA.XML": metadata(entry("D", CDA, uri=uri)), ROOT + "D.XML": CDA}
+    assert one(files) == ("D.XML", None)
+
+
+def test_accents_may_be_written_in_two_ways() -> None:
+    taken_apart, composed = "Re\u0301sume\u0301.XML", "R\u00e9sum\u00e9.xml"
+    files = {ROOT + "METADATA.XML": metadata(entry("D", CDA, uri=composed)), ROOT + taken_apart: CDA}
+    assert one(files) == (taken_apart, None)
+
+
+def test_a_hash_in_base64_is_compared_too() -> None:
+    digest = base64.b64encode(hashlib.sha1(CDA).digest()).decode()
+    for sha1, fault in (
+        (digest, None),
+        (digest[::-1], PackageFault.WRONG_HASH),
+        ("*" * 28, PackageFault.WRONG_HASH),
+    ):
+        described = metadata(entry("D.XML", CDA, sha1=sha1))
+        assert one({ROOT + "METADATA.XML": described, ROOT + "D.XML": CDA})[1] is fault
+
+
+def test_what_a_file_manager_leaves_is_no_document() -> None:
+    left = {ROOT + name: b"x" for name in ("Thumbs.db", "desktop.ini", "D.bak", ".DS_Store")}
+    files = {
+        ROOT + "METADATA.XML": metadata(entry("D.XML", CDA, uri="", sha1="")),
+        ROOT + "D.XML": CDA,
+        **left,
+    }
+    assert one(files) == ("D.XML", None)
+
+
 def test_an_upper_case_hash_is_accepted() -> None:
-    import hashlib
 
     digest = hashlib.sha1(CDA).hexdigest().upper()
     assert (
