@@ -193,9 +193,12 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
         "publish_ca_file": ca_file,
     }
     # Whoever has a certificate with the number of a professional has a card.
-    values["record"] = {"structures": _structures(home, cast), **_section(values, "record")} | {
-        "persons_ca_file": ca_file
-    }
+    # No ordinary mail leaves a sandbox: the notices to patients lie in a folder.
+    values["record"] = {
+        "structures": _structures(home, cast),
+        "notice_folder": "notices",
+        **_section(values, "record"),
+    } | {"persons_ca_file": ca_file}
     for section, listeners in (
         ("smtp", {"mx": "mx", "submission": "submission", "submissions": "submissions"}),
         ("imap", {"starttls": "imap", "tls": "imaps"}),

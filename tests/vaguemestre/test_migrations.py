@@ -199,6 +199,37 @@ def test_documents_of_an_older_version_are_given_identities_and_a_first_version(
     ]
 
 
+def test_guardians_and_closed_records_of_an_older_version_go_on(url: str) -> None:
+    upgrade_to(url, "0013")
+    closed_at = 1_700_000_000_000  # 14 November 2023
+    for owner, born, state in (
+        (1, "1951-09-01", "activated"),
+        (2, "2020-01-01", "activated"),
+        (3, "1990-01-01", "closed"),
+    ):
+        execute(url, f"INSERT INTO vault_owner (id, wrapped_key) VALUES ({owner}, x'00')")
+        execute(
+            url,
+            "INSERT INTO patient (owner_id, ins, ins_oid, birth_name, first_names, birth_date, sex, state,"
+            f" created_at, closed_at) VALUES ({owner}, '{owner:015d}', 'o', 'N', 'P', '{born}', 'F', '{state}', 10,"
+            f" {closed_at if state == 'closed' else 'NULL'})",
+        )
+    for owner in (1, 2):
+        execute(url, f"INSERT INTO representative (patient_owner, representative_owner) VALUES ({owner}, 3)")
+    upgrade(url, None)
+    engine = engine_for(url, begin="BEGIN")
+    try:
+        with engine.connect() as connection:
+            held = connection.execute(text("SELECT owner_id, kind FROM record_guardianship ORDER BY 1")).all()
+            assert [tuple(row) for row in held] == [(1, "tutelle"), (2, "parental")]
+            (closing,) = connection.execute(
+                text("SELECT owner_id, closed_at, purge_at FROM record_closing")
+            ).all()
+            assert tuple(closing) == (3, closed_at, 2_015_619_200_000)  # 14 November 2033, the same hour
+    finally:
+        engine.dispose()
+
+
 def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
     upgrade(url, None)
     execute(url, "UPDATE alembic_version SET version_num = '9999_later'")

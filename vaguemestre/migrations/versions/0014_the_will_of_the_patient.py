@@ -1,5 +1,7 @@
 """What patients were told and said of their records, who stands how towards them, wishes, notices, closing.
 
+Who represents an adult already is their guardian, and a record that is closed or opposed begins its archive.
+
 Revision ID: 0014
 Revises: 0013
 """
@@ -120,6 +122,18 @@ def upgrade() -> None:
     )
     op.create_index("record_closing_by_owner", "record_closing", ["owner_id"])
     op.create_index("record_closing_by_time", "record_closing", ["purge_at"])
+    op.execute(
+        "INSERT INTO record_guardianship (owner_id, representative_owner, kind, since, declared_by)"
+        " SELECT patient_owner, representative_owner,"
+        " CASE WHEN p.birth_date <= date('now', '-18 years') THEN 'tutelle' ELSE 'parental' END,"
+        " p.created_at, 'operator' FROM representative r JOIN patient p ON p.owner_id = r.patient_owner"
+    )
+    op.execute(
+        "INSERT INTO record_closing (owner_id, closed_at, closed_by, purge_at)"
+        " SELECT owner_id, coalesce(closed_at, created_at), 'operator',"
+        " CAST(strftime('%s', coalesce(closed_at, created_at) / 1000, 'unixepoch', '+10 years') AS INTEGER) * 1000"
+        " FROM patient WHERE state IN ('closed', 'opposed')"
+    )
 
 
 def downgrade() -> None:
