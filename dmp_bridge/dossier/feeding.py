@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -23,13 +24,14 @@ from dmp_bridge.shelf import Depositor, Shelf
 from dmp_bridge.visibility import flag, identifier_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from directory.patients import Patient
     from dmp_bridge.dossier.caller import Caller
     from dmp_bridge.dossier.case import Case
     from dmp_bridge.dossier.forms import Deposit, Submission
     from dmp_bridge.examiner import Examiner
+    from dmp_bridge.record import Document
     from dmp_bridge.shelf import Sealed
     from foundation.clock import Clock
     from foundation.database import UnitOfWork
@@ -115,9 +117,26 @@ class Reception:
         prepared: Sequence[Prepared],
         act: Action,
     ) -> list[Filed]:
-        """Files every document in this unit. Raises Denied at the first that may not be filed."""
-        submission_id = self._submit(uow, case, submission)
-        return [self._file(uow, case, each, submission_id, act) for each in prepared]
+        """Files every document in this unit. Raises Denied at the first that may not be filed.
+
+        A submission that is there already is the same one: it brings nothing new, or is refused (DUPLICATE).
+        """
+        connection, owner_id = uow.connection, case.patient.owner_id
+        known = registry.submission_named(connection, owner_id, submission.unique_id)
+        there = {} if known is None else registry.filed_with(connection, known)
+
+        @functools.cache
+        def set_id() -> int:
+            if known is not None:
+                raise case.denied(Reason.DUPLICATE)
+            return self._submit(uow, case, submission)
+
+        filed = []
+        for each in prepared:
+            # A file without an identifier is known by its bytes.
+            again = there.get(sha1(each.finding.data)) if each.finding.clinical is None else None
+            filed.append(self._file(uow, case, each, set_id, act) if again is None else _there(again))
+        return filed
 
     async def _examined(self, caller: Caller, deposit: Deposit) -> list[Finding]:
         if not deposit.data:
@@ -162,7 +181,7 @@ class Reception:
         )
 
     def _file(
-        self, uow: UnitOfWork, case: Case, prepared: Prepared, submission_id: int, act: Action
+        self, uow: UnitOfWork, case: Case, prepared: Prepared, set_id: Callable[[], int], act: Action
     ) -> Filed:
         clinical = self._clinical(case, prepared)
         _demand(case, act, clinical)
@@ -175,7 +194,7 @@ class Reception:
         if verdict.document_id is not None:
             known = registry.document_by_id(uow.connection, verdict.document_id)
             assert known is not None
-            return Filed(known.id, known.unique_id, known.entry_uuid, is_new=False)
+            return _there(known)
         values = document_values(prepared.finding, clinical, verdict)
         values["origin"] = _ORIGINS.get(case.caller.role, Origin.PROFESSIONAL).value
         document_id, entry_uuid = self._shelf.put(
@@ -187,7 +206,7 @@ class Reception:
             mail_id=0,
             sender="",
             depositor=Depositor(case.caller.id, structure_of(case.caller)),
-            submission_id=submission_id,
+            submission_id=set_id(),
             entry_uuid=prepared.deposit.entry_uuid,
             verdict=verdict,
         )
@@ -279,6 +298,10 @@ class Reception:
         )
 
 
+def _there(known: Document) -> Filed:
+    return Filed(known.id, known.unique_id, known.entry_uuid, is_new=False)
+
+
 def _demand(case: Case, act: Action, clinical: Clinical) -> None:
     if clinical.class_code is None:
         raise case.denied(Reason.INVALID, UNKNOWN_TYPE)
@@ -334,7 +357,7 @@ def _author_of(case: Case) -> Author:
     if case.is_own:
         return Author(Person(patient.ins, patient.birth_name, patient.first_names, patient.ins_oid, "NH"))
     if caller.role is not Role.PROFESSIONAL:
-        return Author(Person(family=caller.name), institutions or (Organization(caller.name, caller.id),))
+        return Author(Person(family=caller.name), institutions)
     return Author(Person(caller.id, caller.name, "", PROFESSIONAL_OID, "IDNPS"), institutions)
 
 

@@ -36,6 +36,7 @@ _TERMS = 50
 
 _INSERT = insert(document)
 _INSERT_REVISION = insert(document_revision)
+_INSERT_SUBMISSION = insert(submission_set)
 _INSERT_TERM = insert(document_term)
 _INSERT_ASSOCIATION = insert(association)
 _REVISE = (
@@ -331,13 +332,22 @@ def owner_of(connection: Connection, query: DocumentQuery) -> int | None:
     return owner
 
 
+def submission_named(connection: Connection, owner_id: int, unique_id: str) -> int | None:
+    """The number of the submission set with this uniqueId in a record."""
+    names = {"owner": owner_id, "unique_id": unique_id}
+    known: int | None = connection.execute(_SUBMISSION, names).scalar() if unique_id else None
+    return known
+
+
+def filed_with(connection: Connection, submission_id: int) -> dict[str, Document]:
+    """The documents that a submission set brought, by their SHA-1."""
+    statement = select(*record.DOCUMENT_COLUMNS).where(document.c.submission_id == submission_id)
+    return {each.sha1: each for each in map(record.document_of, connection.execute(statement))}
+
+
 def submit(uow: UnitOfWork, values: Mapping[str, Any]) -> int:
-    """Writes a submission set, or finds that of the same uniqueId; its number. `entry_uuid` may be left out."""
-    names = {"owner": values["owner_id"], "unique_id": values["unique_id"]}
-    known: int | None = uow.execute(_SUBMISSION, names).scalar()
-    if known is not None:
-        return known
-    return uow.run(insert(submission_set), {"entry_uuid": new_uuid(), **values}).inserted_id
+    """Writes a submission set; its number."""
+    return uow.run(_INSERT_SUBMISSION, {"entry_uuid": new_uuid(), **values}).inserted_id
 
 
 def _revise(uow: UnitOfWork, wanted: Document, actor: str, at: int) -> Document:

@@ -53,6 +53,20 @@ async def test_the_same_submission_again_files_nothing_twice(ward: Ward) -> None
     assert [(each.unique_id, len(documents)) for each, documents in found] == [("1.2.3", 1)]
 
 
+async def test_a_plain_file_without_an_identifier_is_filed_once_by_the_same_submission(ward: Ward) -> None:
+    plain = deposit(PDF, media_type="application/pdf", type_code="11502-2")
+    (first,) = await ward.feed(plain, unique_id="1.2.3")
+    assert await ward.feed(plain, unique_id="1.2.3") == [replace(first, is_new=False)]
+    assert len(await ward.documents()) == 1
+
+
+async def test_a_submission_is_not_said_twice_with_another_content(ward: Ward) -> None:
+    await ward.feed(unique_id="1.2.3")
+    other = deposit(document(unique_id="1.2.9", set_id="1.2.8"))
+    assert await reason_of(ward.feed(deposit(), other, unique_id="1.2.3")) is Reason.DUPLICATE
+    assert len(await ward.documents()) == 1
+
+
 async def test_another_content_under_a_known_identifier_is_refused(ward: Ward) -> None:
     await ward.feed()
     other = deposit(document(title="Autre"))
