@@ -55,6 +55,10 @@ class DocumentQuery:
     logical_ids: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ("approved",)
     class_codes: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    """Categories of Mon espace santé."""
+    origins: tuple[str, ...] = ()
+    """Who put them there: professional, patient, structure, system."""
     type_codes: tuple[str, ...] = ()
     format_codes: tuple[str, ...] = ()
     facility_codes: tuple[str, ...] = ()

@@ -175,6 +175,26 @@ class OwnDesk(Counter):
         """Opens it again, with what the archive still holds."""
         return await self._do(caller, ins, OwnAct.REOPEN, self._into(PatientState.ACTIVATED, caller))
 
+    async def closing(self, caller: Caller, ins: str = "") -> Closing | None:
+        """The archive of a record that is closed, and when it is deleted; None for one that never had one."""
+        return await self._do(
+            caller,
+            ins,
+            OwnAct.REOPEN,
+            lambda uow, case: closing.closing_of(uow.connection, case.patient.owner_id),
+            told_as="read-closing",
+        )
+
+    async def activate(self, caller: Caller, ins: str) -> Patient:
+        """A representative opens the space of somebody who never signed in, as the holder does by signing in."""
+        return await self._do(
+            caller,
+            ins,
+            OwnAct.CONSENT,
+            self._into(PatientState.ACTIVATED, caller),
+            told_as="activate",
+        )
+
     async def ask_deletion(self, caller: Caller, ins: str = "") -> Closing:
         """Has the archive of a closed record deleted now, within the three months of the law."""
         return await self._do(

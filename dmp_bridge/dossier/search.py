@@ -134,6 +134,8 @@ def _conditions(owner_id: int, query: DocumentQuery) -> list[ColumnElement[bool]
         (_T.logical_id, query.logical_ids),
         (_T.status, query.statuses),
         (_T.class_code, query.class_codes),
+        (_T.category, query.categories),
+        (_T.origin, query.origins),
         (_T.type_code, query.type_codes),
         (_T.format_code, query.format_codes),
         (_T.facility_code, query.facility_codes),

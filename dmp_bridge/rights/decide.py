@@ -237,6 +237,9 @@ def _own(question: Question) -> Reason | None:
         return Reason.ROLE
     if not standing.is_theirs or not allows(standing.state, who, _AS_RECORD_ACT[act]):
         return Reason.NO_RECORD
+    # ref: DMP-F20
+    if asker.is_secret and (who is Who.REPRESENTATIVE or not standing.is_minor):
+        return Reason.INVALID
     if who is Who.REPRESENTATIVE and act is OwnAct.REVEAL_TO_REPRESENTATIVES:
         return Reason.ROLE
     document = question.document

@@ -7,7 +7,7 @@ import json
 import zipfile
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dmp_bridge import codes
 from dmp_bridge.codes import Place
@@ -22,7 +22,7 @@ from dmp_bridge.writing.package import Lot, Sender, index_page, metadata_of, nam
 from dmp_bridge.writing.record_rows import ROWS_FILE, Kept, RecordRows, gather, write_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from typing import IO
 
     from directory.patients import Patient
@@ -59,6 +59,11 @@ def seen_by_patient(row: Mapping[str, Any]) -> bool:
     return not row["invisible_to_patient"] and row["status"] != "deleted"
 
 
+def seen_by_representative(row: Mapping[str, Any]) -> bool:
+    """What is taken along in the name of somebody: nothing that the minor keeps to oneself (CSP R1111-50)."""
+    return seen_by_patient(row) and not row["invisible_to_representatives"]
+
+
 # ref: DMP-F41
 class Exporter:
     """Writes records out, one document in memory at a time."""
@@ -84,20 +89,8 @@ class Exporter:
         rows, kept = await self._database.read(lambda c: gather(c, patient.owner_id, is_kept))
         size = 0
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as package:
-            placed: list[tuple[str, str]] = []
-            for folder, lot, members in _lots(patient, rows, kept, self._clock.millis()):
-                names = names_of(lot.documents)
-                await asyncio.to_thread(package.writestr, f"{folder}/METADATA.XML", metadata_of(lot, names))
-                for name, member in zip(names, members, strict=True):
-                    data = await self._vault.read(patient.owner_id, member.blob_id)
-                    member.row["file"] = f"{folder}/{name}"
-                    await asyncio.to_thread(package.writestr, member.row["file"], data)
-                    placed.append((member.row["file"], member.row["title"]))
-                    size += len(data)
-            sender = Sender("Dossier de santé", patient.name)
-            package.writestr("INDEX.HTM", index_page(sender, placed))
-            package.writestr("README.TXT", readme(sender, [name for name, _ in placed]))
-            await asyncio.to_thread(_write_rows, package, _head(patient, self._clock.millis()), rows)
+            async for written in self._members(package, patient, rows, kept):
+                size += written
         detail = {"documents": len(kept)}
         await self._database.write(
             lambda uow: traces.append(
@@ -105,6 +98,61 @@ class Exporter:
             )
         )
         return Exported(len(kept), size)
+
+    async def pieces(
+        self, patient: Patient, *, is_kept: Callable[[Mapping[str, Any]], bool]
+    ) -> AsyncIterator[bytes]:
+        """The same zip in pieces, one document in memory at a time and nothing on a disk.
+
+        Not traced: who lets it go out does that before the first piece.
+        """
+        rows, kept = await self._database.read(lambda c: gather(c, patient.owner_id, is_kept))
+        spool = _Spool()
+        # A file that cannot be rewound: each member bears its length behind it (APPNOTE 4.4.4, bit 3).
+        with zipfile.ZipFile(cast("IO[bytes]", spool), "w", zipfile.ZIP_DEFLATED, allowZip64=True) as package:
+            async for _ in self._members(package, patient, rows, kept):
+                yield spool.taken()
+        yield spool.taken()
+
+    async def _members(
+        self, package: zipfile.ZipFile, patient: Patient, rows: RecordRows, kept: Sequence[Kept]
+    ) -> AsyncIterator[int]:
+        """Writes member after member; the octets of each document, 0 for what is none."""
+        placed: list[tuple[str, str]] = []
+        for folder, lot, members in _lots(patient, rows, kept, self._clock.millis()):
+            names = names_of(lot.documents)
+            await asyncio.to_thread(package.writestr, f"{folder}/METADATA.XML", metadata_of(lot, names))
+            yield 0
+            for name, member in zip(names, members, strict=True):
+                data = await self._vault.read(patient.owner_id, member.blob_id)
+                member.row["file"] = f"{folder}/{name}"
+                await asyncio.to_thread(package.writestr, member.row["file"], data)
+                placed.append((member.row["file"], member.row["title"]))
+                yield len(data)
+        sender = Sender("Dossier de santé", patient.name)
+        package.writestr("INDEX.HTM", index_page(sender, placed))
+        package.writestr("README.TXT", readme(sender, [name for name, _ in placed]))
+        await asyncio.to_thread(_write_rows, package, _head(patient, self._clock.millis()), rows)
+        yield 0
+
+
+class _Spool:
+    """What was written and not taken yet; it has no way back, so that a zip is written straight on."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, piece: bytes) -> int:
+        self._pieces.append(bytes(piece))
+        return len(piece)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def taken(self) -> bytes:
+        """All of it, once."""
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
 
 
 def _write_rows(package: zipfile.ZipFile, head: Mapping[str, Any], rows: RecordRows) -> None:
