@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from directory.patients import Patient, PatientState
 from dmp_bridge.dossier.denials import DENIALS
-from dmp_bridge.dossier.forms import Denied
+from dmp_bridge.dossier.forms import Denied, Existence
 from dmp_bridge.fhir.outcomes import ISSUES, refused
+from dmp_bridge.fhir.patients import patient_resource
 from dmp_bridge.rights.vocabulary import Reason
+from foundation.identifiers import OID_TEST
 from tests.dmp_bridge.builders import PDF
 from tests.dmp_bridge.dossier.wards import ATTENDING, INS, NURSE, OTHER_DOCTOR, deposit
 from tests.dmp_bridge.fhir.place import BASE, PATIENT, SUBJECT, found, reference, refusal, valid
@@ -224,3 +227,18 @@ def test_every_refusal_of_the_desk_is_an_outcome(reason: Reason) -> None:
     hidden = {Reason.MASKED, Reason.UNSEEN, Reason.UNSEEN_BY_REPRESENTATIVES}
     same = refused(Denied(Reason.NO_DOCUMENT)).outcome == no.outcome
     assert same is (reason in hidden | {Reason.NO_DOCUMENT})
+
+
+# ref: DMP-F34
+def test_a_closed_record_is_told_with_the_day_it_closed() -> None:
+    patient = Patient(
+        7, INS, OID_TEST, "PAT-TROIS", "DOMINIQUE", None, "1979-00-00", "F", PatientState.CLOSED, None, 0, 86_400_000
+    )  # fmt: skip
+    traits = (patient.birth_name, patient.first_names, patient.birth_date, patient.sex)
+    existence = Existence(INS, False, False, False, False, False, traits)
+    told = valid(patient_resource(existence, patient))
+    assert told["active"] is False
+    closure = {each["url"]: each for each in told["extension"][0]["extension"]}
+    assert closure["dateFermeture"]["valueDate"] == "1970-01-02"
+    assert told["name"] == [{"use": "official", "family": "PAT-TROIS", "given": ["DOMINIQUE"]}]
+    assert "birthDate" not in told, "a lunar date is no date"
