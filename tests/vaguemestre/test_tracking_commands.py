@@ -18,6 +18,8 @@ from mailserver.envelope import Accepted
 from mailserver.store.append import create_folders
 from tests.mailserver.place import envelope, letter
 
+TABLES = ("BAL", "Connexions", "Messages", "Dossiers", "Documents")
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -86,12 +88,14 @@ def test_the_figures_are_printed_or_written(
     assert said.json["month"] == month
     assert [row["adresse"] for row in said.json["BAL"]] == [ANNE]
     assert [row["sens"] for row in said.json["Messages"]] == ["envoi", "reception"]
+    assert [row["habitants"] for row in said.json["Dossiers"]] == [0]
+    assert said.json["Documents"] == []
     assert "Connexions\n" in vaguemestre("indicators", month, "--home", str(empty_home)).out
     folder = tmp_path / "figures"
     said = vaguemestre("indicators", month, "--home", str(empty_home), "--out", str(folder))
     assert said.code == 0
     files = {path.name: path for path in folder.iterdir()}
-    assert set(files) == {f"{name}_{month}.csv" for name in ("BAL", "Connexions", "Messages")}
+    assert set(files) == {f"{name}_{month}.csv" for name in TABLES}
     assert (
         files[f"Connexions_{month}.csv"].read_bytes()
         == f"adresse,type,date\r\n{ANNE},PER,inconnue\r\n".encode()

@@ -10,11 +10,13 @@ import typer
 from foundation.files import PRIVATE, write_atomically
 from mailserver.tracking import view
 from vaguemestre import indicators as figures
+from vaguemestre import record_indicators
 from vaguemestre.cli.opened import Opened, run
 from vaguemestre.cli.output import Failed, Home, Json, show, show_one
 
 if TYPE_CHECKING:
     from vaguemestre.indicators import Indicators
+    from vaguemestre.record_indicators import RecordIndicators
 
 _EVENTS = ("address", "event", "at", "server", "code", "record_code", "reply")
 
@@ -59,27 +61,32 @@ def indicators(
     month: Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month.", show_default=False)],
     home: Home,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write three CSV files to.", file_okay=False)
+        Path | None, typer.Option(help="Folder to write the CSV files to.", file_okay=False)
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Gives the figures of a month: boxes, last sign-ins, messages sent and received. The columns are our own."""
+    """Gives the figures of a month: boxes, last sign-ins, messages, records and their documents. The columns are our own."""
     wanted = figures.Month.parse(month)
     if wanted is None:
         raise typer.BadParameter(f"{month} is no month such as 2025-03")
 
-    async def work(opened: Opened) -> Indicators:
+    async def work(opened: Opened) -> tuple[Indicators, RecordIndicators]:
         if wanted.start > opened.clock.millis():
             raise Failed(f"{wanted} has not begun: there are no figures of it yet")
         return await opened.database.read(
-            lambda connection: figures.collect(connection, wanted, opened.settings.patient_domain)
+            lambda connection: (
+                figures.collect(connection, wanted, opened.settings.patient_domain),
+                record_indicators.collect(connection, wanted),
+            )
         )
 
-    found = run(home, work)
+    found, of_records = run(home, work)
     tables = (
         ("BAL", figures.BAL, found.bal),
         ("Connexions", figures.CONNEXIONS, found.connexions),
         ("Messages", figures.MESSAGES, found.messages),
+        ("Dossiers", record_indicators.RECORDS, of_records.records),
+        ("Documents", record_indicators.DOCUMENTS, of_records.documents),
     )
     if out is not None:
         written = _write(out, wanted, tables)
