@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -163,28 +165,79 @@ def place(kind: Place, code: str) -> Coded:
     return Coded(code)
 
 
+def use(file: Path) -> None:
+    """Lays the lists an operator imported over ours, for this process; none where the file does not exist.
+
+    Raises ValueError with one sentence for a file that `vaguemestre codes import` did not write.
+    """
+    try:
+        told = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        told = {}
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file} is no file of imported code lists") from error
+    if not isinstance(told, dict) or not all(isinstance(table, dict) for table in told.values()):
+        raise ValueError(f"{file} is no file of imported code lists")
+    _imported.clear()
+    _imported.update(told)
+    _files[:] = [file] if told else []
+    for each in (_places, _types, _formats, _record):
+        each.cache_clear()
+
+
+# What stands here is set once, when a process opens its home: to the code, lists are constants.
+_imported: dict[str, Any] = {}
+_files: list[Path] = []
+
+
+def file_in_use() -> Path | None:
+    """The file whose lists lie over ours; a worker process is to use the same."""
+    return _files[0] if _files else None
+
+
 @cache
 def _places() -> dict[str, Any]:
-    return _load("places.toml")
-
-
-@cache
-def _types() -> dict[str, DocumentType]:
+    ours = _load("places.toml")
     return {
-        code: DocumentType(code, None if group == "outside" else group, label)
-        for group, rows in _load("types.toml").items()
-        for code, label in rows.items()
+        kind: {
+            system: {**systems.get(system, {}), **_imported.get(kind, {}).get(system, {})}
+            for system in {**systems, **_imported.get(kind, {})}
+        }
+        for kind, systems in ours.items()
     }
 
 
 @cache
+def _types() -> dict[str, DocumentType]:
+    found = {
+        code: DocumentType(code, None if group == "outside" else group, label)
+        for group, rows in _load("types.toml").items()
+        for code, label in rows.items()
+    }
+    for code, (class_code, label) in _imported.get("type", {}).items():
+        known = found.get(code)
+        # A class alone (ASS_X16 names types that are in no list) makes no type.
+        if known is not None or label:
+            found[code] = DocumentType(
+                code,
+                class_code or (known.class_code if known else None),
+                label or (known.label if known else code),
+            )
+    return found
+
+
+@cache
 def _formats() -> dict[str, Any]:
-    return _load("formats.toml")
+    return _over(_load("formats.toml"))
 
 
 @cache
 def _record() -> dict[str, Any]:
-    return _load("record.toml")
+    return _over(_load("record.toml"))
+
+
+def _over(tables: dict[str, Any]) -> dict[str, Any]:
+    return {name: {**table, **_imported.get(name, {})} for name, table in tables.items()}
 
 
 def _load(name: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Examiner(Confined):
         limits = (settings.memory_bytes, settings.timeout_seconds, settings.unzipped_bytes)
         super().__init__(
             worker.__name__,
-            [str(limit) for limit in limits],
+            [*(str(limit) for limit in limits), str(codes.file_in_use() or "")],
             timeout_seconds=settings.timeout_seconds,
             idle_seconds=idle_seconds,
         )

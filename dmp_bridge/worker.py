@@ -1,6 +1,6 @@
 """The process that opens what strangers sent: little memory, little time, no file to write, no secret to tell.
 
-Run as ``python -m dmp_bridge.worker MEMORY SECONDS UNZIPPED``; it reads requests on standard input and answers
+Run as ``python -m dmp_bridge.worker MEMORY SECONDS UNZIPPED LISTS``; it reads requests on standard input and answers
 on standard output until its input ends. A request is a line of JSON (``kind``, ``name``, ``length``) and the
 bytes; an answer is a length of 8 bytes, big-endian, and a pickle of findings.
 """
@@ -15,8 +15,10 @@ import pickle
 import resource
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dmp_bridge import codes
 from dmp_bridge.archive import ArchiveLimits
 from dmp_bridge.examine import Attachment, examine_attachments
 from dmp_bridge.message import examine_message
@@ -33,8 +35,10 @@ FAILED = 3
 
 
 def main(arguments: list[str]) -> int:
-    """Serves requests until the end of input; the limits come as arguments, in bytes and seconds."""
-    memory, seconds, unzipped = (int(argument) for argument in arguments)
+    """Serves requests until the end of input; the limits come as arguments, in bytes and seconds, and the imported code lists."""
+    memory, seconds, unzipped = (int(argument) for argument in arguments[:3])
+    if arguments[3]:
+        codes.use(Path(arguments[3]))
     limits = ArchiveLimits(total_bytes=unzipped)
 
     def answer(request: Mapping[str, Any], data: bytes) -> bytes:

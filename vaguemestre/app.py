@@ -79,6 +79,7 @@ from vaguemestre import migrate
 from vaguemestre.bridging import deposit_handlers, handlers, hospital_systems, told_of_record
 from vaguemestre.errors import CannotListen
 from vaguemestre.fetching import Fetcher
+from vaguemestre.home import use_imported_lists
 from vaguemestre.ldap_doors import LdapDoors
 from vaguemestre.lifecycle import WARNING_JOB, LifeCycle, WarningMail
 from vaguemestre.psc.routes import routes as identity_provider
@@ -144,6 +145,7 @@ class Operator:
         identity = Identity(settings.path(settings.tls.certificate), settings.path(settings.tls.key))
         certificate = check_identity(identity, clock.now())
         endpoint = endpoint_of(certificate)
+        use_imported_lists(settings)
         key = key_of(settings)
         discard_draft(path_of(settings.database_url))
         await asyncio.to_thread(migrate.upgrade, settings.database_url, key)

@@ -7,6 +7,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dmp_bridge import codes
 from foundation.files import PRIVATE, write_atomically
 from foundation.settings import FILE_NAME, SettingsError, from_values
 from foundation.vault import write_master_key
@@ -15,6 +16,8 @@ from vaguemestre.errors import HomeBusy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from foundation.settings import Settings
 
 
 @contextmanager
@@ -50,6 +53,18 @@ def _toml(value: Any) -> str:
         return "[" + ", ".join(_toml(inner) for inner in value) + "]"
     # JSON's strings, numbers and booleans are TOML's too.
     return json.dumps(value, ensure_ascii=False)
+
+
+CODE_LISTS = "code-lists.json"
+"""What `vaguemestre codes import` laid over our code lists."""
+
+
+def use_imported_lists(settings: Settings) -> None:
+    """Lays the imported code lists of the home over ours, in this process; raises SettingsError."""
+    try:
+        codes.use(settings.home / CODE_LISTS)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
 
 
 def prepare_operator(home: Path, *, hostname: str, domains: Sequence[str]) -> list[Path]:

@@ -40,6 +40,7 @@ from vaguemestre.cli import (
     bridge,
     check,
     check_peers,
+    codes,
     database,
     directory,
     export,
@@ -115,6 +116,7 @@ app.add_typer(routes.app, name="routes")
 app.add_typer(queue.app, name="queue")
 app.add_typer(package.app, name="package")
 app.add_typer(record.app, name="record")
+app.add_typer(codes.app, name="codes")
 app.add_typer(audit.app, name="trail")
 
 _EXPECTED = (

@@ -12,6 +12,7 @@ from foundation.database import Database
 from foundation.settings import load
 from foundation.vault import Vault
 from vaguemestre import migrate
+from vaguemestre.home import use_imported_lists
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,6 +37,7 @@ class Opened:
 def run(home: Path, work: Callable[[Opened], Awaitable[T]]) -> T:
     """Opens `home` (migrating it where needed), awaits `work`, closes; raises the errors `main` turns into a sentence."""
     settings = load(home)
+    use_imported_lists(settings)
     key = key_of(settings)
     migrate.upgrade(settings.database_url, key)
 
