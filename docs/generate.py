@@ -14,6 +14,8 @@ from directory.patients import OPENNESS
 from dmp_bridge import codes
 from dmp_bridge.check.report import Weight
 from dmp_bridge.check.rules_table import RULES
+from dmp_bridge.rights.functional import MATRIX, Column
+from dmp_bridge.rights.states import STATES, RecordAct, RecordState, Who
 from docs import references
 from foundation.settings import explain
 from mailserver.imap.capabilities import capabilities
@@ -22,6 +24,8 @@ from mailserver.sasl.mechanisms import Mechanism
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from dmp_bridge.rights.functional import Right
 
 FOLDER = Path(__file__).resolve().parent
 _WEIGHTS = MappingProxyType(
@@ -54,6 +58,29 @@ def list_faults() -> str:
     return _table(
         ("Code", "The list is refused because", "En français"),
         ((fault.value, fault.english, fault.french) for fault in ListFault),
+    )
+
+
+def functional_matrix() -> str:
+    """The 26 actions by the 12 columns."""
+    return _table(
+        ("Action", *(column.value for column in Column)),
+        (
+            (f"`{action.value}`", *(_cell(cells[column]) for column in Column))
+            for action, cells in MATRIX.items()
+        ),
+    )
+
+
+def record_states() -> str:
+    """What each state of a record allows to whom."""
+    return _table(
+        ("Act", "Who", *(state.value for state in RecordState)),
+        (
+            (act.value, who.value, *(_yes(STATES[state, who, act].is_allowed) for state in RecordState))
+            for act in RecordAct
+            for who in Who
+        ),
     )
 
 
@@ -118,6 +145,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "imap-capabilities": imap_capabilities,
         "list-faults": list_faults,
         "patient-states": patient_states,
+        "functional-matrix": functional_matrix,
+        "record-states": record_states,
         "refusals": refusals,
         "settings": settings,
     }
@@ -152,6 +181,12 @@ def _default(value: object) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f"`{value}`"
+
+
+def _cell(right: Right) -> str:
+    if not right.is_given:
+        return "–"
+    return "oui" if right.note is None else str(right.note.value)
 
 
 def _yes(holds: bool) -> str:  # noqa: FBT001 - a fact to print, not a switch

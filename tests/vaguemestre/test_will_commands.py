@@ -118,9 +118,9 @@ def test_admissions_of_a_hospital_are_noted_once_and_what_is_wrong_is_told(
     good.write_text(_admission("PAT-TROIS"))
     wrong.write_text("no message")
     other.write_text(_admission("AUTRE"))
-    said = patient("adt", str(good), str(wrong), str(other))
+    said = patient("adt", str(good), str(wrong), str(other), str(tmp_path / "none.er7"))
     assert said.code == 1
-    assert [each["outcome"] for each in said.json] == ["noted", "refused", "refused"]
+    assert [each["outcome"] for each in said.json] == ["noted", "refused", "refused", "refused"]
     assert (said.json[0]["feeding"], said.json[0]["consultation"], said.json[0]["structure"]) == (
         "IO",
         "IC",

@@ -196,9 +196,7 @@ def delete_request(ins: InsArgument, home: Home, as_json: Json = False) -> None:
 def adt(
     files: Annotated[
         list[Path],
-        typer.Argument(
-            help="HL7 v2 messages (ER7), one a file.", exists=True, dir_okay=False, show_default=False
-        ),
+        typer.Argument(help="HL7 v2 messages (ER7), one a file.", show_default=False),
     ],
     home: Home,
     structure: Annotated[
@@ -234,7 +232,9 @@ async def _admit(desk: CareDesk, opened: Opened, file: Path, sender: str) -> dic
         new = await desk.note(caller, admission.ins, said_of(admission))
     except Denied as denied:
         return row | {"detail": told(denied)}
-    except (AdtRefused, ConsentRefused, OSError) as refused:
+    except OSError as error:
+        return row | {"detail": f"Le fichier ne peut pas être lu ({error.strerror})."}
+    except (AdtRefused, ConsentRefused) as refused:
         return row | {"detail": str(refused)}
     return row | {
         "outcome": "noted" if new else "known",
