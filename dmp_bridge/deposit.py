@@ -20,7 +20,7 @@ from dmp_bridge.filing import Traits, document_values
 from dmp_bridge.hl7.outbox import Outbox, left_of
 from dmp_bridge.intake import Examined, NotSealed, Outcome, described, filing_row, mail_of, payload_of
 from dmp_bridge.record import Origin, State
-from dmp_bridge.report import Report, compose, settles
+from dmp_bridge.report import Report, compose, returning, settles
 from dmp_bridge.rights.vocabulary import Action
 from dmp_bridge.shelf import Depositor, Shelf
 from foundation import jobs, trail
@@ -172,6 +172,8 @@ class Deposits:
             message_id=mail.message_id,
             recipients=(box.address,),
         )
+        if isinstance(told, Report):
+            told = await asyncio.to_thread(returning, told, message, filings)
         return told, box.address
 
     def reported(self, uow: UnitOfWork, job: Job) -> None:

@@ -5,8 +5,9 @@ Neither tells anything of the patient's record (ANS, integration of documents re
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,15 @@ from dmp_bridge.offer import FILED_BY_PATIENT
 from dmp_bridge.record import State
 from foundation.clock import to_paris
 from foundation.mime.headers import fold
-from foundation.mime.notifications import Action, Fate, Notification, is_automatic, notified, subject_of
+from foundation.mime.notifications import (
+    Action,
+    Fate,
+    Notification,
+    given_again,
+    is_automatic,
+    notified,
+    subject_of,
+)
 from foundation.mime.scanner import scan
 
 if TYPE_CHECKING:
@@ -35,6 +44,11 @@ _NOT_INTEGRATED = (
     " pour la raison suivante :"
 )
 _PLAIN: Mapping[str, str] = {"«": '"', "»": '"', "’": "'", "œ": "oe"}
+_LARGEST = 25 * 1024 * 1024
+_TEXT = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+_ORIGINAL = (
+    b'Content-Type: message/rfc822\r\nContent-Disposition: attachment; filename="message_original.eml"\r\n'
+)
 _DOCUMENTS = frozenset({Kind.XDM_DOCUMENT.value, Kind.CDA.value})
 _IN_RECORD = frozenset({State.FILED, State.DUPLICATE, State.DELETED})
 
@@ -42,15 +56,25 @@ _IN_RECORD = frozenset({State.FILED, State.DUPLICATE, State.DELETED})
 # ref: F17
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report to the sender of a refused document (ANS, PFI: "courriel standard")."""
+    """A report to the sender of a refused document (ANS, PFI: "courriel standard").
+
+    ``original`` is the mail that is given back whole, b"" for none, with ``attached`` of its parts once more.
+    """
 
     to: str
     subject: str = field(repr=False)
     text: str = field(repr=False)
     message_id: str | None
+    original: bytes = field(default=b"", repr=False)
+    attached: tuple[Part, ...] = field(default=(), repr=False)
 
-    def render(self, *, author: str, hostname: str, identifier: str, at: datetime) -> bytes:
-        """The whole message, ready to deliver under the null reverse path; lines end in CRLF."""
+    def render(
+        self, *, author: str, hostname: str, identifier: str, at: datetime, largest: int = _LARGEST
+    ) -> bytes:
+        """The whole message, ready to deliver under the null reverse path; lines end in CRLF.
+
+        What would make it more than ``largest`` bytes is left out: first the attachments, then the original.
+        """
         answered = fold("In-Reply-To", self.message_id) if self.message_id else b""
         header = (
             fold("From", author)
@@ -61,10 +85,23 @@ class Report:
             + answered
             + fold("Auto-Submitted", "auto-replied")
             + b"MIME-Version: 1.0\r\n"
-            + b"Content-Type: text/plain; charset=utf-8\r\n"
-            + b"Content-Transfer-Encoding: 8bit\r\n"
         )
-        return header + b"\r\n" + self.text.replace("\n", "\r\n").encode()
+        text = _TEXT + b"\r\n" + self.text.replace("\n", "\r\n").encode()
+        room = largest - len(header) - len(text) - 1024
+        if not self.original or len(self.original) > room:
+            return header + text
+        # Nobody can write a message that contains a boundary made from its own digest.
+        digest = hashlib.sha256(identifier.encode() + self.original).hexdigest()
+        boundary = f"retour-{digest[:40]}"
+        part = f"\r\n--{boundary}\r\n".encode()
+        eight_bit = b"" if self.original.isascii() else b"Content-Transfer-Encoding: 8bit\r\n"
+        whole = (part, _ORIGINAL, eight_bit, b"\r\n", self.original)
+        again = [piece for each in self.attached for piece in (part, *given_again(self.original, each))]
+        if sum(map(len, (*whole, *again))) > room:
+            again = []
+        kind = f'Content-Type: multipart/mixed; boundary="{boundary}"\r\n'.encode()
+        head = header + kind + b"Content-Transfer-Encoding: 8bit\r\n"
+        return b"".join((head, part, text, *whole, *again, f"\r\n--{boundary}--\r\n".encode()))
 
 
 def settles(results: Iterable[tuple[str, State]]) -> bool:
@@ -159,6 +196,11 @@ def _notification(
         error=in_ascii(code),
         attached=_not_integrated(message, filings),
     )
+
+
+def returning(report: Report, message: bytes, filings: Sequence[Filing]) -> Report:
+    """The report with the mail it is about, and once more what of it is not in the record."""
+    return replace(report, original=message, attached=_not_integrated(message, filings))
 
 
 def _told(refused: Iterable[Filing]) -> list[str]:

@@ -132,7 +132,13 @@ async def _told(
             largest=settings.limits.message_bytes,
         )
     else:
-        content = told.render(author=author, hostname=settings.hostname, identifier=f"ko.{names}", at=at)
+        content = told.render(
+            author=author,
+            hostname=settings.hostname,
+            identifier=f"ko.{names}",
+            at=at,
+            largest=settings.limits.message_bytes,
+        )
     return await deliver_once(router, job, told.to, content, protocol="LMTP")
 
 

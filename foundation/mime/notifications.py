@@ -169,7 +169,7 @@ class Notification:
         )
         start = b"".join((head, part, *report))
         whole = (_EMBEDDED if self.original.isascii() else _EMBEDDED_8BIT, self.original, b"\r\n")
-        again = [piece for each in self.attached for piece in (part, *_again(self.original, each))]
+        again = [piece for each in self.attached for piece in (part, *given_again(self.original, each))]
         end = f"--{boundary}--\r\n".encode()
         room = largest - len(start) - len(part) - len(end)
         if sum(map(len, (*whole, *again))) <= room:
@@ -238,8 +238,8 @@ def _original_recipient(header: _Header) -> str | None:
     return f"{address.local}@{address.domain}"
 
 
-def _again(original: bytes, part: Part) -> Sequence[bytes]:
-    """A part of the original as a part of the notification: its Content fields and its body as they stand."""
+def given_again(original: bytes, part: Part) -> Sequence[bytes]:
+    """A part of a message as a part of its answer: its Content fields and its body as they stand."""
     fields = [
         name + b":" + value + b"\r\n"
         for name, value in split_fields(original[part.header_start : part.body_start])

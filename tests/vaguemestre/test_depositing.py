@@ -280,12 +280,19 @@ async def test_without_a_request_only_a_refusal_is_told_by_an_ordinary_mail(
 ) -> None:
     await hospital.get(package(cda()), asks=None)
     assert await hospital.answers() == []
-    await hospital.get(package(cda(ins=OTHER_INS, unique_id="1.2.3"), ins=OTHER_INS), asks=None)
+    refused = package(cda(ins=OTHER_INS, unique_id="1.2.3"), ins=OTHER_INS)
+    await hospital.get(refused, asks=None)
     [told] = await hospital.answers()
     assert told["From"] == hospital.app.address
     assert told["Auto-Submitted"] == "auto-replied"
     subject = str(make_header(decode_header(str(told["Subject"]))))
     assert subject == "[KO Intégration système !][902] XDM/1.0/DDM+Résultats"
+    text, original, package_again = _parts(told)
+    assert "902" in text.get_payload(decode=True).decode()  # type: ignore[union-attr]
+    assert original.get_filename() == "message_original.eml"
+    assert _parts(original)[0]["Message-ID"] == "<m1@medecin.mssante.fr>"
+    assert package_again.get_filename() == "IHE_XDM.zip"
+    assert package_again.get_payload(decode=True) == refused[2]
 
 
 async def test_a_notification_is_asked_by_nobody_but_the_sender(hospital: Hospital, patient: Patient) -> None:
