@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dmp_bridge.dossier.care_desk import DECLARE_ATTENDING
+from dmp_bridge.dossier.consents import ConsentKind
 from dmp_bridge.dossier.denials import DENIALS
 from dmp_bridge.dossier.life import Change, Status, Visibility
+from dmp_bridge.dossier.minority import GuardianshipKind
 from dmp_bridge.dossier.relations import RelationKind
 from dmp_bridge.record import Origin
 from dmp_bridge.rights.vocabulary import Action, Mode, OwnAct, Reason, Role
@@ -50,6 +53,7 @@ ACTS: Final[Mapping[str, str]] = {
     Action.AUTHENTICATE: "Identification",
     Action.TEST_EXISTENCE: "Recherche du dossier",
     Action.DECLARE_AUTHORISED: "Autorisation déclarée",
+    DECLARE_ATTENDING: "Médecin traitant déclaré",
     Action.WITHDRAW_AUTHORISATION: "Autorisation retirée",
     Action.CEASE_AS_ATTENDING: "Fin du suivi comme médecin traitant",
     Action.LIST_AUTHORISED_RECORDS: "Liste des dossiers autorisés",
@@ -83,14 +87,30 @@ ACTS: Final[Mapping[str, str]] = {
     OwnAct.CONSENT: "Choix du patient",
     OwnAct.READ_TRACES: "Lecture des traces",
     OwnAct.EXPORT: "Export du dossier",
+    f"note-{OwnAct.CONSENT}": "Volonté du patient notée",
     OwnAct.CLOSE: "Fermeture du dossier",
     OwnAct.REOPEN: "Réouverture du dossier",
     OwnAct.ASK_DELETION: "Demande de suppression du dossier",
     Change.SHOW_TO_PATIENT: "Document rendu visible au patient",
     Change.ARCHIVE: "Archivage d’un document",
     Change.UNARCHIVE: "Désarchivage d’un document",
+    "list-consents": "Lecture des choix du patient",
+    "list-professionals": "Liste des professionnels autorisés ou bloqués",
+    "block": "Blocage d’un professionnel",
+    "unblock": "Déblocage d’un professionnel",
+    "set-attending": "Choix du médecin traitant",
+    "authorise": "Professionnel autorisé par le patient",
+    "read-preferences": "Lecture des préférences",
+    "set-preferences": "Préférences du patient",
+    "read-notices": "Lecture des notifications",
+    "read-closing": "Lecture de l’état du dossier",
+    "activate": "Activation du dossier",
+    "end-representation": "Fin d’une représentation légale",
+    **{f"consent-{kind}": "Choix du patient" for kind in ConsentKind},
+    **{f"represent-{kind}": "Représentation légale déclarée" for kind in GuardianshipKind},
+    **{f"withdraw-{kind}": "Autorisation retirée par le patient" for kind in RelationKind},
 }
-"""Every action of a trace: an Action, an OwnAct or a Change."""
+"""Every action of a trace: an Action, an OwnAct, a Change, or what the desks call a part of one."""
 
 
 # ref: DMP-F18, DMP-F30

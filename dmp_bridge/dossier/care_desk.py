@@ -19,7 +19,7 @@ from dmp_bridge.dossier.relations import RelationKind
 from dmp_bridge.dossier.standing import structure_of
 from dmp_bridge.filing import words
 from dmp_bridge.rights.decide import decide
-from dmp_bridge.rights.functional import MATRIX, Note, column_of
+from dmp_bridge.rights.functional import DOCTOR, MATRIX, Note, column_of
 from dmp_bridge.rights.question import Question, Standing
 from dmp_bridge.rights.states import RecordAct, Who, allows
 from dmp_bridge.rights.vocabulary import Action, OwnAct, Reason, Role
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from dmp_bridge.dossier.relations import Relation
     from foundation.database import UnitOfWork
 
+DECLARE_ATTENDING: Final = "TD0.3-declare-mt"
+"""What a trace calls the declaration as attending doctor."""
 _MOST_FOUND: Final = 20
 _BORN = (
     select(patient.c.owner_id)
@@ -115,6 +117,21 @@ class CareDesk(Counter):
             )
 
         return await self._do(caller, ins, Action.DECLARE_AUTHORISED, work)
+
+    async def declare_as_attending(self, caller: Caller, ins: str) -> None:
+        """TD0.3: a doctor whom the patient chose is the attending one from now on, in place of the former.
+
+        The choice is the patient's, made with that doctor (CSS L162-5-3): no other profession says so.
+        """
+
+        def work(uow: UnitOfWork, case: Case) -> None:
+            if caller.profession != DOCTOR:
+                raise case.denied(Reason.ROLE)
+            owner_id, now = case.patient.owner_id, self._clock.millis()
+            if relations.set_attending(uow, owner_id, caller.id, caller.id, now, name=caller.name):
+                notices.leave(uow, owner_id, NoticeEvent.CONSENT_CHANGED, caller=caller, now=now)
+
+        await self._do(caller, ins, Action.DECLARE_AUTHORISED, work, told_as=DECLARE_ATTENDING)
 
     async def withdraw(self, caller: Caller, ins: str) -> bool:
         """TD0.3: the caller's authorisations end; False where there was none."""

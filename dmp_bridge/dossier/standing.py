@@ -30,8 +30,8 @@ def standing_of(connection: Connection, patient: Patient | None, caller: Caller,
         if each.subject_id in subjects and each.holds(now)
     }
     consents = consents_of(connection, patient.owner_id)
-    structure = structure_of(caller)
-    consented = consents.consents_to_consultation(structure)
+    towards = structure_of(caller) or caller.id  # as CareDesk.note keeps it
+    consented = consents.consents_to_consultation(towards)
     declared = any(kind in _AUTHORISING for kind, _ in held)
     is_minor = patient.is_minor(to_paris(from_millis(now)).date())
     protected = is_protected(connection, patient.owner_id, now)
@@ -44,7 +44,7 @@ def standing_of(connection: Connection, patient: Patient | None, caller: Caller,
         is_authorised=(declared or bool(consented))
         and not (consented is False and not _declared_in_person(held, caller)),
         is_attending=(RelationKind.ATTENDING, caller.id) in held,
-        feeding_is_opposed=consents.opposes_feeding(structure),
+        feeding_is_opposed=consents.opposes_feeding(towards),
         may_centre_15=consents.permits(ConsentKind.CENTRE_15),
         may_bris_de_glace=consents.permits(ConsentKind.BRIS_DE_GLACE),
         masked_in_emergency=consents.permits(ConsentKind.MASKED_IN_EMERGENCY),

@@ -14,6 +14,7 @@ from dmp_bridge.cda import CdaRefused
 from dmp_bridge.dossier.denials import DENIALS
 from dmp_bridge.dossier.forms import Denied, DocumentQuery
 from dmp_bridge.dossier.life import Status, Visibility
+from dmp_bridge.dossier.registry import REPLACING
 from dmp_bridge.record import Origin
 from dmp_bridge.render import render_narrative
 from foundation.clock import to_paris
@@ -154,12 +155,26 @@ class DocumentPages:
         return await self._desk.read(inside.caller, document.id, display=display)
 
     async def _versions(self, inside: Inside, document: Document) -> list[dict[str, Any]]:
-        if document.set_id is None:
-            return []
-        query = DocumentQuery(set_ids=(document.set_id,), statuses=(), limit=_MOST)
-        found = await self._desk.search(inside.caller, inside.ins, query)
-        others = [each for each in found.documents if each.id != document.id]
-        return [line(each) for each in sorted(others, key=lambda each: -each.version_number)]
+        """Those of its set, and what it replaces or is replaced by: a plain file has no set."""
+        linked = await self._desk.associations(inside.caller, inside.ins, (document.id,))
+        ends = {
+            end
+            for each in linked
+            if each.kind in REPLACING
+            for end in (each.source_id, each.target_id)
+            if end is not None
+        }
+        queries = [DocumentQuery(ids=tuple(ends), statuses=(), limit=_MOST)] if ends else []
+        if document.set_id is not None:
+            queries.append(DocumentQuery(set_ids=(document.set_id,), statuses=(), limit=_MOST))
+        found = {
+            each.id: each
+            for query in queries
+            for each in (await self._desk.search(inside.caller, inside.ins, query)).documents
+        }
+        found.pop(document.id, None)
+        newest_first = sorted(found.values(), key=lambda each: (-each.version_number, -each.filed_at))
+        return [line(each) for each in newest_first]
 
     async def _lot(self, inside: Inside, document: Document) -> list[dict[str, Any]]:
         if document.submission_id is None:

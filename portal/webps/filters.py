@@ -78,7 +78,7 @@ class Asked:
             until=day_of(query.get("au", "")),
             author=query.get("auteur", "").strip()[:_LONGEST],
             also=frozenset(each for each in Also if each.value in query.getlist("aussi")),
-            after=_place(query.get("apres", "")),
+            after=place_of(query.get("apres", "")),
         )
 
     @property
@@ -121,7 +121,8 @@ def years_before(day: date, years: int) -> date:
         return day.replace(year=day.year - years, month=3, day=1)
 
 
-def _place(text: str) -> tuple[int, int] | None:
+def place_of(text: str) -> tuple[int, int] | None:
+    """Where a page begins, as an address tells it; None for what is no place."""
     at, _, number = text[:40].partition("_")
     digits = at.removeprefix("-")
     if not (digits.isascii() and digits.isdecimal() and number.isascii() and number.isdecimal()):

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from dmp_bridge.dossier.care_desk import Ground
 from dmp_bridge.dossier.denials import DENIALS
 from dmp_bridge.dossier.forms import Denied, DocumentQuery
+from dmp_bridge.rights.functional import DOCTOR
 from dmp_bridge.rights.vocabulary import Mode
 from foundation.identifiers import Ins
 from portal import downloads
@@ -39,6 +40,7 @@ _PAGE: Final = 50
 _NO_INS: Final = "Donnez les quinze caractères de l’INS : treize, puis la clé de deux chiffres."
 _WRONG_KEY: Final = "La clé de cet INS n’est pas la bonne : vérifiez ce que vous avez tapé."
 _NO_GROUND: Final = "Dites sur quoi se fonde votre accès : rien n’est coché à votre place."
+_NOT_CHOSEN: Final = "Cochez la case : le patient choisit son médecin traitant, personne d’autre."
 _NO_DATE: Final = "Donnez une date de fin à venir, ou aucune."
 _NO_MODE: Final = "Choisissez le mode de l’accès en urgence."
 _NO_TRAITS: Final = "Donnez le nom de naissance, le premier prénom et la date de naissance."
@@ -72,6 +74,7 @@ class OpeningPages:
             Route(f"{RECORDS}/centre-15", guest(self.found), methods=["POST"]),
             Route(one, inside(self.show), methods=["GET"]),
             Route(f"{one}/autorisation", inside(self.declare), methods=["POST"]),
+            Route(f"{one}/medecin-traitant", inside(self.declare_as_attending), methods=["POST"]),
             Route(f"{one}/retrait", inside(self.withdraw), methods=["POST"]),
             Route(f"{one}/fin-du-suivi", inside(self.cease), methods=["POST"]),
             Route(f"{one}/urgence", inside(self.enter), methods=["POST"]),
@@ -176,6 +179,16 @@ class OpeningPages:
             inside, "Votre autorisation est enregistrée.", f"{inside.access.path}/documents"
         )
 
+    async def declare_as_attending(self, request: Request, inside: Inside) -> Response:
+        """TD0.3: the doctor says that the patient chose them."""
+        form = await read_own_form(request, inside)
+        if form.get("chosen") != "1":
+            return await self._show(inside, form.fields, refusal=_NOT_CHOSEN, status=422)
+        await self._care.declare_as_attending(inside.caller, inside.ins)
+        return await self._reception.done(
+            inside, "Vous êtes le médecin traitant de ce patient.", f"{inside.access.path}/documents"
+        )
+
     async def withdraw(self, request: Request, inside: Inside) -> Response:
         """TD0.3: the own authorisation ends."""
         await read_own_form(request, inside)
@@ -239,6 +252,7 @@ class OpeningPages:
             "existence": await self._desk.existence(inside.caller, inside.ins),
             "grounds": _GROUNDS,
             "emergencies": _EMERGENCIES,
+            "is_doctor": inside.caller.profession == DOCTOR,
             "longest": LONGEST_MOTIVE,
             "typed": typed,
             "refusal": refusal,

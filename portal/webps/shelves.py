@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from dmp_bridge import codes
-from dmp_bridge.dossier.forms import DocumentQuery
+from dmp_bridge.dossier.shelves import CHILDHOOD, VACCINATIONS
 from portal.webps.document import line
 from portal.webps.reception import RECORDS
 
@@ -17,15 +16,8 @@ if TYPE_CHECKING:
 
     from dmp_bridge.dossier.desk import Desk
     from dmp_bridge.dossier.news import NewsDesk
+    from dmp_bridge.dossier.shelves import RecordShelf
     from portal.webps.reception import Guest, Inside, Reception
-
-_VACCINATIONS: Final = ("11369-6", "87273-9", "96874-3")
-_CERTIFICATES: Final = (
-    "urn:asip:ci-sis:cse-cs8:2017",
-    "urn:asip:ci-sis:cse-cs9:2017",
-    "urn:asip:ci-sis:cse-cs24:2017",
-)
-_EXAMINATIONS: Final = "59283-2"
 
 
 class ShelfPages:
@@ -52,34 +44,18 @@ class ShelfPages:
 
     async def vaccinations(self, request: Request, inside: Inside) -> Response:
         """The vaccination record."""
-        query = DocumentQuery(type_codes=_VACCINATIONS)
-        found = (await self._desk.search(inside.caller, inside.ins, query)).documents
-        shelves = [
-            (_label(code), [line(each) for each in found if each.type_code == code]) for code in _VACCINATIONS
-        ]
-        values = {"title": "Carnet de vaccination", "here": "/vaccinations", "shelves": shelves}
-        return await self._reception.page(inside, "webps/shelf.html", values)
+        return await self._shelf(inside, VACCINATIONS, "/vaccinations")
 
     async def childhood(self, request: Request, inside: Inside) -> Response:
         """The certificates of the 8th day, the 9th and the 24th month, and the compulsory examinations."""
-        by_format = DocumentQuery(format_codes=_CERTIFICATES)
-        certificates = (await self._desk.search(inside.caller, inside.ins, by_format)).documents
-        by_type = DocumentQuery(type_codes=(_EXAMINATIONS,))
-        examinations = (await self._desk.search(inside.caller, inside.ins, by_type)).documents
-        shelves = [
-            (codes.format_label(code), [line(each) for each in certificates if each.format_code == code])
-            for code in _CERTIFICATES
+        return await self._shelf(inside, CHILDHOOD, "/enfance")
+
+    async def _shelf(self, inside: Inside, shelf: RecordShelf, here: str) -> Response:
+        found = [
+            each
+            for query in shelf.queries
+            for each in (await self._desk.search(inside.caller, inside.ins, query)).documents
         ]
-        shelves.append(
-            (
-                "Examens obligatoires de l’enfant",
-                [line(each) for each in examinations if each.format_code not in _CERTIFICATES],
-            )
-        )
-        values = {"title": "Santé de l’enfant", "here": "/enfance", "shelves": shelves}
+        rubrics = [(label, [line(each) for each in held]) for label, held in shelf.arranged(found)]
+        values = {"title": shelf.title, "here": here, "shelves": rubrics}
         return await self._reception.page(inside, "webps/shelf.html", values)
-
-
-def _label(type_code: str) -> str:
-    kind = codes.document_type(type_code)
-    return kind.label if kind is not None else type_code
