@@ -102,11 +102,11 @@ class Exporter:
     async def pieces(
         self, patient: Patient, *, is_kept: Callable[[Mapping[str, Any]], bool]
     ) -> AsyncIterator[bytes]:
-        """The same zip in pieces, one document in memory at a time and nothing on a disk.
+        """The zip of the documents alone, in pieces: one document in memory at a time and nothing on a disk.
 
         Not traced: who lets it go out does that before the first piece.
         """
-        rows, kept = await self._database.read(lambda c: gather(c, patient.owner_id, is_kept))
+        rows, kept = await self._database.read(lambda c: gather(c, patient.owner_id, is_kept, will=()))
         spool = _Spool()
         # A file that cannot be rewound: each member bears its length behind it (APPNOTE 4.4.4, bit 3).
         with zipfile.ZipFile(cast("IO[bytes]", spool), "w", zipfile.ZIP_DEFLATED, allowZip64=True) as package:

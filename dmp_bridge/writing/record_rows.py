@@ -18,7 +18,7 @@ from dmp_bridge.dossier.tables import association, document_revision, document_t
 from dmp_bridge.tables import document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Column, Connection, Table
 
@@ -32,8 +32,9 @@ _BIGGEST = 2**63
 _NUMBERS = frozenset({"id", "owner_id", "blob_id", "display_blob_id", "mail_id"})
 _DOCUMENTS = frozenset({"document_id", "source_id", "target_id"})
 _PARTS: tuple[Table, ...] = (document_revision, association, document_term)
-_WILL: tuple[Table, ...] = (record_consent, record_relation, record_preference, record_closing)
-TABLES: Mapping[str, Table] = {table.name: table for table in (submission_set, document, *_PARTS, *_WILL)}
+WILL: tuple[Table, ...] = (record_consent, record_relation, record_preference, record_closing)
+"""What the patient said, and who stands how towards the record."""
+TABLES: Mapping[str, Table] = {table.name: table for table in (submission_set, document, *_PARTS, *WILL)}
 
 
 class RowsRefused(Exception):
@@ -61,11 +62,15 @@ class Kept:
 
 # ref: DMP-F41
 def gather(
-    connection: Connection, owner_id: int, is_kept: Callable[[Mapping[str, Any]], bool]
+    connection: Connection,
+    owner_id: int,
+    is_kept: Callable[[Mapping[str, Any]], bool],
+    will: Sequence[Table] = WILL,
 ) -> tuple[RecordRows, list[Kept]]:
     """The rows of a record in one snapshot, and its documents with their blobs, submission by submission.
 
-    Documents for which ``is_kept`` says no are left out with all that hangs on them.
+    Documents for which ``is_kept`` says no are left out with all that hangs on them. ``will`` are the tables of
+    consents and relations to take along: whom a minor sees in secret is not for representatives.
     """
     found = RecordRows()
     submissions = {row["id"]: row for row in _rows(connection, submission_set, owner_id)}
@@ -91,7 +96,7 @@ def gather(
         for row in _rows(connection, table, owner_id):
             if _DOCUMENTS & row.keys() and row.get("document_id", row.get("source_id")) in names:
                 found.of(table).append(_plain(row) | _named(row, names))
-    for table in _WILL:
+    for table in will:
         found.of(table).extend(_plain(row) for row in _rows(connection, table, owner_id))
     return found, kept
 

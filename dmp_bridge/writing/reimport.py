@@ -17,18 +17,12 @@ from sqlalchemy.exc import IntegrityError
 from directory.patients import add_patient, find_patient
 from dmp_bridge.cda import CdaRefused, read_cda
 from dmp_bridge.dossier import traces
-from dmp_bridge.dossier.consent_tables import (
-    record_closing,
-    record_consent,
-    record_preference,
-    record_relation,
-)
 from dmp_bridge.dossier.life import Status
 from dmp_bridge.dossier.tables import association, document_revision, document_term, submission_set
 from dmp_bridge.entry import from_json
 from dmp_bridge.record import Origin
 from dmp_bridge.tables import document
-from dmp_bridge.writing.record_rows import ROWS_FILE, RecordRows, RowsRefused, read_lines
+from dmp_bridge.writing.record_rows import ROWS_FILE, WILL, RecordRows, RowsRefused, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +42,6 @@ _MAX_FILES = 200_000
 _CHUNK = 1024 * 1024
 _LONGEST_LINE = 2_000_001
 _PARTS = (document_revision, association, document_term)
-_WILL = (record_consent, record_relation, record_preference, record_closing)
 _SOURCE: Mapping[str, str] = {
     document_revision.name: "document_id",
     association.name: "source_id",
@@ -119,7 +112,7 @@ class Importer:
         found = find_patient(uow.connection, head["ins"])
         if found is None:
             found = add_patient(uow, self._vault, password_hash=None, now=self._clock.millis(), **head)
-        for table in _WILL:
+        for table in WILL:
             held = select(table.c.owner_id).where(table.c.owner_id == found.owner_id).limit(1)
             # What was said here since is not mixed with what was said there.
             if uow.connection.execute(held).first() is None:
