@@ -333,11 +333,13 @@ def listed(connection: Connection, state: MessageState, *, limit: int = 1000) ->
     return [_outgoing(row) for row in connection.execute(wanted)]
 
 
-def hasten(uow: UnitOfWork, box: str) -> None:
-    """Lets what waits for a box be sent at once."""
+def hasten(uow: UnitOfWork, box: str) -> int:
+    """Lets what waits for a box be sent at once; how many messages that are."""
     waits = (hl7_message.c.box == box) & (hl7_message.c.state == MessageState.WAITING.value)
-    uow.execute(update(hl7_message).where(waits).values(next_at=0))
-    jobs.enqueue(uow, HL7_JOB, {"box": box})
+    hastened = uow.execute(update(hl7_message).where(waits).values(next_at=0)).rowcount
+    if hastened:
+        jobs.enqueue(uow, HL7_JOB, {"box": box})
+    return hastened
 
 
 def _outgoing(row: Any) -> Outgoing:

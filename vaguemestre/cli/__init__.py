@@ -44,6 +44,7 @@ from vaguemestre.cli import (
     database,
     directory,
     export,
+    hl7,
     life,
     operating,
     operators,
@@ -114,6 +115,7 @@ app.add_typer(trust.certs, name="certs")
 app.add_typer(white_list.app, name="white-list")
 app.add_typer(routes.app, name="routes")
 app.add_typer(queue.app, name="queue")
+app.add_typer(hl7.app, name="hl7")
 app.add_typer(package.app, name="package")
 app.add_typer(record.app, name="record")
 app.add_typer(codes.app, name="codes")
