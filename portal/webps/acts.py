@@ -115,7 +115,7 @@ class ActPages:
         return await self._ask(request, inside, request.query_params.get("reference", ""))
 
     async def do(self, request: Request, inside: Inside) -> Response:
-        """Does it, unless the document has changed since it was shown: 303 to the document."""
+        """Does it, unless the document has changed since it was shown: 303 to what can be seen then."""
         act = _act(request)
         form = await read_own_form(request, inside)
         if act.is_final and form.get("confirm") != "1":
@@ -125,10 +125,9 @@ class ActPages:
             raise not_found()
         document = await referred(request, inside, self._desk, form.get("reference"))
         await self._desk.change(inside.caller, document.id, act.change, version=int(version))
-        to = f"{inside.access.path}/documents/{document.id}"
-        return await self._reception.done(
-            inside, act.done, inside.access.path if act.change is Change.DELETE else to
-        )
+        # Who masked what is not theirs, or deleted without an authorisation, may not look at it any more.
+        after = {Change.MASK: "/documents", Change.DELETE: ""}.get(act.change, f"/documents/{document.id}")
+        return await self._reception.done(inside, act.done, inside.access.path + after)
 
     async def _ask(
         self,

@@ -46,9 +46,11 @@ async def test_masking_asks_first_and_then_masks(ward: Ward) -> None:
     assert "Le patient le voit toujours." in asked
     assert (await state(ward, filed.document_id))[1] is False
     answer = await do(browser, one, "masquer")
-    assert (answer.status_code, answer.headers["location"]) == (303, one)
-    page = (await browser.get(one)).text
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{path}/documents")
+    page = (await browser.get(f"{path}/documents")).text
     assert "Le document est masqué aux professionnels de santé." in said(page)
+    assert "examens biologiques</a>" not in page
+    page = (await browser.get(one)).text
     assert '<li class="badge">masqué aux professionnels de santé</li>' in page
     assert f'href="{one}/acte/demasquer"' in page
     assert f'href="{one}/acte/masquer"' not in page
@@ -57,6 +59,15 @@ async def test_masking_asks_first_and_then_masks(ward: Ward) -> None:
     for action in (Action.MASK, Action.UNMASK):
         (trace,) = ward.traces(action)
         assert (trace.caller_id, trace.document_id) == (MARIE, filed.document_id)
+
+
+async def test_who_masks_what_is_not_theirs_sees_it_no_more(ward: Ward) -> None:
+    filed = await ward.file()
+    browser, path = await ward.authorised()
+    one = f"{path}/documents/{filed.document_id}"
+    answer = await do(browser, one, "masquer")
+    assert answer.headers["location"] == f"{path}/documents"
+    assert (await browser.get(one)).status_code == 404
 
 
 async def test_archiving_and_back(ward: Ward) -> None:
