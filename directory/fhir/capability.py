@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from directory.fhir import systems
 from directory.fhir.access import HEADER
@@ -15,14 +15,8 @@ from directory.fhir.parameters import (
 )
 from directory.fhir.systems import ResourceType
 from foundation.fhir.body import MEDIA_TYPE
-from foundation.fhir.resources import instant
+from foundation.fhir.capability import CONDITIONAL_PATCH, parameter_told, statement
 
-if TYPE_CHECKING:
-    from directory.fhir.parameters import SearchParameter
-
-_CONDITIONAL_PATCH = (
-    "http://hl7.org/fhir/5.0/StructureDefinition/extension-CapabilityStatement.rest.resource.conditionalPatch"
-)
 _PATCH = {
     ResourceType.PRACTITIONER: "BAL PER (RPPS seul) et CAB, par FHIRPath Patch sur telecom ; aussi ?identifier=système|valeur.",
     ResourceType.PRACTITIONER_ROLE: "BAL PER (RPPS et structure), par FHIRPath Patch sur telecom ; aussi ?practitioner.identifier=…&organization.identifier=….",
@@ -32,27 +26,13 @@ _PATCH = {
 
 def capability_statement(base: str, generated_at: int) -> dict[str, Any]:
     """FHIR R4 CapabilityStatement of this instance; `generated_at` is the age of its data (epoch milliseconds)."""
-    return {
-        "resourceType": "CapabilityStatement",
-        "status": "active",
-        "date": instant(generated_at),
-        "publisher": "Vaguemestre",
-        "kind": "instance",
-        "software": {"name": "Vaguemestre"},
-        "implementation": {"description": "Annuaire des BAL MSSanté", "url": base},
-        "fhirVersion": "4.0.1",
-        "format": [MEDIA_TYPE, "json"],
-        "patchFormat": [MEDIA_TYPE],
-        "rest": [
-            {
-                "mode": "server",
-                "documentation": "_type à la racine, Bundles batch de lectures, pages par jeton opaque.",
-                "security": {"description": f"Clé d'API dans l'en-tête {HEADER}."},
-                "resource": [_resource(kind) for kind in ResourceType],
-                "interaction": [{"code": "batch"}, {"code": "search-system"}],
-            }
-        ],
+    rest = {
+        "documentation": "_type à la racine, Bundles batch de lectures, pages par jeton opaque.",
+        "security": {"description": f"Clé d'API dans l'en-tête {HEADER}."},
+        "resource": [_resource(kind) for kind in ResourceType],
+        "interaction": [{"code": "batch"}, {"code": "search-system"}],
     }
+    return statement(base, "Annuaire des BAL MSSanté", generated_at, rest, patch_formats=[MEDIA_TYPE])
 
 
 def _resource(kind: ResourceType) -> dict[str, Any]:
@@ -61,7 +41,7 @@ def _resource(kind: ResourceType) -> dict[str, Any]:
     if kind is ResourceType.ORGANIZATION:
         reverse += sorted(KNOWN_REVERSE_INCLUDES)
     told: dict[str, Any] = {
-        "extension": [{"url": _CONDITIONAL_PATCH, "valueBoolean": True}],
+        "extension": [{"url": CONDITIONAL_PATCH, "valueBoolean": True}],
         "type": kind.value,
         "profile": systems.PROFILES[kind][0],
         "interaction": [
@@ -72,17 +52,10 @@ def _resource(kind: ResourceType) -> dict[str, Any]:
         "versioning": "versioned-update",
         "readHistory": False,
         "conditionalRead": "full-support",
-        "searchParam": [_parameter(each) for each in PARAMETERS[kind].values()],
+        "searchParam": [parameter_told(each) for each in PARAMETERS[kind].values()],
     }
     if includes:
         told["searchInclude"] = ["*", *includes]
     if reverse:
         told["searchRevInclude"] = reverse
-    return told
-
-
-def _parameter(parameter: SearchParameter) -> dict[str, Any]:
-    told = {"name": parameter.name, "type": parameter.kind.value, "documentation": parameter.documentation}
-    if parameter.definition:
-        told["definition"] = parameter.definition
     return told

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
 from directory.fhir.systems import ResourceType
+from foundation.fhir.capability import Kind
+from foundation.fhir.capability import SearchParameter as Named
 
 _HL7 = "http://hl7.org/fhir/SearchParameter/"
 _AS = "https://interop.esante.gouv.fr/ig/fhir/annuaire/SearchParameter/as-sp-"
 
 
-class Kind(StrEnum):
-    """How the value of a parameter is read (FHIR R4 §3.1.1.4)."""
-
-    CODED = "token"
-    STRING = "string"
-    DATE = "date"
-    REFERENCE = "reference"
-
-
 @dataclass(frozen=True, slots=True)
-class SearchParameter:
+class SearchParameter(Named):
     """One parameter of one resource. `stored` is False where the public extracts hold no such data."""
 
-    name: str
-    kind: Kind
-    documentation: str
-    definition: str = ""
     stored: bool = True
 
     @property

@@ -12,10 +12,10 @@ from directory.fhir.parameters import (
     KNOWN_REVERSE_INCLUDES,
     PARAMETERS,
     REVERSE_INCLUDES,
-    Kind,
     SearchParameter,
 )
 from directory.fhir.systems import SYNONYMS, ResourceType
+from foundation.fhir.capability import Kind
 from foundation.fhir.outcome import Refused
 from foundation.fhir.search import (
     DateRange,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Route
 
 from directory.annuaire.view import GenerationGone, TooSlow
 from directory.fhir.access import HEADER, Caller, Keys
@@ -23,10 +21,10 @@ from directory.fhir.registers import REGISTERS
 from directory.fhir.resources import summary_elements
 from directory.fhir.search import plan
 from directory.fhir.systems import ResourceType
-from foundation.fhir import body
+from foundation.fhir import batch, body
 from foundation.fhir.answers import (
     answered,
-    answered_bytes,
+    below,
     is_known,
     is_named,
     is_strict,
@@ -52,11 +50,9 @@ if TYPE_CHECKING:
     from foundation.settings import Settings
 
 BASE = "/fhir/annuaire"
-MOST_IN_BATCH = 20
 MOST_COUNT_IN_BATCH = 200
 _ENOUGH = 20
 """Rows to see whether identifiers name one bearer: a person has few activities in one structure."""
-_METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
 _KINDS = {kind.value: kind for kind in ResourceType}
 _CONDITIONS = {
     ResourceType.PRACTITIONER: ("identifier",),
@@ -90,10 +86,7 @@ class FhirDirectory:
 
     def routes(self) -> list[BaseRoute]:
         """Everything below BASE."""
-        return [
-            Route(BASE, self.answer, methods=_METHODS),
-            Route(BASE + "/{path:path}", self.answer, methods=_METHODS),
-        ]
+        return below(BASE, self.answer)
 
     async def answer(self, request: Request) -> Response:
         """One request; every refusal is an OperationOutcome."""
@@ -230,46 +223,27 @@ class FhirDirectory:
     async def _batch(self, request: Request, caller: Caller) -> Response:
         """Reads and searches in one request (FHIR R4 §3.1.0.11)."""
         bundle = await body.json_of(request)
-        entries = bundle.get("entry", [])
-        if bundle.get("resourceType") != "Bundle" or bundle.get("type") != "batch":
-            raise Refused(400, "structure", "Le corps est un Bundle de type batch.")
-        if not isinstance(entries, list) or len(entries) > MOST_IN_BATCH:
-            raise Refused(400, "too-costly", f"Un batch a au plus {MOST_IN_BATCH} requêtes.")
         strict = is_strict(request)
-        told = [await self._batch_entry(caller, entry, strict=strict) for entry in entries]
-        text = b'{"resourceType":"Bundle","type":"batch-response"'
-        if told:
-            text += b',"entry":[' + b",".join(told) + b"]"
-        return answered_bytes(text + b"}")
+        return batch.batch_response(
+            [await self._batch_entry(caller, entry, strict=strict) for entry in batch.entries_of(bundle)]
+        )
 
     async def _batch_entry(self, caller: Caller, entry: Any, *, strict: bool) -> bytes:
         try:
-            resource = await self._batched(caller, entry, strict=strict)
-            return b'{"resource":%s,"response":{"status":"200 OK"}}' % resource
+            return batch.read(await self._batched(caller, entry, strict=strict))
         except Refused as error:
             refused = error
         except TooSlow:
             refused = _too_slow()
-        return encoded({"response": {"status": str(refused.status), "outcome": refused.outcome}})
+        return batch.not_read(refused)
 
     async def _batched(self, caller: Caller, entry: Any, *, strict: bool) -> bytes:
-        wanted = entry.get("request") if isinstance(entry, dict) else None
-        url = wanted.get("url") if isinstance(wanted, dict) else None
-        if not isinstance(wanted, dict) or not isinstance(url, str):
-            raise Refused(400, "structure", "Une entrée a une requête : method et url.")
-        if wanted.get("method") != "GET":
-            raise Refused(405, "not-supported", "Un batch ne fait que lire : la méthode est GET.")
-        try:
-            parts = urlsplit(url.removeprefix(self._base))
-        except ValueError as error:
-            raise Refused(400, "value", "L'adresse d'une requête n'est pas lisible.") from error
-        pairs = body.pairs_of(parts.query)
-        path = [part for part in parts.path.split("/") if part]
+        path, pairs = batch.read_of(entry, self._base)
         match path:
-            case [name] if name in _KINDS and not parts.netloc:
+            case [name] if name in _KINDS:
                 page = self._page(caller, [_KINDS[name]], pairs, strict=strict, most=MOST_COUNT_IN_BATCH)
                 return await whole(page.pieces())
-            case [name, identity] if name in _KINDS and not parts.netloc:
+            case [name, identity] if name in _KINDS:
                 view = self._annuaire.view()
                 return encoded(await asyncio.to_thread(_resource, view, _KINDS[name], identity))
             case _:

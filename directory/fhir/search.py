@@ -13,11 +13,10 @@ from directory.annuaire.view import TooSlow
 from directory.fhir import systems
 from directory.fhir.by_mailbox import ByMailbox
 from directory.fhir.names import key_of
-from directory.fhir.parameters import Kind
-from directory.fhir.query import Criterion
 from directory.fhir.registers import REGISTERS
 from directory.fhir.systems import ResourceType
 from directory.folding import fold
+from foundation.fhir.capability import Kind
 from foundation.fhir.search import DateRange, Token
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from directory.annuaire.conditions import Condition
     from directory.annuaire.view import View
+    from directory.fhir.query import Criterion
 
     Test = Callable[[Any], bool]
     Reading = Callable[[View, Token], tuple[Condition, Test | None]]

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dmp_bridge.fhir import systems
 from dmp_bridge.fhir.parameters import TABLE
 from foundation.fhir.body import JSON_PATCH, MEDIA_TYPE
-from foundation.fhir.resources import instant
+from foundation.fhir.capability import CONDITIONAL_PATCH, parameter_told, statement
 
-if TYPE_CHECKING:
-    from dmp_bridge.fhir.parameters import SearchParameter
-
-_CONDITIONAL_PATCH = (
-    "http://hl7.org/fhir/5.0/StructureDefinition/extension-CapabilityStatement.rest.resource.conditionalPatch"
-)
 _PROFILES = MappingProxyType(
     {
         "Patient": systems.PATIENT_PROFILE,
@@ -46,30 +40,17 @@ INTERACTIONS = MappingProxyType(
 
 def capability_statement(base: str, started_at: int) -> dict[str, Any]:
     """FHIR R4 CapabilityStatement of this instance; `started_at` in epoch milliseconds."""
-    return {
-        "resourceType": "CapabilityStatement",
-        "status": "active",
-        "date": instant(started_at),
-        "publisher": "Vaguemestre",
-        "kind": "instance",
-        "software": {"name": "Vaguemestre"},
-        "implementation": {"description": "Dossier du patient (PDSm)", "url": base},
-        "fhirVersion": "4.0.1",
-        "format": [MEDIA_TYPE, "json"],
-        "patchFormat": [MEDIA_TYPE, JSON_PATCH],
-        "rest": [
-            {
-                "mode": "server",
-                "documentation": "Transactions ITI-65 et Bundles batch de lectures à la racine ; pages par jeton opaque.",
-                "security": {
-                    "cors": False,
-                    "description": "Jeton Pro Santé Connect (Authorization: Bearer) ou certificat de structure ; X-Purpose-Of-Use, X-Access-Motive.",
-                },
-                "resource": [_resource(kind) for kind in INTERACTIONS],
-                "interaction": [{"code": "transaction"}, {"code": "batch"}],
-            }
-        ],
+    rest = {
+        "documentation": "Transactions ITI-65 et Bundles batch de lectures à la racine ; pages par jeton opaque.",
+        "security": {
+            "cors": False,
+            "description": "Jeton Pro Santé Connect (Authorization: Bearer) ou certificat de structure ; X-Purpose-Of-Use, X-Access-Motive.",
+        },
+        "resource": [_resource(kind) for kind in INTERACTIONS],
+        "interaction": [{"code": "transaction"}, {"code": "batch"}],
     }
+    formats = [MEDIA_TYPE, JSON_PATCH]
+    return statement(base, "Dossier du patient (PDSm)", started_at, rest, patch_formats=formats)
 
 
 def _resource(kind: str) -> dict[str, Any]:
@@ -82,14 +63,9 @@ def _resource(kind: str) -> dict[str, Any]:
     if kind in _PROFILES:
         told["profile"] = _PROFILES[kind]
     if kind == "DocumentReference":
-        told["extension"] = [{"url": _CONDITIONAL_PATCH, "valueBoolean": True}]
+        told["extension"] = [{"url": CONDITIONAL_PATCH, "valueBoolean": True}]
         told["versioning"] = "versioned-update"
         told["readHistory"] = False
     if kind in TABLE:
-        told["searchParam"] = [_parameter(each) for each in TABLE[kind]]
+        told["searchParam"] = [parameter_told(each) for each in TABLE[kind]]
     return told
-
-
-def _parameter(parameter: SearchParameter) -> dict[str, Any]:
-    told = {"name": parameter.name, "type": parameter.kind.value, "documentation": parameter.documentation}
-    return told | ({"definition": parameter.definition} if parameter.definition else {})

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
+
+from foundation.fhir.capability import Kind, SearchParameter
 
 _HL7 = "http://hl7.org/fhir/SearchParameter/"
 _PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm/SearchParameter/"
-
-
-class Kind(StrEnum):
-    """How the value of a parameter is read (FHIR R4 §3.1.1.4)."""
-
-    CODED = "token"
-    STRING = "string"
-    DATE = "date"
-    REFERENCE = "reference"
-
-
-@dataclass(frozen=True, slots=True)
-class SearchParameter:
-    """One parameter of one resource."""
-
-    name: str
-    kind: Kind
-    documentation: str
-    definition: str = ""
 
 
 _PATIENT = (

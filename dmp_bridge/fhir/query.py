@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from dmp_bridge.entry import Identifier
 from dmp_bridge.fhir import systems
 from dmp_bridge.fhir.elements import ins_of
-from dmp_bridge.fhir.parameters import PARAMETERS, Kind
+from dmp_bridge.fhir.parameters import PARAMETERS
+from foundation.fhir.capability import Kind
 from foundation.fhir.outcome import Refused
 from foundation.fhir.search import bound, date_of, shown, split, token_of, unescaped
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Route
 
 from dmp_bridge.dossier.consents import ConsentRefused
 from dmp_bridge.dossier.forms import Denied
@@ -21,15 +19,13 @@ from dmp_bridge.fhir.negotiation import binary, native, wants_binary
 from dmp_bridge.fhir.outcomes import refused
 from dmp_bridge.fhir.parameters import TABLE
 from dmp_bridge.fhir.reading import Reading
-from foundation.fhir import body
-from foundation.fhir.answers import answered, answered_bytes, is_known, streamed, validators, whole
+from foundation.fhir import batch, body
+from foundation.fhir.answers import answered, answered_bytes, below, is_known, streamed, validators, whole
 from foundation.fhir.outcome import Refused, plain
 from foundation.fhir.paging import SealedTokens
 from foundation.fhir.resources import encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
@@ -41,9 +37,7 @@ if TYPE_CHECKING:
     from foundation.database import Database
 
 BASE = "/fhir/dmp"
-MOST_IN_BATCH = 20
 _INFO = b"vaguemestre fhir record page 1"
-_METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
 
 
 class FhirRecord:
@@ -79,10 +73,7 @@ class FhirRecord:
 
     def routes(self) -> list[BaseRoute]:
         """Everything below BASE."""
-        return [
-            Route(BASE, self.answer, methods=_METHODS),
-            Route(BASE + "/{path:path}", self.answer, methods=_METHODS),
-        ]
+        return below(BASE, self.answer)
 
     async def answer(self, request: Request) -> Response:
         """One request; every refusal is an OperationOutcome."""
@@ -192,38 +183,25 @@ class FhirRecord:
         bundle = await self._large(request)
         if bundle.get("type") != "batch":
             return answered(await self._feeding.transaction(caller, bundle))
-        entries = bundle.get("entry", [])
-        if not isinstance(entries, list) or len(entries) > MOST_IN_BATCH:
-            raise Refused(400, "too-costly", f"Un batch a au plus {MOST_IN_BATCH} requêtes.")
         told: list[bytes] = []
-        for entry in entries:
+        for entry in batch.entries_of(bundle):
             room = self._most_bytes - sum(len(each) for each in told)
             told.append(await self._batch_entry(caller, entry, room))
-        text = b'{"resourceType":"Bundle","type":"batch-response"'
-        if told:
-            text += b',"entry":[' + b",".join(told) + b"]"
-        return answered_bytes(text + b"}")
+        return batch.batch_response(told)
 
     async def _batch_entry(self, caller: Caller, entry: Any, room: int) -> bytes:
         try:
             if room < 0:
                 raise Refused(413, "too-costly", "Les documents de ce batch sont trop grands ensemble.")
-            told = await self._batched(caller, entry)
-            return b'{"resource":%s,"response":{"status":"200 OK"}}' % told
+            return batch.read(await self._batched(caller, entry))
         except Refused as error:
             no = error
         except Denied as denied:
             no = refused(denied)
-        return encoded({"response": {"status": str(no.status), "outcome": no.outcome}})
+        return batch.not_read(no)
 
     async def _batched(self, caller: Caller, entry: Any) -> bytes:
-        wanted = entry.get("request") if isinstance(entry, dict) else None
-        url = wanted.get("url") if isinstance(wanted, dict) else None
-        if not isinstance(wanted, dict) or not isinstance(url, str):
-            raise Refused(400, "structure", "Une entrée a une requête : method et url.")
-        if wanted.get("method") != "GET":
-            raise Refused(405, "not-supported", "Un batch ne fait que lire : la méthode est GET.")
-        path, pairs = _address(url.removeprefix(self._base))
+        path, pairs = batch.read_of(entry, self._base)
         match path:
             case [kind] if kind in TABLE:
                 return await whole(await self._reading.search(caller, kind, pairs))
@@ -233,13 +211,3 @@ class FhirRecord:
                 return await binary(await self._reading.content(caller, identity))
             case _:
                 raise Refused(404, "not-supported", "Cette ressource n'est pas servie.")
-
-
-def _address(url: str) -> tuple[list[str], Sequence[tuple[str, str]]]:
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise Refused(400, "value", "L'adresse d'une requête n'est pas lisible.") from error
-    if parts.netloc:
-        raise Refused(404, "not-supported", "Cette adresse n'est pas de ce service.")
-    return [part for part in parts.path.split("/") if part], body.pairs_of(parts.query)

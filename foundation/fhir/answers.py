@@ -8,19 +8,22 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
 from foundation.fhir.body import MEDIA_TYPE
 from foundation.fhir.resources import encoded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from starlette.requests import Request
+    from starlette.routing import BaseRoute
 
     from foundation.fhir.resources import Resource
 
 _TYPE = f"{MEDIA_TYPE}; charset=utf-8"
 _CACHE = {"Cache-Control": "private, no-cache"}
+_METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
 BUFFER_BYTES = 64 * 1024
 
 
@@ -39,6 +42,14 @@ def answered(
 def answered_bytes(text: bytes) -> Response:
     """JSON that is written already."""
     return Response(text, media_type=_TYPE, headers=_CACHE)
+
+
+def below(base: str, answer: Callable[[Request], Awaitable[Response]]) -> list[BaseRoute]:
+    """The routes of an interface that tells methods and paths apart by itself, so that each refusal is FHIR."""
+    return [
+        Route(base, answer, methods=_METHODS),
+        Route(base + "/{path:path}", answer, methods=_METHODS),
+    ]
 
 
 async def streamed(pieces: Iterator[bytes]) -> Response:

@@ -235,7 +235,7 @@ def test_a_closed_record_is_told_with_the_day_it_closed() -> None:
         7, INS, OID_TEST, "PAT-TROIS", "DOMINIQUE", None, "1979-00-00", "F", PatientState.CLOSED, None, 0, 86_400_000
     )  # fmt: skip
     traits = (patient.birth_name, patient.first_names, patient.birth_date, patient.sex)
-    existence = Existence(INS, False, False, False, False, False, traits)
+    existence = Existence(INS, False, False, False, False, False, False, traits)
     told = valid(patient_resource(existence, patient))
     assert told["active"] is False
     closure = {each["url"]: each for each in told["extension"][0]["extension"]}
