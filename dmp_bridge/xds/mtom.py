@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import uuid
 from dataclasses import dataclass, field
 from email.message import Message
@@ -30,6 +31,7 @@ MOST_PARTS = 201
 _MOST_PART_HEADERS = 12
 _LONGEST_PART_HEADER = 2000
 _LONGEST_BOUNDARY = 200
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9.+-]{1,60}/[A-Za-z0-9.+-]{1,60}")
 _PLAIN_ENCODINGS = ("", "binary", "8bit", "7bit")
 
 
@@ -218,8 +220,11 @@ class Attachment:
 
 
 def attachment(data: bytes, media_type: str) -> Attachment:
-    """A part with a Content-ID of its own."""
-    return Attachment(f"{uuid.uuid4()}@vaguemestre", media_type, data)
+    """A part with a Content-ID of its own; a media type that is none would be a line of its header."""
+    is_type = _MEDIA_TYPE.fullmatch(media_type) is not None
+    return Attachment(
+        f"{uuid.uuid4()}@vaguemestre", media_type if is_type else "application/octet-stream", data
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ class Directory:
 class Place:
     """A served interface."""
 
+    interface: XdsInterface
     port: int
     cards: Cards
     clock: FixedClock
@@ -188,7 +189,7 @@ async def serving(
     )
     await web.start()
     try:
-        yield Place(web.port, cards, clock, database, desk, owner_id, folder)
+        yield Place(interface, web.port, cards, clock, database, desk, owner_id, folder)
     finally:
         await web.close()
 

@@ -58,6 +58,7 @@ def _subject(element: etree._Element) -> etree._Element:
     return found
 
 
+# ref: DMP-F33
 def test_a_changed_word_breaks_the_signature(read: Callable[..., Vihf], cards: Cards, claims: Claims) -> None:
     element = signed(claims, cards.doctor)
     _subject(element).text = ATTACKER

@@ -45,6 +45,7 @@ def include(content_id: str) -> etree._Element:
     return etree.fromstring(f'<Document><i:Include xmlns:i="{XOP}" href="cid:{content_id}"/></Document>')
 
 
+# ref: DMP-F33
 @pytest.mark.parametrize("step", [1, 7, 65_536])
 def test_parts_come_back_byte_for_byte_whatever_the_pieces(step: int) -> None:
     data = bytes(range(256)) * 3 + b"\r\n--" + BOUNDARY[:-1].encode() + b"\r\n"
@@ -198,3 +199,8 @@ def test_what_is_written_is_read_again() -> None:
         assert found.content_of(etree.fromstring(f"<D>{each.include}</D>")) == each.data
     assert isinstance(documents[0], Attachment)
     assert documents[0].content_id != documents[1].content_id
+
+
+@pytest.mark.parametrize("media_type", ["", "text", "text/xml; charset=x", "text/xml\r\nX-Evil: 1", "é/é"])
+def test_a_media_type_that_is_none_stands_in_no_header(media_type: str) -> None:
+    assert attachment(b"", media_type).media_type == "application/octet-stream"

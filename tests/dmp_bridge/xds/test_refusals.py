@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 from lxml import etree
+from starlette.requests import Request
 
 from dmp_bridge.dossier.denials import DENIALS
 from dmp_bridge.dossier.forms import Denied
 from dmp_bridge.rights.vocabulary import Reason
 from dmp_bridge.xds.registry_errors import problem_of
 from tests.dmp_bridge.dossier.wards import document
-from tests.dmp_bridge.xds.assertions import DOCTOR, INS_CX, SAML
+from tests.dmp_bridge.xds.assertions import DOCTOR, INS_CX, SAML, der
 from tests.dmp_bridge.xds.messages import (
     APPROVED,
     ARCHIVED,
@@ -35,6 +38,8 @@ from tests.dmp_bridge.xds.messages import (
 from tests.dmp_bridge.xds.place import CLINIC, Software
 
 if TYPE_CHECKING:
+    from starlette.types import Message
+
     from tests.dmp_bridge.xds.place import Place
 
 UNIQUE_ID = "1.2.250.1.999.1.1"
@@ -48,6 +53,7 @@ async def fault_of(software: Software, payload: str = "") -> tuple[int, str, str
     return (answer.status, *answer.fault)
 
 
+# ref: DMP-F33
 async def test_without_a_known_certificate_nothing_is_read(place: Place) -> None:
     cards = place.cards
     for shown in (None, cards.host):
@@ -234,6 +240,7 @@ async def test_what_the_desk_refuses_is_told_in_its_code(place: Place) -> None:
     assert (nothing.outcome, nothing.errors) == ("Failure", ["XDSDocumentUniqueIdError"])
 
 
+# ref: DMP-F35
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_of_the_desk_has_a_registry_error_in_french(reason: Reason) -> None:
     problem = problem_of(Denied(reason), "urn:uuid:1")
@@ -282,3 +289,37 @@ async def test_who_is_blocked_is_refused_in_every_mode(place: Place) -> None:
     for purpose in ("normal", "bris_de_glace", "centre_15"):
         refused = await place.doctor.saying(purpose=purpose, motive="Urgence").query(find_documents())
         assert refused.outcome == "Failure"
+
+
+async def test_bodies_that_are_held_at_once_are_bounded(place: Place) -> None:
+    """Of four that tell no length and never end one has to wait; one that tells its length has not."""
+    release, arrived = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def later() -> Message:
+        arrived.release()
+        await release.wait()
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def asked(*headers: tuple[bytes, bytes]) -> int:
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/xds/repository",
+            "headers": [(b"content-type", b"application/soap+xml"), *headers],
+            "extensions": {"tls": {"client_certificate": der(place.cards.doctor)}},
+        }
+        return (await place.interface.answer(Request(scope, later))).status_code
+
+    held = [asyncio.create_task(asked()) for _ in range(3)]
+    for _ in held:
+        await arrived.acquire()
+    assert await asked() == 500
+    small = asyncio.create_task(asked((b"content-length", b"1000")))
+    await arrived.acquire()
+    release.set()
+    assert await asyncio.gather(small, *held) == [SENDER] * 4
+
+
+async def test_a_request_is_a_post(place: Place) -> None:
+    async with httpx2.AsyncClient(verify=place.context(place.cards.doctor)) as client:
+        assert (await client.get(f"https://127.0.0.1:{place.port}/xds/registry")).status_code == 405

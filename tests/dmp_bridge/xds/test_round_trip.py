@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 UNIQUE_ID = "1.2.250.1.999.1.1"
 
 
+# ref: DMP-F33
 async def test_what_is_filed_is_found_and_given_back_byte_for_byte(place: Place) -> None:
     data = document() + b"\n<!-- \r\n-boundary -->"
     filed = await place.doctor.provide(Provided(data))
