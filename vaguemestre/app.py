@@ -51,6 +51,7 @@ from mailserver.delivery.absence_answer import ABSENCE_JOB, AbsenceAnswers
 from mailserver.delivery.house import deliver_once
 from mailserver.delivery.notify import Reporter
 from mailserver.delivery.router import Router
+from mailserver.emptying import empty
 from mailserver.imap.context import ImapContext, ImapLimits
 from mailserver.imap.server import ImapServer, Security
 from mailserver.outbound.dispatcher import Dispatcher
@@ -211,7 +212,7 @@ class Operator:
         life = LifeCycle(database, clock, settings, metrics)
         living = asyncio.create_task(life.run(), name="life cycle")
         self._behind.push_async_callback(_cancel, living)
-        records = asyncio.create_task(Timers(database, vault, clock).run(), name="records")
+        records = asyncio.create_task(Timers(database, vault, clock, empty).run(), name="records")
         self._behind.push_async_callback(_cancel, records)
         if trust is not None:
             self._send(vault, events, trust, metrics)

@@ -71,12 +71,22 @@ def visible_from(invisible_since: int) -> int:
 
 
 class Timers:
-    """Keeps the calendar of the records; several processes may do it at once."""
+    """Keeps the calendar of the records; several processes may do it at once.
 
-    def __init__(self, database: Database, vault: Vault, clock: Clock) -> None:
+    `empty_box` deletes a part of what the same person has elsewhere, and says whether nothing is left.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        clock: Clock,
+        empty_box: Callable[[UnitOfWork, Vault, int], bool] = lambda _uow, _vault, _owner_id: True,
+    ) -> None:
         self._database = database
         self._vault = vault
         self._clock = clock
+        self._empty_box = empty_box
 
     async def run(self) -> None:
         """Looks each hour until cancelled."""
@@ -178,7 +188,12 @@ class Timers:
         return closing.due(connection, self._clock.millis())
 
     def _purge(self, uow: UnitOfWork, owner_id: int) -> int:
-        is_done = closing.purge(uow, self._vault, owner_id, self._clock.millis())
+        now = self._clock.millis()
+        if owner_id not in closing.due(uow.connection, now):
+            return 1  # reopened meanwhile
+        is_done = self._empty_box(uow, self._vault, owner_id) and closing.purge(
+            uow, self._vault, owner_id, now
+        )
         if is_done:
             traces.erase(uow, owner_id, actor=_SYSTEM.id, clock=self._clock)
         return int(is_done)
