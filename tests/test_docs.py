@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-SHELL = re.compile(r"(?ms)^```(?:sh)?\n(.*?)^```$")
+SHELL = re.compile(r"(?ms)^```(?:toml\n.*?^```$|(?:sh)?\n(.*?)^```$)")
 SPOKEN = re.compile(r"`(vaguemestre [^`]+)`")
 ENDS = {"|", "||", "&&", ";", ">", "2>", "&"}
 UsageError = typer.BadParameter.__mro__[1]  # typer has its own copy of click and does not name this one
