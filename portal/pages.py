@@ -67,6 +67,8 @@ class Pages:
             size=shown.size,
             date=shown.date_of,
             full_moment=shown.full_moment,
+            long_day=shown.long_day,
+            birth_day=shown.birth_day,
             machine_time=shown.machine_time,
             moment=lambda millis: shown.moment(millis, context.clock.millis()),
         )

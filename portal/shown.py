@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import date, datetime, timedelta
 
 from foundation.clock import from_millis, to_paris
-
-if TYPE_CHECKING:
-    from datetime import date
 
 _MONTHS = (
     "janvier",
@@ -81,6 +77,14 @@ def long_day(value: date) -> str:
     """« 1er mars 2026 »."""
     number = "1er" if value.day == 1 else str(value.day)
     return f"{number} {_MONTHS[value.month - 1]} {value.year}"
+
+
+def birth_day(text: str) -> str:
+    """« 1er mars 1979 » of "1979-03-01"; a lunar date, whose day or month nobody knows, as it stands."""
+    try:
+        return long_day(date.fromisoformat(text))
+    except ValueError:
+        return text
 
 
 def date_of(millis: int) -> str:

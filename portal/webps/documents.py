@@ -86,6 +86,7 @@ class DocumentPages:
             "total": found.total,
             "following": asked.following(found.documents[-1]) if found.are_more else None,
             "asked": asked,
+            "is_filtered": bool(request.query_params),
             "classes": codes.classes(),
             "types": by_class(),
             "also": ALSO,

@@ -82,6 +82,7 @@ async def test_a_record_is_found_entered_read_and_fed_by_keyboard(
     await page.get_by_role("button", name="Me déclarer autorisé").press("Enter")
     await page.get_by_text("Votre autorisation est enregistrée.").wait_for()
     await good(page)
+    await page.locator("summary").press("Enter")
     await page.get_by_label("Non visibles par le patient").press("Space")
     await page.get_by_role("button", name="Filtrer").press("Enter")
     await page.get_by_role("link", name="Compte rendu d'examens biologiques").press("Enter")
