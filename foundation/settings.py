@@ -20,7 +20,13 @@ Listener = Annotated[str, Field(pattern=r"^((\[[0-9A-Fa-f:]+\]|[^:\s]+):[0-9]{1,
 HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*)?$")]
 HttpsUrl = Annotated[str, Field(pattern=r"^(https://[^\s@#?]+)?$")]
 PublicPort = Annotated[int, Field(ge=0, le=65_535)]
-MllpAddress = Annotated[str, Field(pattern=r"^mllps?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")]
+MllpAddress = Annotated[
+    str,
+    Field(
+        pattern=r"^mllps?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
+        r":([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"
+    ),
+]
 
 
 class SettingsError(Exception):

@@ -19,6 +19,7 @@ from directory.annuaire.build import Importer, Refused
 from directory.annuaire.generations import PointerDamaged, read_pointer
 from directory.bals import BalType, find_bal
 from directory.fhir import routes as fhir
+from directory.integration import set_deposits
 from foundation.cipher import key_of
 from foundation.clock import SystemClock
 from foundation.database import Database
@@ -286,7 +287,14 @@ async def _make_people(
                 known = second_factor_for(secret, made.bal.address)
                 factors.impose(uow, made.owner_id, known, clock.millis())
 
+    def let_software_deposit(uow: UnitOfWork) -> None:
+        for made in people.bals:
+            box = find_bal(uow.connection, made.bal.address)
+            if box is not None and box.type is BalType.APP:
+                set_deposits(uow, box, deposits=True)
+
     await database.write(give_second_factors)
+    await database.write(let_software_deposit)
 
 
 def _bind_certificates(uow: UnitOfWork, home: Path, clock: Clock, cast: fictive.Cast) -> None:
