@@ -25,6 +25,7 @@ async def documents(client: httpx2.AsyncClient, **parameters: str) -> list[dict[
     return found(answer.json())
 
 
+# ref: DMP-F8
 async def test_a_published_document_is_told_as_it_was_described(doctor: httpx2.AsyncClient) -> None:
     answer = await doctor.post("DocumentReference", json=reference())
     assert answer.status_code == 201, answer.text
@@ -155,6 +156,7 @@ def lot(
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
 
+# ref: DMP-F31
 async def test_a_lot_is_filed_with_its_submission_set(doctor: httpx2.AsyncClient) -> None:
     sent = lot(reference(inline=False), reference(inline=False, unique_id="1.2.250.1.999.43"))
     answer = await doctor.post("", json=sent)

@@ -103,6 +103,7 @@ PARAMETER_CASES = {
 ELSEWHERE = {"_id", "patient", "patient.identifier"}
 
 
+# ref: DMP-F32
 @pytest.mark.parametrize("name", sorted(PARAMETER_CASES))
 async def test_each_parameter_of_the_documents(
     ids: dict[str, str], attending: httpx2.AsyncClient, name: str
@@ -296,6 +297,7 @@ async def test_the_capability_statement_is_what_is_routed(fhir: Place, doctor: h
         assert refusal(await doctor.request(method, "DocumentReference/1"), 405) == "not-supported"
 
 
+# ref: DMP-F34
 async def test_the_record_of_a_patient_is_told_to_exist(fhir: Place, doctor: httpx2.AsyncClient) -> None:
     await fhir.ward.attend(DOCTOR)
     (patient,) = found((await doctor.get("Patient", params={"identifier": PATIENT})).json())
