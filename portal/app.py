@@ -18,13 +18,15 @@ from portal.attachments import AttachmentPages
 from portal.checking import CHECK, CheckPages
 from portal.context import PATIENT_HOME, PortalContext
 from portal.conversations import ConversationPages
-from portal.documents import DocumentPages
 from portal.guard import Guard
 from portal.health import HealthPages
 from portal.live import Live
 from portal.operators.boxes import BoxPages
 from portal.operators.signing_in import OperatorSigningIn
 from portal.pages import Pages
+from portal.patient_record.deposit import LARGEST_FORM
+from portal.patient_record.deposit import takes_file as takes_own_file
+from portal.patient_record.routes import patient_routes
 from portal.professional.frame import Frame
 from portal.professional.routes import professional_routes
 from portal.professional.signing_in import SigningIn
@@ -61,7 +63,16 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
     live = Live(context)
     professionals = SigningIn(context, pages)
     operators = OperatorSigningIn(context, pages)
+    signing_in = SignInPages(context, pages, professionals, operators)
     checking = CheckPages(context, pages)
+    records = (
+        [
+            *patient_routes(context, pages, signing_in, context.records),
+            *record_routes(context, pages, context.records),
+        ]
+        if context.records is not None
+        else []
+    )
 
     def refusal(request: Request, status: int) -> Response:
         return checking.failure(request, status) if request.url.path == CHECK else pages.error(status)
@@ -87,17 +98,18 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
         answers = path.startswith("/patient/conversations/") and path.endswith("/messages")
         if path == CHECK:
             return checking.largest
+        if takes_own_file(path):
+            return LARGEST_FORM
         is_large = answers or takes_file(path)
         return context.settings.limits.message_bytes + _ENVELOPE_BYTES if is_large else _FORM_BYTES
 
     app = Starlette(
         routes=[
-            *SignInPages(context, pages, professionals, operators).routes(),
+            *signing_in.routes(),
             Route("/patient", _home, methods=["GET"]),
             Route("/patient/", _home, methods=["GET"]),
             *ConversationPages(context, pages, live).routes(),
             *AttachmentPages(context, pages).routes(),
-            *DocumentPages(context, pages).routes(),
             *PatientSessionPages(context, pages).routes(),
             *operators.routes(),
             *BoxPages(context, pages).routes(),
@@ -105,7 +117,7 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
             *(AnnuairePages(context, pages, context.annuaire).routes() if context.annuaire else ()),
             *SheetPages(context.settings, Frame(context, pages)).routes(),
             *TrackingPages(context, pages).routes(),
-            *(record_routes(context, pages, context.records) if context.records is not None else ()),
+            *records,
             *checking.routes(),
             *HealthPages(context).routes(),
             *DiscoveryPages(context.settings, context.clock).routes(),

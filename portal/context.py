@@ -89,14 +89,21 @@ class PortalContext:
 
     def visit(self, token: str | None) -> Visit | None:
         """Who holds a session's token; None when the session has ended, or the person's box is closed."""
+        found = self._patient(token)
+        return found if found is not None and found.patient.box_is_open else None
+
+    def closed_visit(self, token: str | None) -> Visit | None:
+        """The same for who has closed the own space, or opposed it, and may only see what is left of it."""
+        found = self._patient(token)
+        return found if found is not None and not found.patient.may_sign_in else None
+
+    def _patient(self, token: str | None) -> Visit | None:
         now = self.clock.millis()
 
         def query(connection: Connection) -> Visit | None:
             session = sessions.find(connection, token, now)
             patient = patient_of(connection, session.owner_id) if session is not None else None
-            if session is None or patient is None or not patient.box_is_open:
-                return None
-            return Visit(session, patient)
+            return Visit(session, patient) if session is not None and patient is not None else None
 
         return self.database.read_now(query)
 

@@ -112,9 +112,10 @@ class Pages:
         username: str = "",
         status: int = 200,
         retry_seconds: int | None = None,
+        is_shut: bool = False,
     ) -> HTMLResponse:
-        """The sign-in page, with why somebody is there or was not let in."""
-        values = {"notice": notice, "refusal": refusal, "username": username}
+        """The sign-in page, with why somebody is there or was not let in; `is_shut`: for a closed space."""
+        values = {"notice": notice, "refusal": refusal, "username": username, "is_shut": is_shut}
         response = self.anonymous("signin.html", values, status=status)
         if retry_seconds is not None:
             response.headers["Retry-After"] = str(retry_seconds)

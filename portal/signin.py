@@ -43,12 +43,17 @@ _CLOSED = {
     PatientState.CLOSED: "Votre espace est fermé : vos messages et vos documents ne sont plus accessibles en ligne.",
 }
 
+_OPEN = "Votre espace est ouvert : connectez-vous depuis la première page."
+
 
 @dataclass(frozen=True, slots=True)
-class _Refused:
+class Refused:
+    """Why somebody is not let in; `is_shut` where a closed space is all that stands in the way."""
+
     sentence: str
     status: int
     retry_seconds: int | None = None
+    is_shut: bool = False
 
 
 class SignInPages:
@@ -87,27 +92,44 @@ class SignInPages:
         if self._operators.takes(username):
             return await self._operators.begin(request, username, form.get("password"))
         opened = await self._open(username, form.get("password"), device_of(request))
-        if isinstance(opened, _Refused):
+        if isinstance(opened, Refused):
             return self._pages.sign_in(
                 refusal=opened.sentence,
                 username=username,
                 status=opened.status,
                 retry_seconds=opened.retry_seconds,
+                is_shut=opened.is_shut and self._context.records is not None,
             )
-        # A session that this browser held before is ended: two people may share a computer.
-        previous = request.cookies.get(sessions.COOKIE)
-        if previous is not None:
-            await self._context.database.write(lambda uow: sessions.end(uow, previous))
+        await self._end_previous(request)
         answer = RedirectResponse(PATIENT_HOME, 303)
         sessions.set_cookie(answer, opened)
         return answer
 
-    async def _open(self, username: str, password: str, device: Device) -> Session | _Refused:
+    async def open_closed(self, request: Request) -> Session | Refused:
+        """The session of who has closed the own space, which opens nothing but what is left of it."""
+        check_origin(request)
+        form = await read_form(request)
+        username = form.get("username").strip()[:_LONGEST_USERNAME]
+        opened = await self._open(username, form.get("password"), device_of(request), wants_closed=True)
+        if isinstance(opened, Refused):
+            return opened
+        await self._end_previous(request)
+        return opened
+
+    async def _end_previous(self, request: Request) -> None:
+        """A session that this browser held before is ended: two people may share a computer."""
+        previous = request.cookies.get(sessions.COOKIE)
+        if previous is not None:
+            await self._context.database.write(lambda uow: sessions.end(uow, previous))
+
+    async def _open(
+        self, username: str, password: str, device: Device, *, wants_closed: bool = False
+    ) -> Session | Refused:
         database, brake = self._context.database, self._context.sign_in.brake
         ins = _ins_of(username, self._context.settings.patient_domain)
         attempt = await brake.begin(ins or username.lower(), device.peer)
         if attempt is None:
-            return _Refused(LOCKED, 429, RETRY_SECONDS)
+            return Refused(LOCKED, 429, RETRY_SECONDS)
         patient = database.read_now(lambda connection: find_patient(connection, ins)) if ins else None
         stored = patient.password_hash if patient is not None else None
         try:
@@ -117,11 +139,11 @@ class SignInPages:
             raise
         if not is_right or patient is None:
             await brake.failed(attempt, lambda uow: _refuse(uow, patient, "wrong_password"))
-            return _Refused(WRONG, 401)
+            return Refused(WRONG, 401)
         try:
-            if not patient.may_sign_in:
+            if patient.may_sign_in is wants_closed:
                 await database.write(lambda uow: _refuse(uow, patient, patient.state.value))
-                return _Refused(_CLOSED.get(patient.state, WRONG), 403)
+                return Refused(_CLOSED.get(patient.state, _OPEN), 403, is_shut=not wants_closed)
             return await database.write(lambda uow: self._accept(uow, patient, attempt, device))
         finally:
             brake.release(attempt)

@@ -5,6 +5,7 @@ An operator does the same on a patient's order (`Role.OPERATOR`), naming the INS
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from directory.patients import PatientRefused, PatientState, find_patient
@@ -153,6 +154,28 @@ class OwnDesk(Counter):
             lambda uow, case: set_preferences(uow, _told_owner(caller, case), wished),
             told_as="set-preferences",
         )
+
+    # ref: DMP-F38
+    async def masks_new_documents(self, caller: Caller, ins: str = "") -> bool:
+        """Whether documents begin masked in this record: a wish of the holder, whoever asks in that name."""
+        return await self._do(
+            caller,
+            ins,
+            OwnAct.CONSENT,
+            lambda uow, case: preferences_of(uow.connection, case.patient.owner_id).masks_new_documents,
+            told_as="read-preferences",
+        )
+
+    # ref: DMP-F38
+    async def mask_new_documents(self, caller: Caller, *, masked: bool, ins: str = "") -> None:
+        """Has the documents that come from now on begin masked to professionals, or not."""
+
+        def work(uow: UnitOfWork, case: Case) -> None:
+            owner_id = case.patient.owner_id
+            wished = preferences_of(uow.connection, owner_id)
+            set_preferences(uow, owner_id, replace(wished, masks_new_documents=masked))
+
+        await self._do(caller, ins, OwnAct.CONSENT, work, told_as="set-preferences")
 
     async def notices(self, caller: Caller, ins: str = "", *, limit: int = 100) -> list[Notice]:
         """What the person who asks is told about this record, the newest first."""

@@ -74,6 +74,8 @@ class TraceQuery:
     document_id: int | None = None
     actions: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    by: str = ""
+    """A caller whose traces alone are wanted."""
     but_not_by: str = ""
     """A caller whose traces are left out: who reads seldom looks for oneself."""
     before_id: int | None = None
@@ -192,6 +194,8 @@ def traces_of(
         statement = statement.where(table.action.in_(query.actions))
     if query.roles:
         statement = statement.where(table.role.in_(query.roles))
+    if query.by:
+        statement = statement.where(table.caller_id == query.by)
     if query.but_not_by:
         statement = statement.where(table.caller_id != query.but_not_by)
     if query.before_id is not None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     ProfessionalEndpoint = Callable[[Request, Visit], Awaitable[Response]]
     Endpoint = Callable[[Request], Awaitable[Response]]
 
-_SAID = "said"
+SAID = "said"
+"""Under which a session keeps the sentence for its next page."""
 
 
 class Frame:
@@ -43,7 +44,7 @@ class Frame:
 
         Templates extend `professional/frame.html` and may set `section`.
         """
-        said = (await self.take(visit, _SAID)).get(_SAID)
+        said = (await self.take(visit, SAID)).get(SAID)
         shown = {"visit": visit, "said": said, **values}
         # A message to a thousand recipients makes half a megabyte of HTML.
         return HTMLResponse(await asyncio.to_thread(self._pages.render, template, shown), status)
@@ -80,7 +81,7 @@ class Frame:
 def say(uow: UnitOfWork, session: Session, sentence: str, **kept: Any) -> None:
     """Leaves a sentence, and other values, for the next page of a session."""
     pocket = sessions.pocket_of(uow.connection, session)
-    sessions.fill_pocket(uow, session, {**pocket, _SAID: sentence, **kept})
+    sessions.fill_pocket(uow, session, {**pocket, SAID: sentence, **kept})
 
 
 def trace(
