@@ -310,9 +310,7 @@ class BridgeSettings(_Section):
         200 * 1024 * 1024, ge=1024 * 1024, description="bytes that one archive may inflate to"
     )
     clamd: str = Field(
-        "",
-        pattern=r"^$|^unix:/.+$|^[^/\s]+:[0-9]{1,5}$",
-        description="antivirus for what would go into a record, as unix:/path or host:port of a clamd; empty: none",
+        "", pattern=r"^(unix:/.+|[^/\s]+:[0-9]{1,5})?$", description="clamd to ask: unix:/path or host:port"
     )
 
 
