@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from types import MappingProxyType
 
 from dmp_bridge import codes
@@ -64,6 +65,7 @@ _SYSTEMS = MappingProxyType(
 _OIDS = MappingProxyType({url: oid for oid, url in _SYSTEMS.items()})
 
 
+@lru_cache(maxsize=1024)
 def url_of(oid: str) -> str:
     """The system of codes or identifiers with this OID; what is no OID stays, as an absolute URI or nothing."""
     if oid in _SYSTEMS:
