@@ -192,6 +192,10 @@ _OF_MAIL = (
     )
     .order_by(filing_table.c.mail_id, filing_table.c.id)
 )
+_FORGET_FILINGS = delete(filing_table).where(
+    filing_table.c.owner_id == bindparam("owner"), filing_table.c.mail_id == bindparam("mail")
+)
+_INSERT_FILING = insert(filing_table)
 _IN_CHUNKS_OF = 500
 
 
@@ -301,15 +305,8 @@ def replace_filings(uow: UnitOfWork, owner_id: int, mail_id: int, rows: list[dic
 
     In place of: a database may give the number of a deleted mail to a new one.
     """
-    uow.execute(
-        delete(filing_table).where(filing_table.c.owner_id == owner_id, filing_table.c.mail_id == mail_id)
-    )
-    ids = []
-    for row in rows:
-        result = uow.execute(insert(filing_table), row)
-        assert result.inserted_primary_key is not None
-        ids.append(int(result.inserted_primary_key[0]))
-    return ids
+    uow.run(_FORGET_FILINGS, {"owner": owner_id, "mail": mail_id})
+    return [uow.run(_INSERT_FILING, row).inserted_id for row in rows]
 
 
 def refuse_filing(
