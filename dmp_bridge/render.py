@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from dmp_bridge.cda import NAMESPACE, find_document
+from dmp_bridge.cda import find_document
+from dmp_bridge.cda_elements import NAMESPACE
 from dmp_bridge.xml import local_name, namespace
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
-from dmp_bridge.cda import NAMESPACE
+from dmp_bridge.cda_elements import NAMESPACE
 from dmp_bridge.check.ledger import quote
 from dmp_bridge.sniff import FileType, sniff
 

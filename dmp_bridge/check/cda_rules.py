@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dmp_bridge.cda import NAMESPACE, CdaFault, CdaRefused, RootKind, find_document
 from dmp_bridge.cda import SENTENCES as CDA_SENTENCES
+from dmp_bridge.cda import CdaFault, CdaRefused, RootKind, find_document
+from dmp_bridge.cda_elements import NAMESPACE
 from dmp_bridge.check.body_rules import check_body
 from dmp_bridge.check.header_rules import check_header
 from dmp_bridge.check.ins_rules import Identity, check_agreement, check_identity, identity_of

@@ -8,7 +8,8 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from dmp_bridge import codes
-from dmp_bridge.cda import N1_TEMPLATE, NAMESPACE
+from dmp_bridge.cda import N1_TEMPLATE
+from dmp_bridge.cda_elements import NAMESPACE
 from dmp_bridge.check.ledger import quote
 from dmp_bridge.check.report import Weight
 from dmp_bridge.hl7_time import parse_cda_time

@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dmp_bridge.cda import NAMESPACE
+from dmp_bridge.cda_elements import NAMESPACE
 from dmp_bridge.check.ledger import quote
 from dmp_bridge.check.report import Weight
 from dmp_bridge.codes import ErrorCode

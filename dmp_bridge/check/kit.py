@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from lxml import etree
 
-from dmp_bridge.cda import NAMESPACE
+from dmp_bridge.cda_elements import NAMESPACE
 from dmp_bridge.check.kit_files import KitFiles, list_files
 from dmp_bridge.check.report import Weight
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from dmp_bridge import codes
-from dmp_bridge.cda import NAMESPACE
+from dmp_bridge.cda_elements import NAMESPACE
 from dmp_bridge.check.header_rules import is_oid, oid_fault
 from dmp_bridge.check.ins_rules import Identity
 from dmp_bridge.check.ledger import quote
