@@ -166,6 +166,8 @@ def read_document(root: RootKind, element: etree._Element) -> CdaDocument:
     What the profile demands and a receiver can do without (a title, a custodian) is left empty: to refuse a
     document for more or other elements than its model is an error (Structuration minimale §3.4.2).
     """
+    if root is RootKind.SELF_PRESENTABLE:
+        _refuse_active_content(element.getroottree().getroot())
     identity = child(element, "id")
     unique_id = identity.get("root", "").strip() if identity is not None else ""
     if not unique_id or identity is None:
@@ -225,7 +227,7 @@ def find_document(data: bytes) -> tuple[RootKind, etree._Element]:
         "{http://www.w3.org/1999/XSL/Transform}transform",
     ):
         kind = RootKind.SELF_PRESENTABLE
-        _refuse_active_content(root)
+        _refuse_scripts(root)
     elif root.tag == "{http://www.w3.org/2000/09/xmldsig#}Signature":
         kind = RootKind.SIGNED
     else:
@@ -236,12 +238,16 @@ def find_document(data: bytes) -> tuple[RootKind, etree._Element]:
     return kind, found[0]
 
 
+def _refuse_scripts(root: etree._Element) -> None:
+    """The DMP forbids scripts in self-presentable documents (EX 50); nobody runs the style sheet here."""
+    for element in root.iter():
+        if isinstance(element.tag, str) and element.tag.rpartition("}")[2].lower() == "script":
+            raise CdaRefused(CdaFault.ACTIVE_CONTENT)
+
+
 # ref: DMP-F39
 def _refuse_active_content(root: etree._Element) -> None:
-    """The DMP forbids scripts and links to elsewhere in self-presentable documents (EX 50).
-
-    Nobody runs the style sheet here; but what is filed goes on to others.
-    """
+    """Whatever else acts or leads elsewhere in a style sheet (EX 50): what is filed goes on to others."""
     for element in root.iter():
         tag = element.tag
         if not isinstance(tag, str) or tag.startswith(_Q):
