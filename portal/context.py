@@ -54,7 +54,12 @@ class Records:
     @classmethod
     def at(cls, desk: Desk, database: Database, clock: Clock) -> Self:
         """Those beside the desk of documents."""
-        return cls(desk, OwnDesk(database, clock), CareDesk(database, clock), NewsDesk(database, clock))
+        return cls(
+            desk,
+            OwnDesk(database, clock),
+            CareDesk(database, clock),
+            NewsDesk(database, clock, desk.professions),
+        )
 
 
 @dataclass(frozen=True, slots=True)

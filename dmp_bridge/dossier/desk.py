@@ -26,6 +26,7 @@ from dmp_bridge.dossier.life import Change, Impossible, NotFromThisStatus, NotTo
 from dmp_bridge.dossier.notices import NoticeEvent
 from dmp_bridge.dossier.relations import attending_of
 from dmp_bridge.dossier.search import find
+from dmp_bridge.dossier.surroundings import Surroundings, surroundings_of
 from dmp_bridge.examiner import Examiner
 from dmp_bridge.rights.professions import professions_of
 from dmp_bridge.rights.states import RecordAct, Who, allows
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from dmp_bridge.dossier.registry import Linked, Revision, SubmissionSet
     from dmp_bridge.dossier.traces import Trace, TraceQuery
     from dmp_bridge.record import Document
+    from dmp_bridge.rights.professions import Professions
     from foundation.clock import Clock
     from foundation.database import Database, UnitOfWork
     from foundation.settings import Settings
@@ -95,6 +97,11 @@ class Desk:
     def open(cls, database: Database, vault: Vault, clock: Clock, settings: Settings) -> Self:
         """A desk with an examiner of its own."""
         return cls(database, vault, clock, settings, Examiner(settings.bridge))
+
+    @property
+    def professions(self) -> Professions:
+        """Which profession may consult which type of document, as the operator's settings say."""
+        return self._professions
 
     async def close(self) -> None:
         """Ends the worker process."""
@@ -182,11 +189,16 @@ class Desk:
 
         return await self._write(caller, said_of(caller, Action.SEARCH), unit)
 
-    async def read(self, caller: Caller, document_id: int, *, display: bool = False) -> Content:
-        """TD3.2: the bytes; `display` for what a person looks at. Traced, and told to the patient."""
+    async def read(
+        self, caller: Caller, document_id: int, *, display: bool = False, ins: str = ""
+    ) -> Content:
+        """TD3.2: the bytes; `display` for what a person looks at. Traced, and told to the patient.
+
+        With an INS it is a document of that record and no other's.
+        """
 
         def unit(uow: UnitOfWork) -> Document:
-            case, found = self._document(uow.connection, caller, document_id)
+            case, found = self._document(uow.connection, caller, document_id, ins)
             case.demand(Action.READ, OwnAct.READ, document=found)
             self._trace(uow, case, said_of(caller, Action.READ), found.id)
             self._tell_of_access(uow, case)
@@ -237,7 +249,8 @@ class Desk:
 
         try:
             filed = await self._write(caller, said, unit)
-        except BaseException:
+        except Denied:
+            # Anything else may come after the commit (a client that went away): the sweep looks after orphans.
             await self._reception.discard(prepared)
             raise
         await self._reception.discard_unused(prepared, filed)
@@ -280,6 +293,19 @@ class Desk:
             return changed
 
         return await self._write(caller, said, unit)
+
+    async def surroundings(self, caller: Caller, ins: str, document_id: int) -> Surroundings:
+        """TD3.1 for one document of this record, with what a page shows around it; one trace tells of all."""
+
+        def unit(uow: UnitOfWork) -> Surroundings:
+            case, found = self._document(uow.connection, caller, document_id, ins)
+            case.demand(Action.SEARCH, OwnAct.READ, document=found)
+            changes = frozenset(each for each in Change if _leads_on(case, found, each))
+            self._trace(uow, case, said_of(caller, Action.SEARCH), found.id)
+            self._tell_of_access(uow, case)
+            return surroundings_of(uow.connection, case, found, changes)
+
+        return await self._write(caller, said_of(caller, Action.SEARCH), unit)
 
     async def changes(self, caller: Caller, document_id: int) -> frozenset[Change]:
         """Which steps the caller might make now, for a page that offers them: nothing is done, hence no trace."""
@@ -416,7 +442,9 @@ class Desk:
             raise Denied(Reason.NO_DOCUMENT)
         return case_of_owner(connection, caller, owner_id, self._clock.millis(), self._professions)
 
-    def _document(self, connection: Connection, caller: Caller, document_id: int) -> tuple[Case, Document]:
+    def _document(
+        self, connection: Connection, caller: Caller, document_id: int, ins: str = ""
+    ) -> tuple[Case, Document]:
         found = registry.document_by_id(connection, document_id)
         if found is None:
             raise Denied(Reason.NO_DOCUMENT)
@@ -424,6 +452,8 @@ class Desk:
         if case.is_own and not case.standing.is_theirs:
             # Who guesses numbers must not learn that there is a document.
             raise case.denied(Reason.NO_DOCUMENT, document=found)
+        if ins and case.patient.ins != ins:
+            raise Denied(Reason.NO_DOCUMENT)
         return case, found
 
     def _trace(

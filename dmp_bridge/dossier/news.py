@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from directory.patients import Patient
     from dmp_bridge.dossier.caller import Caller
-    from foundation.database import UnitOfWork
+    from dmp_bridge.rights.professions import Professions
+    from foundation.clock import Clock
+    from foundation.database import Database, UnitOfWork
 
 _MOST_RECORDS: Final = 500
 _LOOKED_AT: Final = 200
@@ -46,6 +48,10 @@ class News:
 
 class NewsDesk(Counter):
     """Every method may raise Denied."""
+
+    def __init__(self, database: Database, clock: Clock, professions: Professions) -> None:
+        super().__init__(database, clock)
+        self._professions = professions
 
     # ref: DMP-F28
     async def latest(self, caller: Caller, before: int, *, limit: int = 5) -> News:
@@ -85,7 +91,7 @@ class NewsDesk(Counter):
         since = _last_visit(uow.connection, owners, caller.id, before)
         found: list[tuple[Patient, Document]] = []
         for each in _filed_since(uow.connection, owners, since or 0):
-            case = case_of_owner(uow.connection, caller, each.owner_id, now)
+            case = case_of_owner(uow.connection, caller, each.owner_id, now, self._professions)
             if case.own.owns(each)[0] or case.refusal(Action.SEARCH, case.facts(each)) is not None:
                 continue
             found.append((case.patient, each))

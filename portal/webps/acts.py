@@ -11,7 +11,7 @@ from dmp_bridge.dossier.life import Change
 from portal import downloads
 from portal.forms import read_own_form
 from portal.pages import not_found
-from portal.webps.document import line, referred
+from portal.webps.document import document_of, line
 from portal.webps.reception import RECORDS
 
 if TYPE_CHECKING:
@@ -112,18 +112,18 @@ class ActPages:
 
     async def ask(self, request: Request, inside: Inside) -> Response:
         """Tells what the act brings about, and asks for it (EX 126)."""
-        return await self._ask(request, inside, request.query_params.get("reference", ""))
+        return await self._ask(request, inside)
 
     async def do(self, request: Request, inside: Inside) -> Response:
         """Does it, unless the document has changed since it was shown: 303 to what can be seen then."""
         act = _act(request)
         form = await read_own_form(request, inside)
         if act.is_final and form.get("confirm") != "1":
-            return await self._ask(request, inside, form.get("reference"), refusal=_NOT_CONFIRMED, status=422)
+            return await self._ask(request, inside, refusal=_NOT_CONFIRMED, status=422)
         version = form.get("version")
         if not (version.isascii() and version.isdecimal() and len(version) <= downloads.LONGEST_NUMBER):
             raise not_found()
-        document = await referred(request, inside, self._desk, form.get("reference"))
+        document = await document_of(request, inside, self._desk)
         await self._desk.change(inside.caller, document.id, act.change, version=int(version))
         # Who masked what is not theirs, or deleted without an authorisation, may not look at it any more.
         after = {Change.MASK: "/documents", Change.DELETE: ""}.get(act.change, f"/documents/{document.id}")
@@ -133,18 +133,16 @@ class ActPages:
         self,
         request: Request,
         inside: Inside,
-        reference: str,
         *,
         refusal: str | None = None,
         status: int = 200,
     ) -> Response:
-        document = await referred(request, inside, self._desk, reference)
+        document = await document_of(request, inside, self._desk)
         values = {
             "act": _act(request),
             "slug": request.path_params["act"],
             "document": document,
             "line": line(document),
-            "reference": reference,
             "refusal": refusal,
         }
         return await self._reception.page(inside, "webps/act.html", values, status=status)

@@ -17,7 +17,7 @@ from foundation.clock import from_millis, to_paris
 from portal.days import day_of, midnight
 from portal.forms import read_own_answer
 from portal.threads import document_date
-from portal.webps.document import by_class, line, referred
+from portal.webps.document import by_class, document_of, line
 from portal.webps.reception import RECORDS
 
 if TYPE_CHECKING:
@@ -109,21 +109,19 @@ class DepositPages:
 
     async def deposit(self, request: Request, inside: Inside) -> Response:
         """Files a document: 303 to what is told of it; else the form with the reason."""
-        return await self._feed(request, inside, None)
+        return await self._feed(await read_own_answer(request, inside), inside, None)
 
     async def ask_replacement(self, request: Request, inside: Inside) -> Response:
         """The form for the document that takes the place of another."""
-        reference = request.query_params.get("reference", "")
-        former = await referred(request, inside, self._desk, reference)
+        former = await document_of(request, inside, self._desk)
         day = to_paris(from_millis(document_date(former))).date().isoformat()
-        typed = {"title": former.title, "type": former.type_code, "date": day, "reference": reference}
+        typed = {"title": former.title, "type": former.type_code, "date": day}
         return await self._form(inside, typed, former)
 
     async def replace(self, request: Request, inside: Inside) -> Response:
         """Files a document in the place of another (RPLC)."""
         form = await read_own_answer(request, inside)
-        former = await referred(request, inside, self._desk, form.get("reference"))
-        return await self._feed(request, inside, former, form)
+        return await self._feed(form, inside, await document_of(request, inside, self._desk))
 
     async def reference(self, request: Request, inside: Inside) -> Response:
         """TD3.1 by reference: what who fed it needs in order to replace or delete it, authorised or not."""
@@ -137,10 +135,7 @@ class DepositPages:
         return await self._reception.page(inside, "webps/reference.html", values)
 
     # ref: DMP-F12, DMP-F20
-    async def _feed(
-        self, request: Request, inside: Inside, former: Document | None, form: Form | None = None
-    ) -> Response:
-        form = form or await read_own_answer(request, inside)
+    async def _feed(self, form: Form, inside: Inside, former: Document | None) -> Response:
         try:
             typed = self._read(form)
         except _Refused as refused:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from dmp_bridge import codes
-from dmp_bridge.dossier.forms import Denied, DocumentQuery
 from dmp_bridge.record import Origin
-from dmp_bridge.rights.vocabulary import Reason
 from portal import downloads, shown
+from portal.previews import XML
 from portal.record_words import states_of
 from portal.threads import author_line, document_date, type_label
 
@@ -19,31 +18,14 @@ if TYPE_CHECKING:
     from dmp_bridge.record import Document
     from portal.webps.reception import Inside
 
-XML: Final = frozenset({"application/xml", "application/xslt+xml", "text/xml"})
-_LONGEST_REFERENCE: Final = 256
-
 
 async def document_of(request: Request, inside: Inside, desk: Desk) -> Document:
-    """The document of the path, of the record that is open and no other's. Raises Denied."""
-    number = downloads.number(request, "document")
-    query = DocumentQuery(ids=(number,), statuses=(), limit=1)
-    found = await desk.search(inside.caller, inside.ins, query)
-    if not found.documents:
-        raise Denied(Reason.NO_DOCUMENT)
-    return found.documents[0]
+    """The document of the path, of the record that is open and no other's, for an act on it.
 
-
-async def referred(request: Request, inside: Inside, desk: Desk, reference: str) -> Document:
-    """The same for an act; under its `reference` where one is given, which who fed it needs no authorisation for.
-
-    Raises Denied (EX 115, EX 166).
+    Who fed it needs no authorisation for that (EX 115, EX 166). Raises Denied.
     """
-    if not reference:
-        return await document_of(request, inside, desk)
-    found = await desk.reference(inside.caller, inside.ins, reference[:_LONGEST_REFERENCE])
-    if found.id != downloads.number(request, "document"):
-        raise Denied(Reason.NO_DOCUMENT)
-    return found
+    number = downloads.number(request, "document")
+    return await desk.reference(inside.caller, inside.ins, str(number))
 
 
 def line(document: Document) -> dict[str, Any]:
@@ -68,17 +50,6 @@ def by_class() -> dict[str, dict[str, str]]:
             label = labels.get(each.class_code, each.class_code)
             grouped.setdefault(label, {})[each.code] = each.label
     return grouped
-
-
-def preview_of(document: Document) -> str:
-    """How a browser can show it: pdf, image, text, narrative, or not at all."""
-    if document.media_type == downloads.PDF:
-        return "pdf"
-    if document.media_type in downloads.IMAGES:
-        return "image"
-    if document.media_type == "text/plain":
-        return "text"
-    return "narrative" if document.media_type in XML else ""
 
 
 def has_structured_original(document: Document) -> bool:

@@ -185,28 +185,36 @@ async def test_who_fed_a_document_deletes_it_without_an_authorisation(ward: Ward
     path = await ward.open(browser)
     assert (await browser.get(f"{path}/documents/{filed.document_id}")).status_code == 403
     page = (await browser.get(f"{path}/reference", params={"id": filed.unique_id})).text
-    act = f"{path}/documents/{filed.document_id}/acte/supprimer?reference={filed.unique_id}"
+    act = f"{path}/documents/{filed.document_id}/acte/supprimer"
     assert f'href="{act}"' in page
-    answer = await post(
-        browser, act.partition("?")[0], act, version="1", confirm="1", reference=filed.unique_id
-    )
+    answer = await post(browser, act, act, version="1", confirm="1")
     assert answer.status_code == 303
     assert "Le document est supprimé." in said((await browser.get(answer.headers["location"])).text)
     assert (await state(ward, filed.document_id))[0] is Status.DELETED
 
 
-async def test_a_reference_leads_to_no_other_document(ward: Ward) -> None:
-    mine = await ward.file(own(ward, unique_id="1.2.250.1.999.4.1", set_id=None))
+async def test_a_reference_leads_to_nobody_elses_document(ward: Ward) -> None:
     others = await ward.file()
     browser = await ward.enter(MARIE)
     path = await ward.open(browser)
     found = await browser.get(f"{path}/reference", params={"id": others.unique_id})
     assert found.status_code == 403
-    wrong = f"{path}/documents/{others.document_id}/acte/supprimer"
-    answer = await browser.get(wrong, params={"reference": mine.unique_id})
-    assert answer.status_code == 404
+    assert (await browser.get(f"{path}/documents/{others.document_id}/acte/supprimer")).status_code == 403
     assert (await browser.get(f"{path}/reference", params={"id": "1.2.3"})).status_code == 404
     assert (await browser.get(f"{path}/reference")).status_code == 200
+
+
+async def test_reading_a_document_leaves_one_trace_of_what_is_told_and_one_of_each_reading(
+    ward: Ward,
+) -> None:
+    filed = await ward.file()
+    browser, path = await ward.authorised()
+    before = len(ward.traces(Action.SEARCH))
+    one = f"{path}/documents/{filed.document_id}"
+    await browser.get(one)
+    await browser.get(f"{one}/apercu")
+    assert len(ward.traces(Action.SEARCH)) == before + 1
+    assert len(ward.traces(Action.READ)) == 1
 
 
 async def test_every_act_needs_the_token_of_its_form(ward: Ward) -> None:

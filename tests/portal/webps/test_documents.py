@@ -276,7 +276,8 @@ async def test_a_nurse_does_not_read_what_the_profession_may_not(ward: Ward) -> 
     browser, path = await ward.authorised(LUC)
     assert await listed(browser, path) == []
     answer = await browser.get(f"{path}/documents/{filed.document_id}/contenu")
-    assert answer.status_code == 404
+    assert answer.status_code == 403
+    assert "Votre profession ne permet pas" in said(answer.text)
     doctor, there = await ward.authorised(MARIE)
     assert await listed(doctor, there) == ["Synthèse psychiatrique"]
 
