@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from dmp_bridge.dossier.denials import DENIALS
 from dmp_bridge.dossier.desk import Change, Denied, DocumentQuery, SubmissionQuery
 from dmp_bridge.dossier.traces import TraceQuery
 from dmp_bridge.rights.vocabulary import Mode, Reason
-from tests.dmp_bridge.builders import PDF
+from tests.dmp_bridge.builders import PDF, n3_body, xdm
 from tests.dmp_bridge.dossier.wards import (
     ATTENDING,
     AUTHOR,
@@ -27,6 +28,8 @@ from tests.dmp_bridge.dossier.wards import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.dmp_bridge.dossier.wards import Ward
 
 
@@ -112,6 +115,30 @@ async def test_what_is_no_document_is_refused_with_a_sentence(ward: Ward) -> Non
         await ward.feed(deposit(b"MZ\x90\x00program"))
     assert caught.value.reason is Reason.INVALID
     assert caught.value.detail
+
+
+async def test_an_xdm_package_brings_each_of_its_documents(ward: Ward) -> None:
+    second = document(unique_id="1.2.9", set_id="1.2.8", body=n3_body())
+    package = xdm(document(), second, ins=INS)
+    filed = await ward.feed(deposit(package, media_type="application/zip"))
+    assert [each.is_new for each in filed] == [True, True]
+    assert {each.unique_id for each in await ward.documents()} == {each.unique_id for each in filed}
+
+
+async def test_what_is_refused_leaves_nothing_in_the_vault(ward: Ward, tmp_path: Path) -> None:
+    large = PDF + random.Random(1).randbytes(200_000)
+
+    def kept() -> list[Path]:
+        return [each for each in (tmp_path / "vault").rglob("*") if each.is_file()]
+
+    plain = deposit(large, media_type="application/pdf", type_code="11502-2", unique_id="1.2.5")
+    other = deposit(document(ins="160012345678990"))
+    assert await reason_of(ward.feed(plain, other)) is Reason.OTHER_PATIENT
+    assert kept() == []
+    await ward.feed(plain)
+    assert len(kept()) == 1
+    await ward.feed(plain)
+    assert len(kept()) == 1
 
 
 async def test_a_patient_files_a_document_of_the_own(ward: Ward) -> None:
