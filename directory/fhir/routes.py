@@ -73,6 +73,7 @@ def fhir_routes(
     ).routes()
 
 
+# ref: F35, ECO.3.1.4
 class FhirDirectory:
     """The interface over one directory. `base` is its address as clients know it."""
 
@@ -275,7 +276,7 @@ class FhirDirectory:
 
     # Publishing
 
-    # ref: F44
+    # ref: F36
     async def _patch(
         self,
         request: Request,

@@ -125,6 +125,7 @@ SUBSCHEMA_ENTRY: Mapping[str, Values] = MappingProxyType(
 )
 
 
+# ref: F38
 def values_of(mailbox: Mailbox) -> dict[str, Values]:
     """Every attribute of a mailbox that has values, by its first name."""
     single = {name: (value,) for name, of in _ONE.items() if (value := of(mailbox))}

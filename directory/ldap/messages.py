@@ -119,7 +119,7 @@ def head(octets: bytes) -> tuple[int, int, Reader]:
     """Number and operation of a message, and a reader that stands before the operation. Raises Malformed."""
     message = Reader(octets).enter(SEQUENCE)
     number = message.integer()
-    # ref: RFC 4511 §4.1.1.1: zero is for unsolicited notifications
+    # RFC 4511 §4.1.1.1: zero is for unsolicited notifications
     if number < 1:
         raise Malformed("The number of a message is from 1 to 2147483647.")
     tag = message.peek()

@@ -96,6 +96,7 @@ class Shared:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+# ref: ECO.3.1.4
 class LdapServer:
     """All LDAP listeners of a process. Made and used in one event loop."""
 

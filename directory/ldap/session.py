@@ -95,7 +95,7 @@ class Session:
     # Binding
 
     async def _bind(self, request: Request) -> None:
-        # ref: RFC 4511 §4.2.1: whatever comes of it, nobody is bound while it is judged
+        # RFC 4511 §4.2.1: whatever comes of it, nobody is bound while it is judged
         self._leave()
         asked = messages.read_bind(request.operation)
         answer = await bound(asked, self._connection, self._context)
@@ -152,7 +152,7 @@ class Session:
         control = next((each for each in request.controls if each.oid == paging.OID), None)
         page, view = self._view(control, octets)
         if page is not None and not page.size and page.position is not None:
-            # ref: RFC 2696 §3: the client wants no more of them
+            # RFC 2696 §3: the client wants no more of them
             self._say(request, ResultCode.SUCCESS, [paging.control(b"")])
             return
         plan = Plan(
@@ -282,7 +282,6 @@ class Session:
         else:
             raise Refused(ResultCode.PROTOCOL_ERROR, "This extended operation is not known here")
 
-    # ref: ECO.1.0.2
     async def _start_tls(self, request: Request) -> None:
         """RFC 4511 §4.14, RFC 4513 §3.1."""
         if self._connection.is_encrypted:

@@ -25,6 +25,7 @@ async def ids(client: httpx2.AsyncClient, query: str) -> set[str]:
     return set(found(answer.json()))
 
 
+# ref: F35
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
