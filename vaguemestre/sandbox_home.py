@@ -119,6 +119,7 @@ def password_for(secret: bytes, account: str) -> str:
 def directory_key(home: Path) -> str:
     """The API key with which the sandbox publishes to its own directory; kept where the publisher looks for it."""
     path = home / "keys" / "directory.key"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         write_atomically(path, f"{password_for(seed(home), 'annuaire')}\n".encode(), PRIVATE)
     return path.read_text(encoding="ascii").strip()
@@ -211,19 +212,20 @@ def _section(values: dict[str, object], name: str) -> dict[str, object]:
 
 async def populate(settings: Settings, *, empty: bool) -> None:
     """The database with its people, once: professionals through the importer, boxes and patients in one unit.
+    An empty sandbox has its operator alone.
 
     The certificates of the softwares' boxes are bound at every start.
     """
     key = key_of(settings)
     migrate.upgrade(settings.database_url, key)
-    if empty:
-        return
     clock = SystemClock()
     cast = cast_of(settings.home)
     database = await Database.open(settings.database_url, key=key)
     try:
         vault = Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
         await _make_operator(settings, database, vault, clock)
+        if empty:
+            return
         await asyncio.to_thread(_make_directory, settings.home / "directory", clock, cast)
         if await database.read(lambda connection: find_bal(connection, cast.bals[0].address)) is None:
             await _make_people(settings, database, vault, clock, cast)
