@@ -44,6 +44,8 @@ class LdapLimits:
     access_seconds: float = 15.0
     """How often a session makes sure that what let its client in still would."""
     refused_binds: int = 5
+    kept_bytes: int = 32 * 1024 * 1024
+    """Of answers that are kept for whoever asks the same, while the directory does not change."""
     waiting_searches: int = 64
     """Searches without the help of an index that wait, of all sessions together; more are told that we are busy."""
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+_AT_ONCE = 100
+"""Entries that are handed to the connection before it is asked whether the client still reads."""
+
 
 class Session:
     """Ends with `run`; what it knows of its client is who has bound."""
@@ -156,7 +159,6 @@ class Session:
             self._say(request, ResultCode.SUCCESS, [paging.control(b"")])
             return
         plan = Plan(
-            request.id,
             place,
             asked,
             selection,
@@ -165,11 +167,11 @@ class Session:
             page and Page(min(page.size or self._limits.entries, self._limits.entries), page.position),
             await self._whoever_is_near(),
         )
-        found = await self._found(plan, view)
-        for chunk in found.chunks:
+        found = await self._found(plan, view, octets)
+        for start in range(0, len(found.entries), _AT_ONCE):
             if self._connection.is_abandoned:
                 return
-            self._connection.write(chunk)
+            self._connection.write(messages.entries(request.id, found.entries[start : start + _AT_ONCE]))
             await self._connection.drain()
         if not self._connection.is_abandoned:
             self._end_search(request, found, octets, is_paged=page is not None)
@@ -181,8 +183,8 @@ class Session:
             raise Refused(ResultCode.NO_SUCH_OBJECT, f"Searches of more than one entry begin at {SUFFIX}")
         attributes = self._shared.root(self._connection) if is_root else SUBSCHEMA_ENTRY
         if matching.holds(asked.filter, attributes) is True:
-            number = messages.number(request.id)
-            self._connection.write(selection.of_entry(number, "" if is_root else SUBSCHEMA, attributes))
+            told = selection.of_entry("" if is_root else SUBSCHEMA, attributes)
+            self._connection.write(messages.entries(request.id, (told,)))
         self._say(request, ResultCode.SUCCESS)
 
     def _view(self, control: Control | None, octets: bytes) -> tuple[Page | None, View]:
@@ -215,7 +217,18 @@ class Session:
             return asked.size_limit or messages.LARGEST_NUMBER
         return min(asked.size_limit or self._limits.entries, self._limits.entries)
 
-    async def _found(self, plan: Plan, view: View) -> Answer:
+    async def _found(self, plan: Plan, view: View, octets: bytes) -> Answer:
+        """What a search finds, or found when somebody asked it before. Raises Refused."""
+        key = (view.generation, view.version, plan.near, octets)
+        kept = self._shared.answers.get(key) if plan.page is None else None
+        if kept is not None:
+            return kept
+        found = await self._worked_out(plan, view)
+        if plan.page is None:
+            self._shared.answers.keep(key, found, len(octets))
+        return found
+
+    async def _worked_out(self, plan: Plan, view: View) -> Answer:
         """Raises Refused."""
         most = self._limits.search_seconds
         seconds = min(plan.search.time_limit or most, most)

@@ -26,6 +26,7 @@ class MemoryView:
     places: Sequence[Structure] = ()
     generation: str = "memory"
     generated_at: int = 0
+    version: int = 0
     removed: dict[str, int] = field(default_factory=dict)
 
     def mailboxes(
