@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from directory.extracts import ExtractKind
@@ -105,6 +105,13 @@ def move_pointer(folder: Path, kind: ExtractKind, part: Part, now: int, unique: 
     _write(folder, pointer)
     _remove_others(folder, pointer)
     return pointer
+
+
+def describe_anew(folder: Path, kind: ExtractKind, part: Part) -> None:
+    """Notes of a file in use what is known of it by now; the generation stays. Raises PointerDamaged."""
+    before = read_pointer(folder)
+    parts = {**before.current.parts, kind: part}
+    _write(folder, Pointer(replace(before.current, parts=parts), before.kept))
 
 
 class AnotherImport(Exception):

@@ -109,9 +109,11 @@ class StoredView:
             return self.boxes_of("structure_id", structure_id)
 
     def removed_at(self, field: Field, key: str) -> int | None:
-        if field is Field.ADDRESS and key.lower() in self._ours.addresses:
-            return self._ours.removed.get(key.lower())
         shelf = _KEYED[field]
+        if shelf is MAILBOXES:
+            key = key.lower()
+            if key in self._ours.addresses:
+                return self._ours.removed.get(key)
         schemas = ("boxes",) if shelf is MAILBOXES else ("people", "boxes")
         if any(self._row(schema, shelf, shelf.key, key) is not None for schema in schemas):
             return None
