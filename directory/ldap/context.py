@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class HasViews(Protocol):
     """The directory (directory.annuaire.annuaire)."""
 
-    def view(self, generation: str | None = None) -> View:
-        """Raises GenerationGone."""
+    def view(self, generation: str | None = None, *, seconds: float | None = None) -> View:
+        """`seconds` is the time a search of it may take. Raises GenerationGone."""
         ...
 
 

@@ -153,7 +153,7 @@ class Session:
             return
         self._must_be_known()
         control = next((each for each in request.controls if each.oid == paging.OID), None)
-        page, view = self._view(control, octets)
+        page = self._page(control, octets)
         if page is not None and not page.size and page.position is not None:
             # RFC 2696 §3: the client wants no more of them
             self._say(request, ResultCode.SUCCESS, [paging.control(b"")])
@@ -167,7 +167,7 @@ class Session:
             page and Page(min(page.size or self._limits.entries, self._limits.entries), page.position),
             await self._whoever_is_near(),
         )
-        found = await self._found(plan, view, octets)
+        found = await self._found(plan, octets)
         for start in range(0, len(found.entries), _AT_ONCE):
             if self._connection.is_abandoned:
                 return
@@ -187,19 +187,23 @@ class Session:
             self._connection.write(messages.entries(request.id, (told,)))
         self._say(request, ResultCode.SUCCESS)
 
-    def _view(self, control: Control | None, octets: bytes) -> tuple[Page | None, View]:
-        """The page that is asked for, and the directory it is a page of. Raises Refused."""
-        directory = self._context.directory
+    def _page(self, control: Control | None, octets: bytes) -> Page | None:
+        """The page that is asked for. Raises Refused."""
         if control is None:
-            return None, directory.view()
+            return None
         asked = paging.read(control)
         if not asked.cookie:
-            return Page(asked.size), directory.view()
+            return Page(asked.size)
         if self._cookies is None:
             raise Refused(ResultCode.UNWILLING_TO_PERFORM, "No cookie was given on this connection")
-        position = self._cookies.read(asked.cookie, octets)
+        return Page(asked.size, self._cookies.read(asked.cookie, octets))
+
+    def _view(self, plan: Plan, seconds: float | None) -> View:
+        """The directory, the one in which the search began. Raises Refused."""
+        position = plan.page.position if plan.page is not None else None
+        generation = position.generation if position is not None else None
         try:
-            return Page(asked.size, position), directory.view(position.generation)
+            return self._context.directory.view(generation, seconds=seconds)
         except GenerationGone:
             raise Refused(
                 ResultCode.UNWILLING_TO_PERFORM, "The directory was renewed long ago: begin the search again"
@@ -217,26 +221,20 @@ class Session:
             return asked.size_limit or messages.LARGEST_NUMBER
         return min(asked.size_limit or self._limits.entries, self._limits.entries)
 
-    async def _found(self, plan: Plan, view: View, octets: bytes) -> Answer:
+    async def _found(self, plan: Plan, octets: bytes) -> Answer:
         """What a search finds, or found when somebody asked it before. Raises Refused."""
+        most = self._limits.search_seconds
+        seconds = min(plan.search.time_limit or most, most)
+        is_quick = search.is_quick(plan)
+        view = self._view(plan, None if is_quick else seconds)
         key = (view.generation, view.version, plan.near, octets)
         kept = self._shared.answers.get(key) if plan.page is None else None
         if kept is not None:
             return kept
-        found = await self._worked_out(plan, view)
-        if plan.page is None:
-            self._shared.answers.keep(key, found, len(octets))
-        return found
-
-    async def _worked_out(self, plan: Plan, view: View) -> Answer:
-        """Raises Refused."""
-        most = self._limits.search_seconds
-        seconds = min(plan.search.time_limit or most, most)
+        look = self._shared.search_quickly if is_quick else self._shared.search_patiently
         try:
             async with asyncio.timeout(seconds):
-                if search.is_quick(plan):
-                    return await self._shared.search_quickly(plan, view)
-                return await self._shared.search_patiently(plan, view)
+                found = await look(plan, view)
         except TimeoutError:
             code = ResultCode.TIME_LIMIT_EXCEEDED if seconds < most else ResultCode.ADMIN_LIMIT_EXCEEDED
             raise Refused(code, "The search took too long") from None
@@ -246,6 +244,9 @@ class Session:
             ) from None
         except GenerationGone:
             raise Refused(ResultCode.BUSY, "The directory was renewed meanwhile: search again") from None
+        if plan.page is None:
+            self._shared.answers.keep(key, found, len(octets))
+        return found
 
     def _end_search(self, request: Request, found: Answer, octets: bytes, *, is_paged: bool) -> None:
         controls: list[Control] = []
