@@ -102,19 +102,14 @@ class Annuaire:
                     self._kept[self._files.generation.name] = (now, self._files)
                 self._files = files
         except PointerDamaged as damaged:
-            self._damaged(str(damaged))
+            self.damage = str(damaged)
         except FileNotFoundError as missing:
-            self._damaged(f"{missing} is missing: import its extract again.")
+            self.damage = f"{missing} is missing: import its extract again."
         except (OSError, dbapi.Error) as error:
-            self._damaged(f"The files that {self._folder / POINTER} names cannot be read: {error}.")
+            self.damage = f"The files that {self._folder / POINTER} names cannot be read: {error}."
         else:
             self._files.generation = pointer.current
             self._seen, self.damage = seen, None
-
-    def _damaged(self, sentence: str) -> None:
-        if sentence != self.damage:
-            _log.error("directory damaged", reason=sentence)
-        self.damage = sentence
 
     def alarms(self, oldest_days: int) -> tuple[str, ...]:
         """What an operator has to look after, a sentence each: damage, and extracts of that age; 0: of none."""
@@ -171,9 +166,13 @@ class Annuaire:
         self._data_version = version
 
     async def _watch(self) -> None:
+        told = None
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             await self.refresh()
+            if self.damage is not None and self.damage != told:
+                _log.error("directory damaged", reason=self.damage)
+            told = self.damage
             await asyncio.to_thread(sweep, self._folder, self._clock.millis())
 
     def _stamp(self) -> tuple[int, int] | None:
