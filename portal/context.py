@@ -11,6 +11,8 @@ from portal.operators import visit as operators
 from portal.professional import visit as professional
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from certs.trust import TrustSpace
@@ -41,7 +43,8 @@ class PortalContext:
     """The parts of the house behind the pages.
 
     `annuaire` is the directory that is searched, `psc` is the house as a relying party of Pro Santé Connect, where it is one.
-    `/health` tells of the `trust` space and `/metrics` shows the `metrics` where there are any.
+    `/health` tells of the `trust` space and of what there is to look after in the directory, `/metrics` shows the
+    `metrics`, where there are any.
     """
 
     settings: Settings
@@ -59,6 +62,7 @@ class PortalContext:
     psc: RelyingParty | None = None
     trust: TrustSpace | None = None
     metrics: Metrics | None = None
+    directory_alarms: Callable[[], tuple[str, ...]] = tuple
 
     def view(self) -> View | None:
         """The directory as it is now, where it is served."""

@@ -179,6 +179,8 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
     # ANS has no sandbox of its directory: this one is the national directory to itself.
     key = directory_key(home)
     values["directory"] = {
+        # Its extracts are made with it, and nobody publishes newer ones.
+        "alarm_days": 0,
         "page": "everybody",
         "fhir_access": "everything",
         "api_keys": [
