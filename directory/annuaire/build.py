@@ -21,6 +21,7 @@ from directory.annuaire.generations import (
     move_pointer,
     read_pointer,
 )
+from directory.annuaire.report import is_readable
 from directory.annuaire.staging import draft_of, stage
 from directory.extracts import BadLine, ExtractKind, ExtractReader, ExtractRefused
 from directory.sources import Source, sources_in
@@ -182,9 +183,10 @@ class Importer:
             return Pointer()
 
     def _file(self, pointer: Pointer, kind: ExtractKind) -> Path | None:
+        """The file in use; None where it is missing or no database, and the import makes it anew."""
         part = pointer.current.parts.get(kind)
         path = self._folder / part.file if part is not None else None
-        return path if path is not None and path.exists() else None
+        return path if path is not None and is_readable(path) else None
 
 
 def _no_two_of_a_kind(path: Path, sources: list[Source]) -> None:

@@ -128,11 +128,16 @@ async def test_a_file_that_is_no_database_is_an_alarm_while_the_directory_stays_
 ) -> None:
     imported(extract(tmp_path, MONDAY, A))
     await annuaire.refresh()
-    made = imported(extract(tmp_path, TUESDAY, A, B))
+    newer = extract(tmp_path, TUESDAY, A, B)
+    made = imported(newer)
     (folder / made.part.file).write_bytes(b"no database" * 1000)
     await annuaire.refresh()
     assert addresses(annuaire) == [A]
     assert len(annuaire.alarms(0)) == 1
+    imported(newer)
+    await annuaire.refresh()
+    assert addresses(annuaire) == [A, B]
+    assert annuaire.alarms(0) == ()
 
 
 async def test_who_opens_a_damaged_directory_is_told(
