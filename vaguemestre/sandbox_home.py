@@ -15,10 +15,13 @@ from certs.names import DistinguishedName
 from certs.pki import Pki
 from certs.profiles import Purpose
 from certs.publisher import SIGNER_CN, Listing, ensure_sandbox_list, published_url
-from directory.annuaire.build import Importer, Refused
+from directory import own
+from directory.annuaire.annuaire import Annuaire
+from directory.annuaire.build import Importer, ImportPolicy, Refused
 from directory.annuaire.generations import PointerDamaged, read_pointer
 from directory.bals import BalType, find_bal
 from directory.fhir import routes as fhir
+from directory.listing import listing_of
 from foundation.cipher import key_of
 from foundation.clock import SystemClock
 from foundation.database import Database
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from directory.annuaire.view import View
     from foundation.clock import Clock
     from foundation.database import UnitOfWork
 
@@ -231,6 +235,7 @@ async def populate(settings: Settings, *, empty: bool) -> None:
         await asyncio.to_thread(_make_directory, settings.home / "directory", clock, cast)
         if await database.read(lambda connection: find_bal(connection, cast.bals[0].address)) is None:
             await _make_people(settings, database, vault, clock, cast)
+            await _show_boxes(settings, database, clock, cast)
         await database.write(lambda uow: _bind_certificates(uow, settings.home, clock, cast))
     finally:
         await database.close()
@@ -250,8 +255,9 @@ def _make_directory(folder: Path, clock: Clock, cast: fictive.Cast) -> None:
             return
     except PointerDamaged:
         pass
+    importer = Importer(folder, clock, ImportPolicy(provisional=True))
     for path in write_extracts(folder, cast.bals):
-        for outcome in Importer(folder, clock).load(path):
+        for outcome in importer.load(path):
             if isinstance(outcome, Refused):
                 raise SandboxBroken(f"the fictive directory cannot be imported: {outcome.reason}")
 
@@ -273,6 +279,24 @@ async def _make_people(
                 factors.impose(uow, made.owner_id, known, clock.millis())
 
     await database.write(give_second_factors)
+
+
+async def _show_boxes(settings: Settings, database: Database, clock: Clock, cast: fictive.Cast) -> None:
+    """The directory says of each box itself what the fictive extract does: it stays when another one is imported."""
+    annuaire = await Annuaire.open(settings.home / "directory", database, clock)
+
+    def show(uow: UnitOfWork, view: View) -> None:
+        for bal in cast.bals:
+            found = find_bal(uow.connection, bal.address) if bal.is_in_extract else None
+            if found is not None:
+                mailbox = own.mailbox_of(found, listing_of(uow.connection, found.owner_id), view)
+                own.show(uow, found, mailbox, clock.millis())
+
+    try:
+        view = annuaire.view()
+        await database.write(lambda uow: show(uow, view))
+    finally:
+        await annuaire.close()
 
 
 def _bind_certificates(uow: UnitOfWork, home: Path, clock: Clock, cast: fictive.Cast) -> None:

@@ -43,11 +43,13 @@ _READING = 0.4
 class ImportPolicy:
     """`largest_loss_percent` of the rows in use that a new file may lack.
 
-    `force` takes any file that can be read: with fewer rows, older, or the very one in use.
+    `force` takes any file that can be read: with fewer rows, older, or the very one in use. What a `provisional`
+    import brings gives way to any other file.
     """
 
     largest_loss_percent: int = 10
     force: bool = False
+    provisional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,9 @@ class Importer:
                 if known.sha256 == staged.sha256 and before is not None:
                     self._note_newer(source, staged.kind, known)
                     return Unchanged(source.name, staged.kind)
-                _not_back(source, staged.kind, known)
+                if not known.provisional:
+                    _not_back(source, staged.kind, known)
+            gives_way = self._policy.force or (known is not None and known.provisional)
             now, unique = self._clock.millis(), secrets.token_hex(2)
             file = f"{staged.kind.value}-{now}-{unique}.db"
             counts = assemble(
@@ -143,7 +147,7 @@ class Importer:
                 self._folder / file,
                 before=before,
                 people=self._file(pointer, ExtractKind.ACTIVITIES),
-                largest_loss_percent=100 if self._policy.force else self._policy.largest_loss_percent,
+                largest_loss_percent=100 if gives_way else self._policy.largest_loss_percent,
                 now=now,
                 progress=lambda done: tell(Progress(source.name, _READING + (1 - _READING) * done)),
             )
@@ -159,6 +163,7 @@ class Importer:
                 added=counts.added,
                 changed=counts.changed,
                 removed=counts.removed,
+                provisional=self._policy.provisional,
             )
             moved = move_pointer(self._folder, staged.kind, part, now, unique)
         except ExtractRefused as refused:

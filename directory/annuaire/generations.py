@@ -27,7 +27,8 @@ _MOST_KEPT = 20
 class Part:
     """One kind of extract in a generation: its file, and how it came there. Times are epoch milliseconds.
 
-    `added`, `changed` and `removed` are against the file before; all 0 in the first one.
+    `added`, `changed` and `removed` are against the file before; all 0 in the first one. What is `provisional` gives
+    way to any file, also to an older one or one without its rows: the fictive extracts of a sandbox.
     """
 
     file: str
@@ -41,6 +42,7 @@ class Part:
     added: int
     changed: int
     removed: int
+    provisional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -496,3 +496,18 @@ def test_an_import_never_logs_a_row(
     out = "".join(capsys.readouterr()) + caplog.text + str(told(outcome))
     assert "exemple" not in out.lower()
     assert "bad one" not in out
+
+
+def test_what_is_provisional_gives_way_to_an_older_file_without_its_rows(
+    folder: Path, clock: FixedClock, tmp_path: Path
+) -> None:
+    first = write(tmp_path / "first_202611231000.txt", MAILBOX_HEADER, *map(mailbox, ("a@x.fr", "b@x.fr")))
+    older = write(tmp_path / "older_202611220900.txt", MAILBOX_HEADER, mailbox("c@x.fr"))
+    oldest = write(tmp_path / "oldest_202611210900.txt", MAILBOX_HEADER, mailbox("c@x.fr"), mailbox("d@x.fr"))
+    (made,) = Importer(folder, clock, ImportPolicy(provisional=True)).load(first)
+    assert isinstance(made, Imported)
+    (taken,) = Importer(folder, clock).load(older)
+    assert isinstance(taken, Imported)
+    assert (taken.part.rows, taken.part.removed) == (1, 2)
+    (kept,) = Importer(folder, clock).load(oldest)
+    assert isinstance(kept, Refused)
