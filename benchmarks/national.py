@@ -37,7 +37,7 @@ _IMPORT = (
     "import sys, os, resource, json, time; from pathlib import Path; from foundation.clock import SystemClock;"
     " from directory.annuaire.build import Importer, Imported, ImportPolicy;"
     " began = time.monotonic();"
-    " (made,) = Importer(Path(sys.argv[1]), SystemClock(), ImportPolicy(100)).load(Path(sys.argv[2]));"
+    " (made,) = Importer(Path(sys.argv[1]), SystemClock(), ImportPolicy(force=True)).load(Path(sys.argv[2]));"
     " assert isinstance(made, Imported), made;"
     " used = resource.getrusage(resource.RUSAGE_SELF);"
     " print(json.dumps([time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, made.part.rows]))"

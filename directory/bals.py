@@ -304,7 +304,7 @@ def set_password(uow: UnitOfWork, address: str, password_hash: str | None) -> Ba
 
 # ref: F40
 def set_red_list(uow: UnitOfWork, address: str, *, red_list: bool, version: int | None = None) -> Bal:
-    """Takes a box out of the directory or shows it there; it receives either way (liste rouge).
+    """Notes whether a box is on the red list (liste rouge); `directory.own.set_red_list` tells the directory as well.
 
     Raises BalRefused when there is no such box, BalChanged when it has another `version` by now.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from directory import publication
+from directory import bals, publication
 from directory.annuaire.model import Mailbox
 from directory.annuaire.published import Standing, publish, published, set_standing
 from directory.bals import BalState, BalType
@@ -33,6 +33,19 @@ def changed(uow: UnitOfWork, bal: Bal, now: int) -> None:
         publication.ask_anew(uow, bal, listing_of(uow.connection, bal.owner_id))
     else:
         publication.ask(uow, bal.owner_id)
+
+
+# ref: F40
+def set_red_list(
+    uow: UnitOfWork, address: str, *, red_list: bool, now: int, version: int | None = None
+) -> Bal:
+    """Takes a box out of the directory at once, or has it shown there; it receives either way (liste rouge).
+
+    Raises BalRefused when there is no such box, BalChanged when it has another `version` by now.
+    """
+    bal = bals.set_red_list(uow, address, red_list=red_list, version=version)
+    changed(uow, bal, now)
+    return bal
 
 
 # ref: F40

@@ -421,6 +421,9 @@ class DirectorySettings(_Section):
     largest_loss_percent: int = Field(
         10, ge=0, le=100, description="an extract that lacks more of the rows in use is refused unless forced"
     )
+    alarm_days: int = Field(
+        14, ge=0, le=3650, description="age of an extract from which /health raises an alarm; 0: none"
+    )
     publish_url: HttpsUrl = Field(
         "",
         description="FHIR base of the national directory to which the mailboxes are published (https://…); empty: only in the directory served here",

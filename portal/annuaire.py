@@ -17,6 +17,7 @@ from directory.annuaire.view import TooSlow
 from directory.bals import BalType, find_bal
 from directory.listing import listing_of
 from directory.vcard import MEDIA_TYPE, vcard, vcards
+from foundation.clock import from_millis, to_paris
 from foundation.identifiers import Address
 from mailserver import address_book
 from mailserver.address_book import TooManyFavourites
@@ -44,6 +45,7 @@ ANNUAIRE: Final = "/annuaire"
 CORRESPONDENTS: Final = "/pro/correspondants"
 RESULTS: Final = 50
 _LONGEST: Final = 200
+_WITHDRAWN: Final = "annuaire/withdrawn.html"
 _TOO_SLOW: Final = "Cette recherche est trop large : précisez un nom, une profession ou un lieu."
 _FULL: Final = f"Vous gardez déjà {address_book.MOST_FAVOURITES} correspondants : retirez-en un d’abord."
 
@@ -101,6 +103,14 @@ class Asked:
         if self.type:
             asked.append(Equal(Field.TYPE, self.type))
         return All(tuple(asked))
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A mailbox that was in the directory, and when it went away (epoch milliseconds)."""
+
+    address: str
+    at: int
 
 
 class AnnuairePages:
@@ -163,6 +173,8 @@ class AnnuairePages:
         if not self._is_open_to(visit):
             return self._pages.turned_away(request.cookies.get(sessions.COOKIE))
         mailbox = self._mailbox(request)
+        if isinstance(mailbox, Withdrawn):
+            return await self._page(visit, _WITHDRAWN, {"withdrawn": mailbox}, status=HTTPStatus.GONE)
         owner_id = visit.owner_id if visit is not None else 0
         values = {
             "mailbox": mailbox,
@@ -176,9 +188,13 @@ class AnnuairePages:
 
     async def card(self, request: Request) -> Response:
         """The vCard of one mailbox."""
-        if not self._is_open_to(self._visit(request)):
+        visit = self._visit(request)
+        if not self._is_open_to(visit):
             return self._pages.turned_away(request.cookies.get(sessions.COOKIE))
-        return _download(vcard(self._mailbox(request)), "bal.vcf")
+        mailbox = self._mailbox(request)
+        if isinstance(mailbox, Withdrawn):
+            return await self._page(visit, _WITHDRAWN, {"withdrawn": mailbox}, status=HTTPStatus.GONE)
+        return _download(vcard(mailbox), "bal.vcf")
 
     async def json(self, request: Request) -> Response:
         """One mailbox as a program reads it, with what it can do where it is hosted here."""
@@ -187,6 +203,10 @@ class AnnuairePages:
                 {"code": "signed_out", "message": "Identifiez-vous."}, HTTPStatus.UNAUTHORIZED
             )
         mailbox = self._mailbox(request)
+        if isinstance(mailbox, Withdrawn):
+            day = to_paris(from_millis(mailbox.at))
+            message = f"Cette boîte n’est plus dans l’annuaire depuis le {day:%d/%m/%Y}."
+            return JSONResponse({"code": "withdrawn", "message": message}, HTTPStatus.GONE)
         # Who answers for a box is for the operators alone.
         said = {
             name: value
@@ -252,12 +272,16 @@ class AnnuairePages:
     def _is_open_to(self, visit: Visit | None) -> bool:
         return visit is not None or self._context.settings.directory.page == "everybody"
 
-    def _mailbox(self, request: Request) -> Mailbox:
-        """The mailbox of the path; 404 for what is not in the directory, the red list for one."""
-        found = self._annuaire.view().mailbox(request.path_params["address"][:_LONGEST])
-        if found is None:
+    def _mailbox(self, request: Request) -> Mailbox | Withdrawn:
+        """The mailbox of the path, or that it was withdrawn; 404 for any other, the red list for one."""
+        view, address = self._annuaire.view(), request.path_params["address"][:_LONGEST]
+        found = view.mailbox(address)
+        if found is not None:
+            return found
+        removed_at = view.removed_at(Field.ADDRESS, address)
+        if removed_at is None:
             raise not_found()
-        return found
+        return Withdrawn(address.lower(), removed_at)
 
     def _abilities(self, mailbox: Mailbox) -> dict[str, Any] | None:
         """What a box that is hosted here can do; None for others."""

@@ -14,6 +14,7 @@ from portal.operators import visit as operators
 from portal.professional import visit as professional
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
     from sqlalchemy import Connection
@@ -68,7 +69,8 @@ class PortalContext:
 
     Without the desks of the `records` there are no pages of them.
     `annuaire` is the directory that is searched, `psc` is the house as a relying party of Pro Santé Connect, where it is one.
-    `/health` tells of the `trust` space and `/metrics` shows the `metrics` where there are any.
+    `/health` tells of the `trust` space and of what there is to look after in the directory, `/metrics` shows the
+    `metrics`, where there are any.
     """
 
     settings: Settings
@@ -87,6 +89,7 @@ class PortalContext:
     trust: TrustSpace | None = None
     metrics: Metrics | None = None
     records: Records | None = None
+    directory_alarms: Callable[[], tuple[str, ...]] = tuple
 
     def view(self) -> View | None:
         """The directory as it is now, where it is served."""

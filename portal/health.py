@@ -43,13 +43,12 @@ class HealthPages:
         """200 while mail is served: an alarm is for the operator to look at, not for a balancer to act on."""
         context = self._context
         context.database.read_now(lambda connection: connection.execute(_ANYTHING).scalar())
-        told: dict[str, Any] = {"status": "ok"}
+        told: dict[str, Any] = {}
+        alarms = [*context.directory_alarms()]
         if context.trust is not None:
-            alarms = context.trust.alarms()
-            told["status"] = "alarm" if alarms else "ok"
             told["white_list_age_hours"] = round(context.trust.age() / _HOUR, 1)
-            told["alarms"] = list(alarms)
-        return JSONResponse(told)
+            alarms = [*context.trust.alarms(), *alarms]
+        return JSONResponse({"status": "alarm" if alarms else "ok", **told, "alarms": alarms})
 
     async def _metrics(self, request: Request) -> Response:
         # The address of the socket: what a header says of another one is the client's own word.

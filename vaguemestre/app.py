@@ -169,6 +169,13 @@ class Operator:
 
         annuaire = await Annuaire.open(settings.home / "directory", database, clock)
         self._behind.push_async_callback(annuaire.close)
+
+        directory_alarms = partial(annuaire.alarms, settings.directory.alarm_days)
+        metrics.set_gauge(
+            "alarms",
+            "What the operator has to look after, see /health.",
+            lambda: len(directory_alarms()) + (len(trust.alarms()) if trust is not None else 0),
+        )
         fetching = asyncio.create_task(Fetcher(settings, clock).run(), name="directory")
         self._behind.push_async_callback(_cancel, fetching)
         router = Router(database, vault, clock, settings, trust, metrics)
@@ -271,6 +278,7 @@ class Operator:
                 trust=trust,
                 metrics=metrics,
                 records=Records.at(desk, database, clock),
+                directory_alarms=directory_alarms,
             )
             portal = application(
                 context,
@@ -319,9 +327,6 @@ class Operator:
             "white_list_age_seconds",
             "Seconds since the liste blanche in use was generated.",
             lambda: trust.age().total_seconds(),
-        )
-        metrics.set_gauge(
-            "alarms", "What the operator has to look after, see /health.", lambda: len(trust.alarms())
         )
         for work in (trust.keep(), trust.follow()):
             self._behind.push_async_callback(_cancel, asyncio.create_task(work, name="trust"))

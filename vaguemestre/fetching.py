@@ -8,7 +8,7 @@ import json
 import re
 import ssl
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -79,6 +79,11 @@ def remember(folder: Path, url: str, seen: Seen) -> None:
     write_atomically(folder / _STATE, json.dumps(known, indent=1).encode() + b"\n", PUBLIC)
 
 
+def ended(known: Seen | None, result: str, now: int) -> Seen:
+    """What is known of a source after a fetch that brought nothing to the directory: its file is the one before."""
+    return replace(known or Seen(now, result), checked_at=now, result=result)
+
+
 def believed(settings: Settings) -> ssl.SSLContext:
     """TLS to the publisher: the authorities of the system and of the trust chain; its certificate is of the IGC-Santé."""
     context = ssl.create_default_context()
@@ -93,14 +98,15 @@ async def fetch(
     tls: ssl.SSLContext,
     clock: Clock,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    known: Seen | None = None,
 ) -> Fetched | None:
-    """Brings a source to a file in `folder`, named as its publisher names it; None when it has not changed.
+    """Brings a source to a file in `folder`, named as its publisher names it; None when it is as it was `known`.
 
     `progress` is told the bytes that came and those announced (0: not announced). Raises SourceUnreachable.
     """
     incoming = folder / "incoming"
     await asyncio.to_thread(incoming.mkdir, parents=True, exist_ok=True)
-    known = (await asyncio.to_thread(read_seen, folder)).get(url)
     if urlsplit(url).scheme == "file":
         return await asyncio.to_thread(_local, url, known, clock)
     try:
@@ -133,21 +139,19 @@ class Fetcher:
             if seen is not None and not self._is_due(seen):
                 continue
             try:
-                result, kept = await self._take(url)
+                result, kept = await self._take(url, seen)
             except SourceUnreachable as error:
                 result, kept = str(error), None
             _log.info("directory source", result=result)
-            now = self._clock.millis()
-            if kept is None:
-                kept = Seen(now, result, *((seen.etag, seen.last_modified) if seen is not None else ()))
+            kept = kept or ended(seen, result, self._clock.millis())
             await asyncio.to_thread(remember, self._folder, url, kept)
 
     def _is_due(self, seen: Seen) -> bool:
         hours = self._settings.directory.fetch_hours if seen.result in _GOOD else 1
         return self._clock.now() >= from_millis(seen.checked_at) + timedelta(hours=hours)
 
-    async def _take(self, url: str) -> tuple[str, Seen | None]:
-        fetched = await fetch(url, self._folder, believed(self._settings), self._clock)
+    async def _take(self, url: str, known: Seen | None) -> tuple[str, Seen | None]:
+        fetched = await fetch(url, self._folder, believed(self._settings), self._clock, known=known)
         if fetched is None:
             return UNCHANGED, None
         try:

@@ -15,11 +15,14 @@ from certs.names import DistinguishedName
 from certs.pki import Pki
 from certs.profiles import Purpose
 from certs.publisher import SIGNER_CN, Listing, ensure_sandbox_list, published_url
-from directory.annuaire.build import Importer, Refused
+from directory import own
+from directory.annuaire.annuaire import Annuaire
+from directory.annuaire.build import Importer, ImportPolicy, Refused
 from directory.annuaire.generations import PointerDamaged, read_pointer
 from directory.bals import BalType, find_bal
 from directory.fhir import routes as fhir
 from directory.integration import set_deposits
+from directory.listing import listing_of
 from foundation.cipher import key_of
 from foundation.clock import SystemClock
 from foundation.database import Database
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from directory.annuaire.view import View
     from foundation.clock import Clock
     from foundation.database import UnitOfWork
 
@@ -120,6 +124,7 @@ def password_for(secret: bytes, account: str) -> str:
 def directory_key(home: Path) -> str:
     """The API key with which the sandbox publishes to its own directory; kept where the publisher looks for it."""
     path = home / "keys" / "directory.key"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         write_atomically(path, f"{password_for(seed(home), 'annuaire')}\n".encode(), PRIVATE)
     return path.read_text(encoding="ascii").strip()
@@ -179,6 +184,8 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
     # ANS has no sandbox of its directory: this one is the national directory to itself.
     key = directory_key(home)
     values["directory"] = {
+        # Its extracts are made with it, and nobody publishes newer ones.
+        "alarm_days": 0,
         "page": "everybody",
         "fhir_access": "everything",
         "api_keys": [
@@ -230,22 +237,24 @@ def _section(values: dict[str, object], name: str) -> dict[str, object]:
 
 async def populate(settings: Settings, *, empty: bool) -> None:
     """The database with its people, once: professionals through the importer, boxes and patients in one unit.
+    An empty sandbox has its operator alone.
 
     The certificates of the softwares' boxes are bound at every start.
     """
     key = key_of(settings)
     migrate.upgrade(settings.database_url, key)
-    if empty:
-        return
     clock = SystemClock()
     cast = cast_of(settings.home)
     database = await Database.open(settings.database_url, key=key)
     try:
         vault = Vault.open(database, settings.vault_url, settings.path(settings.vault.master_key_file))
         await _make_operator(settings, database, vault, clock)
+        if empty:
+            return
         await asyncio.to_thread(_make_directory, settings.home / "directory", clock, cast)
         if await database.read(lambda connection: find_bal(connection, cast.bals[0].address)) is None:
             await _make_people(settings, database, vault, clock, cast)
+            await _show_boxes(settings, database, clock, cast)
         await database.write(lambda uow: _bind_certificates(uow, settings.home, clock, cast))
     finally:
         await database.close()
@@ -265,8 +274,9 @@ def _make_directory(folder: Path, clock: Clock, cast: fictive.Cast) -> None:
             return
     except PointerDamaged:
         pass
+    importer = Importer(folder, clock, ImportPolicy(provisional=True))
     for path in write_extracts(folder, cast.bals):
-        for outcome in Importer(folder, clock).load(path):
+        for outcome in importer.load(path):
             if isinstance(outcome, Refused):
                 raise SandboxBroken(f"the fictive directory cannot be imported: {outcome.reason}")
 
@@ -295,6 +305,24 @@ async def _make_people(
 
     await database.write(give_second_factors)
     await database.write(let_software_deposit)
+
+
+async def _show_boxes(settings: Settings, database: Database, clock: Clock, cast: fictive.Cast) -> None:
+    """The directory says of each box itself what the fictive extract does: it stays when another one is imported."""
+    annuaire = await Annuaire.open(settings.home / "directory", database, clock)
+
+    def show(uow: UnitOfWork, view: View) -> None:
+        for bal in cast.bals:
+            found = find_bal(uow.connection, bal.address) if bal.is_in_extract else None
+            if found is not None:
+                mailbox = own.mailbox_of(found, listing_of(uow.connection, found.owner_id), view)
+                own.show(uow, found, mailbox, clock.millis())
+
+    try:
+        view = annuaire.view()
+        await database.write(lambda uow: show(uow, view))
+    finally:
+        await annuaire.close()
 
 
 def _bind_certificates(uow: UnitOfWork, home: Path, clock: Clock, cast: fictive.Cast) -> None:

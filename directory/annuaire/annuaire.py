@@ -12,7 +12,6 @@ from directory.annuaire.generations import (
     EMPTY,
     KEPT_MILLIS,
     POINTER,
-    Pointer,
     PointerDamaged,
     read_pointer,
     sweep,
@@ -21,6 +20,7 @@ from directory.annuaire.overlay import Overlay
 from directory.annuaire.published import LATEST_VERSION, published_after
 from directory.annuaire.stored import StoredView
 from directory.annuaire.view import GenerationGone
+from foundation.driver import dbapi
 from foundation.log import get_logger
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ _BATCH = 500
 _MOST_AT_ONCE = 4
 """Batches of changes that a view takes up before it answers; the rest is for the next one."""
 _WATCH_SECONDS = 1.0
+_DAY_MILLIS = 24 * 3600 * 1000
 SECONDS = 2.0
 """The time a search may take, unless told otherwise."""
 
@@ -55,6 +56,8 @@ class Annuaire:
         self._seen: tuple[int, int] | None = None
         self._data_version = -1
         self._watching: asyncio.Task[None] | None = None
+        self.damage: str | None = None
+        """Why the directory on disk is not the one in use; one sentence."""
 
     @classmethod
     async def open(
@@ -91,37 +94,50 @@ class Annuaire:
         seen = self._stamp()
         if seen == self._seen:
             return
-        pointer = await asyncio.to_thread(self._read)
-        if pointer is None:
-            return
-        self._seen = seen
-        if pointer.current.name != self._files.generation.name:
-            try:
+        try:
+            pointer = await asyncio.to_thread(read_pointer, self._folder)
+            if pointer.current.name != self._files.generation.name:
                 files = await asyncio.to_thread(_prepared, self._folder, pointer.current)
-            except OSError as error:
-                _log.error("directory file missing", error=type(error).__name__)
-                return
-            if self._files.generation.parts:
-                self._kept[self._files.generation.name] = (now, self._files)
-            self._files = files
+                if self._files.generation.parts:
+                    self._kept[self._files.generation.name] = (now, self._files)
+                self._files = files
+        except PointerDamaged as damaged:
+            self.damage = str(damaged)
+        except FileNotFoundError as missing:
+            self.damage = f"{missing} is missing: import its extract again."
+        except (OSError, dbapi.Error) as error:
+            self.damage = f"The files that {self._folder / POINTER} names cannot be read: {error}."
+        else:
+            self._files.generation = pointer.current
+            self._seen, self.damage = seen, None
 
-    def view(self, generation: str | None = None) -> View:
+    def alarms(self, oldest_days: int) -> tuple[str, ...]:
+        """What an operator has to look after, a sentence each: damage, and extracts of that age; 0: of none."""
+        told = [f"The directory in use stays as it was. {self.damage}"] if self.damage is not None else []
+        for kind, part in sorted(self._files.generation.parts.items()):
+            days = (self._clock.millis() - part.generated_at) // _DAY_MILLIS
+            if oldest_days and days >= oldest_days:
+                told.append(f"The extract {kind} in use is {days} days old (alarm from {oldest_days} on).")
+        return tuple(told)
+
+    def view(self, generation: str | None = None, *, seconds: float | None = None) -> View:
         """The directory as it is now; called on the event loop, some microseconds.
 
         With `generation`: the one a paged search began with, while it is kept (an hour after it was replaced).
-        Raises GenerationGone.
+        With `seconds`: the time each search of it may take. Raises GenerationGone.
         """
         self._follow()
         files = self._files if generation is None else self._of(generation)
-        return StoredView(files, self._overlay, self._seconds)
+        return StoredView(files, self._overlay, self._seconds if seconds is None else seconds)
 
     def _of(self, name: str) -> Files:
         if name == self._files.generation.name:
             return self._files
         if name in self._kept:
             return self._kept[name][1]
-        pointer, now = self._read() or Pointer(), self._clock.millis()
-        generation = pointer.generation(name)
+        generation, now = None, self._clock.millis()
+        with contextlib.suppress(PointerDamaged):
+            generation = read_pointer(self._folder).generation(name)
         retired_at = generation.retired_at or now if generation is not None else 0
         if generation is not None and retired_at > now - KEPT_MILLIS:
             with contextlib.suppress(OSError):
@@ -150,9 +166,13 @@ class Annuaire:
         self._data_version = version
 
     async def _watch(self) -> None:
+        told = None
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             await self.refresh()
+            if self.damage is not None and self.damage != told:
+                _log.error("directory damaged", reason=self.damage)
+            told = self.damage
             await asyncio.to_thread(sweep, self._folder, self._clock.millis())
 
     def _stamp(self) -> tuple[int, int] | None:
@@ -161,13 +181,6 @@ class Annuaire:
         except OSError:
             return None
         return told.st_mtime_ns, told.st_ino
-
-    def _read(self) -> Pointer | None:
-        try:
-            return read_pointer(self._folder)
-        except PointerDamaged as damaged:
-            _log.error("directory pointer damaged", error=str(damaged))
-            return None
 
 
 def _prepared(folder: Path, generation: Generation) -> Files:

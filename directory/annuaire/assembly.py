@@ -17,10 +17,9 @@ from directory.annuaire.schema import (
     create,
     index_all,
 )
-from directory.annuaire.texts import mailbox_text, person_text, structure_text
+from directory.annuaire.texts import mailbox_text, name_words, person_text, structure_text
 from directory.bals import BalType
 from directory.extracts import ExtractKind, ExtractRefused
-from directory.folding import fold
 from foundation.driver import dbapi
 
 if TYPE_CHECKING:
@@ -163,8 +162,7 @@ class _Assembly:
             for number, row in enumerate(batch, place + 1):
                 box = Mailbox(row[0], _TYPES[row[1]], *row[2:-1])
                 texts.append((number, mailbox_text(box)))
-                if box.last_name:
-                    names.update(f"{fold(box.first_name or '')} {fold(box.last_name)}".split())
+                names |= name_words(box)
             self._connection.executemany(insert, ((place + n, *row) for n, row in enumerate(batch, 1)))
             self._connection.executemany("INSERT INTO main.mailbox_index (rowid, text) VALUES (?, ?)", texts)
             place += len(batch)
@@ -200,6 +198,7 @@ class _Assembly:
             "(SELECT group_concat(DISTINCT coalesce(profession_code, '') || '/' || coalesce(skill_code, ''))"
             " FROM main.role WHERE role.idnat = person.idnat)"
         )
+        self._tombstones()
 
     def qualifications(self) -> None:
         """Skills or diplomas by person and code."""
@@ -327,14 +326,18 @@ class _Assembly:
         )
 
     def _tombstones(self) -> None:
-        self._connection.execute(
-            "INSERT INTO main.tombstone SELECT address, removed_at FROM ("
-            " SELECT address, removed_at FROM old.tombstone WHERE removed_at > ?1"
-            " UNION ALL SELECT address, ?2 FROM old.mailbox) t"
-            " WHERE NOT EXISTS (SELECT 1 FROM main.mailbox m WHERE m.address = t.address)"
-            " GROUP BY address",
-            (self._now - TOMBSTONE_MILLIS, self._now),
-        )
+        """What was there and is no more, with the day."""
+        shelves = {"person": "idnat", "structure": "id", "role": "id"}
+        if self._kind is ExtractKind.MAILBOXES:
+            shelves["mailbox"] = "address"
+        for table, key in shelves.items():
+            self._connection.execute(
+                "INSERT INTO main.tombstone SELECT ?1, key, max(removed_at) FROM ("
+                " SELECT key, removed_at FROM old.tombstone WHERE shelf = ?1 AND removed_at > ?2"
+                f" UNION ALL SELECT {key}, ?3 FROM old.{table}) t"
+                f" WHERE NOT EXISTS (SELECT 1 FROM main.{table} m WHERE m.{key} = t.key) GROUP BY key",
+                (table, self._now - TOMBSTONE_MILLIS, self._now),
+            )
 
 
 def _attach(connection: dbapi.Connection, schema: str, path: Path) -> None:

@@ -7,7 +7,7 @@ leaves the directory as it was. Nothing here needs the mail database.
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from directory.annuaire.assembly import assemble
@@ -17,12 +17,15 @@ from directory.annuaire.generations import (
     Pointer,
     PointerDamaged,
     alone,
+    describe_anew,
     move_pointer,
     read_pointer,
 )
+from directory.annuaire.report import is_readable
 from directory.annuaire.staging import draft_of, stage
 from directory.extracts import BadLine, ExtractKind, ExtractReader, ExtractRefused
 from directory.sources import Source, sources_in
+from foundation.clock import from_millis, to_paris
 from foundation.driver import dbapi
 
 if TYPE_CHECKING:
@@ -38,9 +41,15 @@ _READING = 0.4
 
 @dataclass(frozen=True, slots=True)
 class ImportPolicy:
-    """`largest_loss_percent` of the rows in use that a new file may lack; 100 forces."""
+    """`largest_loss_percent` of the rows in use that a new file may lack.
+
+    `force` takes any file that can be read: with fewer rows, older, or the very one in use. What a `provisional`
+    import brings gives way to any other file.
+    """
 
     largest_loss_percent: int = 10
+    force: bool = False
+    provisional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +131,23 @@ class Importer:
             return Refused(source.name, f"{self._folder} cannot be written: {_reason(error)}.")
         try:
             pointer = self._pointer()
+            before = self._file(pointer, staged.kind)
             known = pointer.current.parts.get(staged.kind)
-            if (
-                known is not None
-                and known.sha256 == staged.sha256
-                and self._policy.largest_loss_percent < 100
-            ):
-                return Unchanged(source.name, staged.kind)
+            if known is not None and not self._policy.force:
+                if known.sha256 == staged.sha256 and before is not None:
+                    self._note_newer(source, staged.kind, known)
+                    return Unchanged(source.name, staged.kind)
+                if not known.provisional:
+                    _not_back(source, staged.kind, known)
+            gives_way = self._policy.force or (known is not None and known.provisional)
             now, unique = self._clock.millis(), secrets.token_hex(2)
             file = f"{staged.kind.value}-{now}-{unique}.db"
             counts = assemble(
                 staged,
                 self._folder / file,
-                before=self._file(pointer, staged.kind),
+                before=before,
                 people=self._file(pointer, ExtractKind.ACTIVITIES),
-                largest_loss_percent=self._policy.largest_loss_percent,
+                largest_loss_percent=100 if gives_way else self._policy.largest_loss_percent,
                 now=now,
                 progress=lambda done: tell(Progress(source.name, _READING + (1 - _READING) * done)),
             )
@@ -152,6 +163,7 @@ class Importer:
                 added=counts.added,
                 changed=counts.changed,
                 removed=counts.removed,
+                provisional=self._policy.provisional,
             )
             moved = move_pointer(self._folder, staged.kind, part, now, unique)
         except ExtractRefused as refused:
@@ -163,6 +175,12 @@ class Importer:
         tell(Progress(source.name, 1.0))
         return Imported(source.name, staged.kind, moved.current.name, part, staged.bad)
 
+    def _note_newer(self, source: Source, kind: ExtractKind, known: Part) -> None:
+        """The same rows were published again: the directory is as fresh as that."""
+        if source.generated_at > known.generated_at:
+            newer = replace(known, source=source.name, generated_at=source.generated_at)
+            describe_anew(self._folder, kind, newer)
+
     def _pointer(self) -> Pointer:
         try:
             return read_pointer(self._folder)
@@ -170,9 +188,10 @@ class Importer:
             return Pointer()
 
     def _file(self, pointer: Pointer, kind: ExtractKind) -> Path | None:
+        """The file in use; None where it is missing or no database, and the import makes it anew."""
         part = pointer.current.parts.get(kind)
         path = self._folder / part.file if part is not None else None
-        return path if path is not None and path.exists() else None
+        return path if path is not None and is_readable(path) else None
 
 
 def _no_two_of_a_kind(path: Path, sources: list[Source]) -> None:
@@ -186,6 +205,18 @@ def _no_two_of_a_kind(path: Path, sources: list[Source]) -> None:
         if kind in kinds:
             raise ExtractRefused(f"{path} holds two {kind} files: which one counts is not known.")
         kinds.add(kind)
+
+
+def _not_back(source: Source, kind: ExtractKind, known: Part) -> None:
+    if source.generated_at < known.generated_at:
+        own, used = (
+            to_paris(from_millis(at)).isoformat(timespec="minutes")
+            for at in (source.generated_at, known.generated_at)
+        )
+        raise ExtractRefused(
+            f"The {kind} file was generated at {own}, before the one in use ({used}):"
+            " force the import to go back to it."
+        )
 
 
 def _reason(error: Exception) -> str:

@@ -99,8 +99,8 @@ class Approximate:
 class Words:
     """Every word stands somewhere, in any order: who, what, where, identifiers, the address.
 
-    Words of three letters and more also inside another word, shorter ones at the beginning of one. Where
-    nothing is found, words that differ from a name by one typing error count too.
+    Words of three letters and more also inside another word, shorter ones at the beginning of one. Where a
+    search finds nothing at all, words that differ from a name by one typing error count too, not below `Not`.
     """
 
     text: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from directory.extracts import ExtractKind
@@ -27,7 +27,8 @@ _MOST_KEPT = 20
 class Part:
     """One kind of extract in a generation: its file, and how it came there. Times are epoch milliseconds.
 
-    `added`, `changed` and `removed` are against the file before; all 0 in the first one.
+    `added`, `changed` and `removed` are against the file before; all 0 in the first one. What is `provisional` gives
+    way to any file, also to an older one or one without its rows: the fictive extracts of a sandbox.
     """
 
     file: str
@@ -41,6 +42,7 @@ class Part:
     added: int
     changed: int
     removed: int
+    provisional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,13 @@ def move_pointer(folder: Path, kind: ExtractKind, part: Part, now: int, unique: 
     _write(folder, pointer)
     _remove_others(folder, pointer)
     return pointer
+
+
+def describe_anew(folder: Path, kind: ExtractKind, part: Part) -> None:
+    """Notes of a file in use what is known of it by now; the generation stays. Raises PointerDamaged."""
+    before = read_pointer(folder)
+    parts = {**before.current.parts, kind: part}
+    _write(folder, Pointer(replace(before.current, parts=parts), before.kept))
 
 
 class AnotherImport(Exception):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from copy import copy
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from directory.annuaire.alphabets import trigrams
 from directory.annuaire.conditions import All, Not, Present
 from directory.annuaire.fields import Field
 from directory.annuaire.matching import met, one_error
+from directory.annuaire.overlay import SCHEMA as OURS
 from directory.annuaire.plans import Clause, terms_or
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from directory.annuaire.conditions import Condition
     from directory.annuaire.files import Files
+    from directory.annuaire.overlay import Overlay
     from foundation.driver import dbapi
 
 _MOST_BOXES = 60_000
@@ -35,6 +37,10 @@ _BORNE: Mapping[str, tuple[Condition, ...]] = {
     "role": (Present(Field.IDNAT), Present(Field.STRUCTURE_ID)),
 }
 """By table: which mailboxes a row may bear."""
+_NAMES_LIKE = (
+    "SELECT n.word FROM {0}.name_index i CROSS JOIN {0}.name n ON n.place = i.rowid"
+    " WHERE i.name_index MATCH ? AND length(n.word) BETWEEN ? AND ?"
+)
 _STRUCTURES_OF = (
     "SELECT id FROM {0}.structure WHERE idnat IN (SELECT value FROM json_each(?))"
     " OR id IN (SELECT value FROM json_each(?))"
@@ -47,7 +53,7 @@ _ROLES_OF = (
 
 
 class Known:
-    """Answers from the files of a generation, and from what this operator publishes up to `version`.
+    """Answers from the files of a generation, and from what this operator publishes.
 
     `linked` finds the idnat and structure id of mailboxes, None when there are more than a bound.
     """
@@ -55,11 +61,12 @@ class Known:
     def __init__(
         self,
         files: Files,
-        version: int,
+        ours: Overlay,
         linked: Callable[[Condition, int], list[tuple[str | None, str | None]] | None],
     ) -> None:
         self._files = files
-        self._version = version
+        self._ours = ours
+        self._version = ours.version
         self._linked = linked
         self._schema = "boxes"
         self._connection: dbapi.Connection | None = None
@@ -72,24 +79,25 @@ class Known:
 
     def of_overlay(self, connection: dbapi.Connection) -> Known:
         """The same, for what this operator publishes."""
-        other = self.within("ours")
+        other = self.within(OURS)
         other._connection = connection
         return other
 
     def close_names(self, word: str) -> Sequence[str]:
-        """The word, and the words of names that are one typing error away."""
+        """The word, and the words of names that are one typing error away, those published here first."""
         if len(word) < _LEAST_WITH_ERROR:
             return [word]
         text = f" {word} "
         half = (len(text) - 1) // 2
         # one error leaves one end of the word as it is, except in the shortest
         ends = (text[:half], text[-half:]) if half > 2 else trigrams(text)
-        rows = self._files.connection.execute(
-            "SELECT n.word FROM boxes.name_index i CROSS JOIN boxes.name n ON n.place = i.rowid"
-            " WHERE i.name_index MATCH ? AND length(n.word) BETWEEN ? AND ?",
-            (terms_or(ends), len(word) - 1, len(word) + 1),
-        )
-        close = (other for (other,) in rows if other != word and one_error(word, other))
+        asked = (terms_or(ends), len(word) - 1, len(word) + 1)
+        rows: list[tuple[str]] = []
+        if self._ours.rows:
+            with self._ours.held(self._files.budget.until) as connection:
+                rows += connection.execute(_NAMES_LIKE.format(OURS), asked)
+        named = chain(rows, self._files.connection.execute(_NAMES_LIKE.format("boxes"), asked))
+        close = dict.fromkeys(other for (other,) in named if other != word and one_error(word, other))
         return [word, *islice(close, _MOST_CLOSE)]
 
     def codes(self, nomenclature: str, condition: Condition) -> Sequence[str]:

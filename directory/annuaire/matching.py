@@ -174,6 +174,7 @@ def padded(field: Field, value: str) -> str:
     return f" {folded(field, value)} "
 
 
+@lru_cache(maxsize=256)
 def pieces_of(condition: Substring) -> tuple[str, ...]:
     """What stands in a padded value one behind the other; the borders of the value are in the outer ones."""
     field = condition.field

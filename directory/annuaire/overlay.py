@@ -10,7 +10,7 @@ from directory.annuaire.files import Budget
 from directory.annuaire.published import Standing
 from directory.annuaire.schema import create_growing
 from directory.annuaire.shelves import MAILBOXES
-from directory.annuaire.texts import mailbox_text
+from directory.annuaire.texts import mailbox_text, name_words
 from foundation.driver import dbapi
 
 if TYPE_CHECKING:
@@ -81,12 +81,23 @@ class Overlay:
                         f"INSERT INTO {SCHEMA}.mailbox_index (rowid, text) VALUES (?, ?)",
                         (place, mailbox_text(box)),
                     )
+                    self._name(connection, name_words(box))
                 elif change.standing is Standing.REMOVED:
                     self.removed[box.address] = box.updated_at
                 self.version = max(self.version, change.version)
             connection.execute("COMMIT")
             (self._shown,) = connection.execute(f"SELECT count(*) FROM {SCHEMA}.mailbox").fetchone()
             self.addresses |= {change.mailbox.address for change in changes}
+
+    def _name(self, connection: dbapi.Connection, words: Iterable[str]) -> None:
+        for word in words:
+            row = connection.execute(
+                f"INSERT OR IGNORE INTO {SCHEMA}.name (word) VALUES (?) RETURNING place", (word,)
+            ).fetchone()
+            if row is not None:
+                connection.execute(
+                    f"INSERT INTO {SCHEMA}.name_index (rowid, text) VALUES (?, ?)", (row[0], f" {word} ")
+                )
 
 
 class _Terms:

@@ -8,12 +8,11 @@ from directory.annuaire.conditions import (
     All,
     Any,
     Equal,
-    Nothing,
     Substring,
     Words,
 )
 from directory.annuaire.fields import Field
-from directory.annuaire.matching import words_of
+from directory.annuaire.matching import MOST_WORDS, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,12 +47,31 @@ def exactly(condition: Condition) -> Condition | None:
             return None
 
 
-def corrected(condition: Words, close_names: Callable[[str], Sequence[str]]) -> Condition:
-    """The words, or names that one of them is a typing error of."""
-    words = words_of(condition.text)
-    if not words:
-        return Nothing()
-    return All(tuple(Any(tuple(Words(each) for each in close_names(word))) for word in words))
+def corrected(condition: Condition, close_names: Callable[[str], Sequence[str]]) -> Condition | None:
+    """The condition with its free words, or names that one of them is a typing error of; None where there are none.
+
+    The first eight words of all count, as `words_of` has them; what is negated stays as it is.
+    """
+    left = MOST_WORDS
+    differs = False
+
+    def near(asked: Condition) -> Condition:
+        nonlocal left, differs
+        match asked:
+            case Words(text) if len(words := words_of(text)) <= left:
+                left -= len(words)
+                close = [close_names(word) for word in words]
+                differs = differs or any(len(names) > 1 for names in close)
+                return All(tuple(Any(tuple(map(Words, names))) for names in close)) if close else asked
+            case All(children):
+                return All(tuple(map(near, children)))
+            case Any(children):
+                return Any(tuple(map(near, children)))
+            case _:
+                return asked
+
+    found = near(condition)
+    return found if differs else None
 
 
 def by_name(box: Mailbox) -> tuple[bool, str, str, str]:

@@ -1,4 +1,4 @@
-"""What the last import of an extract changed."""
+"""What the file of an extract says of itself: whether it opens, and what its import changed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,20 @@ class Change(NamedTuple):
 
     what: str
     key: str
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a file of the directory is there and opens."""
+    if not path.is_file():
+        return False
+    connection = dbapi.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
+    try:
+        connection.execute("SELECT 1 FROM label LIMIT 1")
+    except dbapi.DatabaseError:
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def changes(folder: Path, part: Part) -> list[Change]:

@@ -66,7 +66,6 @@ def create(schema: str, kind: ExtractKind) -> list[str]:
             columns = [*MAILBOX_COLUMNS, "description", "responsible", "phone", "rank"]
             statements += [
                 f"CREATE TABLE {schema}.mailbox ({_columns(columns)}, digest BLOB)",
-                f"CREATE TABLE {schema}.tombstone (address TEXT PRIMARY KEY, removed_at INTEGER) WITHOUT ROWID",
                 f"CREATE TABLE {schema}.name (place INTEGER PRIMARY KEY, word TEXT)",
                 *_trigram_index(schema, "mailbox"),
                 _fts(schema, "name"),
@@ -129,15 +128,24 @@ def _of_people(schema: str) -> list[str]:
         f"CREATE TABLE {schema}.role ({_columns(ROLE_COLUMNS)}, digest BLOB)",
         *_trigram_index(schema, "person"),
         *_trigram_index(schema, "structure"),
+        (
+            f"CREATE TABLE {schema}.tombstone (shelf TEXT, key TEXT COLLATE NOCASE, removed_at INTEGER,"
+            " PRIMARY KEY (shelf, key)) WITHOUT ROWID"
+        ),
     ]
 
 
 def create_growing(schema: str) -> list[str]:
-    """The statements that make a table of mailboxes of which rows come and go, with its indexes."""
+    """The statements that make a table of mailboxes of which rows come and go, with its indexes.
+
+    The words of their names stay: a name that nobody bears any more corrects to nothing.
+    """
     columns = [*MAILBOX_COLUMNS, "description", "responsible", "phone", "rank"]
     return [
         f"CREATE TABLE {schema}.mailbox ({_columns(columns)})",
         _fts(schema, "mailbox", "contentless_delete=1"),
+        f"CREATE TABLE {schema}.name (place INTEGER PRIMARY KEY, word TEXT UNIQUE)",
+        _fts(schema, "name"),
         *(
             f"CREATE {'UNIQUE ' if column == 'address' else ''}INDEX {schema}.mailbox_by_{column} ON mailbox ({column})"
             for column in ("address", "idnat", "person_id", "structure_id", "updated_at")

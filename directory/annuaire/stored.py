@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from directory.annuaire import overlay
 from directory.annuaire.bearers import person_meets, role_meets, skills_of, structure_meets
 from directory.annuaire.compile import Compiler
-from directory.annuaire.conditions import All, Equal, Words
+from directory.annuaire.conditions import All, Equal
 from directory.annuaire.engine import Engine
 from directory.annuaire.fields import Field
 from directory.annuaire.known import Known
@@ -45,18 +45,31 @@ _LONE = {
 """Of those whom a mailbox names, the ones whom the activities do not name."""
 
 
+_KEYED = {
+    Field.ADDRESS: MAILBOXES,
+    Field.IDNAT: PERSONS,
+    Field.ROLE_ID: ROLES,
+    Field.STRUCTURE_ID: STRUCTURES,
+}
+
+
 class StoredView:
     """See `directory.annuaire.view.View`."""
 
     def __init__(self, files: Files, ours: Overlay, seconds: float) -> None:
         self._files = files
         self._ours = ours
+        self._version = ours.version
         self._seconds = seconds
-        self._known = Known(files, ours.version, self._linked)
+        self._known = Known(files, ours, self._linked)
 
     @property
     def generation(self) -> str:
         return self._files.generation.name
+
+    @property
+    def version(self) -> int:
+        return self._version
 
     @property
     def generated_at(self) -> int:
@@ -75,25 +88,14 @@ class StoredView:
     ) -> list[Mailbox]:
         with self._files.within(self._seconds):
             found = self._ranked(condition, limit, own_structure, recent)
-            if not found and limit > 0 and isinstance(condition, Words):
-                near = corrected(condition, self._known.close_names)
-                found = self._ranked(near, limit, own_structure, recent)
-            return found
+            near = self._near(condition) if not found and limit > 0 else None
+            return found if near is None else self._ranked(near, limit, own_structure, recent)
 
     def page(self, condition: Condition, limit: int, *, after: str = "") -> list[Mailbox]:
-        with self._files.within(self._seconds):
-            return list(islice(self._boxes(condition, after), max(limit, 0)))
+        return self._page(condition, limit, after, self._boxes)
 
     def count(self, condition: Condition, at_most: int) -> int:
-        with self._files.within(self._seconds):
-            shadowed = self._ours.addresses
-            engine, way = self._engine("boxes", MAILBOXES), self._way("boxes", MAILBOXES, condition)
-            if way.exact and not shadowed:
-                counted = engine.count(condition, way, at_most)
-            else:
-                boxes = (box for box in engine.found(condition, way) if box.address not in shadowed)
-                counted = sum(1 for _ in islice(boxes, at_most))
-            return min(at_most, counted + sum(1 for _ in islice(self._published(condition), at_most)))
+        return self._count(condition, at_most, self._counted_boxes)
 
     def mailbox(self, address: str) -> Mailbox | None:
         return next(iter(self.page(Equal(Field.ADDRESS, address), 1)), None)
@@ -106,12 +108,21 @@ class StoredView:
         with self._files.within(self._seconds):
             return self.boxes_of("structure_id", structure_id)
 
-    def removed_at(self, address: str) -> int | None:
-        address = address.lower()
-        if address in self._ours.addresses:
-            return self._ours.removed.get(address)
-        row = self._one("SELECT removed_at FROM boxes.tombstone WHERE address = ?", address)
-        return row[0] if row is not None else None
+    def removed_at(self, field: Field, key: str) -> int | None:
+        shelf = _KEYED[field]
+        if shelf is MAILBOXES:
+            key = key.lower()
+            if key in self._ours.addresses:
+                return self._ours.removed.get(key)
+        schemas = ("boxes",) if shelf is MAILBOXES else ("people", "boxes")
+        if any(self._row(schema, shelf, shelf.key, key) is not None for schema in schemas):
+            return None
+        tombs = " UNION ALL ".join(
+            f"SELECT removed_at FROM {schema}.tombstone WHERE shelf = '{shelf.table}' AND key = ?1"
+            for schema in schemas
+        )
+        removed_at: int | None = self._one(f"SELECT max(removed_at) FROM ({tombs})", key)[0]
+        return removed_at
 
     # Persons, roles, structures
 
@@ -126,12 +137,11 @@ class StoredView:
 
     def persons(self, condition: Condition, limit: int, *, after: str = "") -> list[Person]:
         with self._files.within(self._seconds):
-            found = islice(self._persons(condition, after), max(limit, 0))
+            found = self._page(condition, limit, after, partial(self._merged, PERSONS))
             return [self._qualified(person) for person in found]
 
     def count_persons(self, condition: Condition, at_most: int) -> int:
-        with self._files.within(self._seconds):
-            return self._counted(PERSONS, condition, at_most)
+        return self._count(condition, at_most, partial(self._counted, PERSONS))
 
     def role(self, role_id: str) -> Role | None:
         for schema in ("people", "boxes"):
@@ -148,32 +158,20 @@ class StoredView:
         return self.roles(Equal(Field.STRUCTURE_ID, structure_id), limit, after=after)
 
     def roles(self, condition: Condition, limit: int, *, after: str = "") -> list[Role]:
-        with self._files.within(self._seconds):
-            found = [
-                engine.found(condition, self._way(schema, ROLES, condition), after=after)
-                for schema, engine in self._engines(ROLES)
-            ]
-            return list(islice(merge(*found, key=lambda role: role.id), max(limit, 0)))
+        return self._page(condition, limit, after, partial(self._merged, ROLES))
 
     def count_roles(self, condition: Condition, at_most: int) -> int:
-        with self._files.within(self._seconds):
-            return self._counted(ROLES, condition, at_most)
+        return self._count(condition, at_most, partial(self._counted, ROLES))
 
     def structure(self, structure_id: str) -> Structure | None:
         with self._files.within(self._seconds):
             return self.structure_named(structure_id)
 
     def structures(self, condition: Condition, limit: int, *, after: str = "") -> list[Structure]:
-        with self._files.within(self._seconds):
-            found = [
-                engine.found(condition, self._way(schema, STRUCTURES, condition), after=after)
-                for schema, engine in self._engines(STRUCTURES)
-            ]
-            return list(islice(merge(*found, key=lambda place: place.id.lower()), max(limit, 0)))
+        return self._page(condition, limit, after, partial(self._merged, STRUCTURES))
 
     def count_structures(self, condition: Condition, at_most: int) -> int:
-        with self._files.within(self._seconds):
-            return self._counted(STRUCTURES, condition, at_most)
+        return self._count(condition, at_most, partial(self._counted, STRUCTURES))
 
     def label(self, nomenclature: str, code: str) -> str | None:
         return self._known.label(nomenclature, code)
@@ -217,6 +215,31 @@ class StoredView:
         return None
 
     # How
+
+    def _near(self, condition: Condition) -> Condition | None:
+        """What is meant where nothing meets a condition; None where no free word can be a typing error."""
+        return corrected(condition, self._known.close_names)
+
+    def _page(
+        self,
+        condition: Condition,
+        limit: int,
+        after: str,
+        rows: Callable[[Condition, str], Iterator[R]],
+    ) -> list[R]:
+        """The next rows. Every page of a search decides alike whether its words are corrected: where it finds nothing."""
+        with self._files.within(self._seconds):
+            found = list(islice(rows(condition, after), max(limit, 0)))
+            near = self._near(condition) if not found and limit > 0 else None
+            if near is None or (after and next(rows(condition, ""), None) is not None):
+                return found
+            return list(islice(rows(near, after), limit))
+
+    def _count(self, condition: Condition, at_most: int, counted: Callable[[Condition, int], int]) -> int:
+        with self._files.within(self._seconds):
+            found = counted(condition, at_most)
+            near = self._near(condition) if not found and at_most > 0 else None
+            return found if near is None else counted(near, at_most)
 
     def _ranked(
         self, condition: Condition, limit: int, own_structure: str | None, recent: Collection[str]
@@ -281,12 +304,23 @@ class StoredView:
             )
             return iter(list(engine.found(condition, compiler.way(condition), after=after)))
 
-    def _persons(self, condition: Condition, after: str) -> Iterator[Person]:
+    def _counted_boxes(self, condition: Condition, at_most: int) -> int:
+        shadowed = self._ours.addresses
+        engine, way = self._engine("boxes", MAILBOXES), self._way("boxes", MAILBOXES, condition)
+        if way.exact and not shadowed:
+            counted = engine.count(condition, way, at_most)
+        else:
+            boxes = (box for box in engine.found(condition, way) if box.address not in shadowed)
+            counted = sum(1 for _ in islice(boxes, at_most))
+        return min(at_most, counted + sum(1 for _ in islice(self._published(condition), at_most)))
+
+    def _merged(self, shelf: Shelf, condition: Condition, after: str) -> Iterator[Any]:
+        """Of both files, by key."""
         found = [
-            engine.found(condition, self._way(schema, PERSONS, condition), after=after)
-            for schema, engine in self._engines(PERSONS)
+            engine.found(condition, self._way(schema, shelf, condition), after=after)
+            for schema, engine in self._engines(shelf)
         ]
-        return merge(*found, key=lambda person: person.idnat.lower())
+        return merge(*found, key=lambda row: getattr(row, shelf.key).lower())
 
     def _counted(self, shelf: Shelf, condition: Condition, at_most: int) -> int:
         counted = 0

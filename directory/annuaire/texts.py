@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from directory.annuaire.alphabets import END, index_text
 from directory.annuaire.fields import Field, folded
 from directory.annuaire.schema import MAILBOX_INDEX, PERSON_INDEX, STRUCTURE_INDEX
+from directory.folding import fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -84,6 +85,11 @@ def mailbox_text(box: Mailbox) -> str:
     if box.description:
         parts.append(_description(box.description))
     return "".join(parts) + END
+
+
+def name_words(box: Mailbox) -> set[str]:
+    """The words of its bearer's names, in which a typing error is looked for."""
+    return set(f"{fold(box.first_name or '')} {fold(box.last_name)}".split()) if box.last_name else set()
 
 
 _person_texts = tuple(_remembered(PERSON_INDEX, field) for field in PERSON_INDEX)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from directory.annuaire.conditions import Condition
+    from directory.annuaire.fields import Field
     from directory.annuaire.model import Mailbox, Person, Role, Structure
 
 
@@ -36,6 +37,11 @@ class View(Protocol):
     @property
     def generation(self) -> str:
         """Names the generation: letters, digits and "-", at most 40."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Counts what this operator has published, hidden or removed: with `generation` it names all that is found."""
         ...
 
     @property
@@ -74,8 +80,11 @@ class View(Protocol):
         """Of an IdNat_Struct, as mailboxes name their structure; boxes of persons and of services."""
         ...
 
-    def removed_at(self, address: str) -> int | None:
-        """When a mailbox that was published and is no more went away; None for any other address."""
+    def removed_at(self, field: Field, key: str) -> int | None:
+        """When what was published under a key and is no more went away; None for any other key.
+
+        `field` says what it is: ADDRESS a mailbox, IDNAT a person, ROLE_ID a role, STRUCTURE_ID a structure (its `id`).
+        """
         ...
 
     def person(self, idnat: str) -> Person | None: ...

@@ -210,7 +210,7 @@ class Patching:
             [box for box, standing in self._boxes.values() if standing is Standing.SHOWN]
         )
 
-    # ref: F44
+    # ref: F36
     def apply(self, operations: Sequence[Operation]) -> Resource:
         """Does all operations in their order and returns the resource after them; raises Refused, then none is done."""
         for place, operation in enumerate(operations):

@@ -12,6 +12,7 @@ from directory.annuaire.view import GenerationGone, TooSlow
 from directory.fhir.access import HEADER, Caller, Keys
 from directory.fhir.bundle import Asked, SearchSet
 from directory.fhir.capability import capability_statement
+from directory.fhir.guesses import Guesses
 from directory.fhir.names import key_of
 from directory.fhir.paging import PageTokens
 from directory.fhir.patch import operations_of
@@ -21,6 +22,7 @@ from directory.fhir.registers import REGISTERS
 from directory.fhir.resources import summary_elements
 from directory.fhir.search import plan
 from directory.fhir.systems import ResourceType
+from foundation.clock import from_millis, to_paris
 from foundation.fhir import batch, body
 from foundation.fhir.answers import (
     answered,
@@ -71,6 +73,7 @@ def fhir_routes(
     ).routes()
 
 
+# ref: F35, ECO.3.1.4
 class FhirDirectory:
     """The interface over one directory. `base` is its address as clients know it."""
 
@@ -83,6 +86,7 @@ class FhirDirectory:
         self._keys = keys
         self._tokens = tokens
         self._base = base
+        self._guesses = Guesses(clock)
 
     def routes(self) -> list[BaseRoute]:
         """Everything below BASE."""
@@ -99,6 +103,8 @@ class FhirDirectory:
         except TooSlow:
             refused = _too_slow()
         headers = {"Allow": "GET, POST, PATCH"} if refused.status == 405 else {}
+        if refused.retry_after is not None:
+            headers["Retry-After"] = str(refused.retry_after)
         return answered(refused.outcome, refused.status, headers)
 
     async def _answer(self, request: Request) -> Response:
@@ -110,7 +116,7 @@ class FhirDirectory:
         if path == ["metadata"] and method == "GET":
             view = self._annuaire.view()
             return answered(capability_statement(self._base, view.generated_at))
-        caller = self._keys.caller(request.headers.get(HEADER))
+        caller = self._caller(request)
         match method, path:
             case "GET", []:
                 return await self._search_all(request, caller, pairs)
@@ -135,6 +141,27 @@ class FhirDirectory:
                 raise plain(405)
             case _:
                 raise Refused(404, "not-supported", "Cette ressource n'est pas servie.")
+
+    def _caller(self, request: Request) -> Caller:
+        """Who asks; raises Refused, also for any key from where many wrong ones came."""
+        key = request.headers.get(HEADER)
+        if key is None:
+            return self._keys.caller(None)
+        # The address of the socket: what a header says of another one is the client's own word.
+        peer = request.client.host if request.client is not None else ""
+        pause = self._guesses.pause(peer)
+        if pause:
+            raise Refused(
+                429,
+                "throttled",
+                "Trop de clés d'API inconnues sont venues de cette adresse : il faut attendre.",
+                retry_after=pause,
+            )
+        try:
+            return self._keys.caller(key)
+        except Refused:
+            self._guesses.wrong(peer, key)
+            raise
 
     # Reading
 
@@ -251,7 +278,7 @@ class FhirDirectory:
 
     # Publishing
 
-    # ref: F44
+    # ref: F36
     async def _patch(
         self,
         request: Request,
@@ -291,10 +318,17 @@ def _resource(view: View, kind: ResourceType, identity: str) -> Resource:
 def _row(view: View, kind: ResourceType, identity: str) -> Any:
     """What a logical id names; raises Refused."""
     key = key_of(kind, identity)
-    row = REGISTERS[kind].find(view, key) if key is not None else None
-    if row is None:
+    register = REGISTERS[kind]
+    row = register.find(view, key) if key is not None else None
+    if row is not None:
+        return row
+    removed_at = view.removed_at(register.field, key) if key is not None else None
+    if removed_at is None:
         raise Refused(404, "not-found", "Cette ressource n'existe pas.")
-    return row
+    day = to_paris(from_millis(removed_at))
+    raise Refused(
+        410, "deleted", f"Cette ressource n'est plus dans les extractions depuis le {day:%d/%m/%Y}."
+    )
 
 
 def _only(view: View, kind: ResourceType, pairs: Sequence[tuple[str, str]]) -> Any:

@@ -50,7 +50,7 @@ async def bound(asked: Bind, connection: Connection, context: LdapContext) -> Bo
         raise Refused(ResultCode.AUTH_METHOD_NOT_SUPPORTED, "A bind is simple or by SASL")
     if not asked.password:
         if asked.name:
-            # ref: RFC 4513 §5.1.2: a name without a password proves nothing
+            # RFC 4513 §5.1.2: a name without a password proves nothing
             raise Refused(ResultCode.UNWILLING_TO_PERFORM, "A name needs a password")
         if not context.anonymous:
             raise Refused(ResultCode.INAPPROPRIATE_AUTHENTICATION, "This directory is for those who sign in")
@@ -67,7 +67,7 @@ async def _sasl(
         return await _external(asked.credentials or b"", connection, context)
     if asked.credentials is None:
         return None
-    # ref: RFC 4616 §2
+    # RFC 4616 §2
     fields = asked.credentials.split(b"\0")
     if len(fields) != 3:
         raise Refused(ResultCode.PROTOCOL_ERROR, "This is no message of PLAIN")
@@ -78,7 +78,7 @@ async def _sasl(
     return await _password(_address(name), password, connection, context)
 
 
-# ref: ECO.1.0.2, F20
+# ref: F20
 async def _external(credentials: bytes, connection: Connection, context: LdapContext) -> Bound | Refused:
     """RFC 4513 §5.2.3: the certificate says who; the credentials choose among its mailboxes."""
     der = connection.peer_certificate
@@ -90,7 +90,6 @@ async def _external(credentials: bytes, connection: Connection, context: LdapCon
     return _answered(await context.doors.certificate(login, der, peer=connection.peer))
 
 
-# ref: ECO.1.2.5
 async def _password(
     login: str, password: bytes, connection: Connection, context: LdapContext
 ) -> Bound | Refused:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class HasViews(Protocol):
     """The directory (directory.annuaire.annuaire)."""
 
-    def view(self, generation: str | None = None) -> View:
-        """Raises GenerationGone."""
+    def view(self, generation: str | None = None, *, seconds: float | None = None) -> View:
+        """`seconds` is the time a search of it may take. Raises GenerationGone."""
         ...
 
 
@@ -44,6 +44,8 @@ class LdapLimits:
     access_seconds: float = 15.0
     """How often a session makes sure that what let its client in still would."""
     refused_binds: int = 5
+    kept_bytes: int = 32 * 1024 * 1024
+    """Of answers that are kept for whoever asks the same, while the directory does not change."""
     waiting_searches: int = 64
     """Searches without the help of an index that wait, of all sessions together; more are told that we are busy."""
 

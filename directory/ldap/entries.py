@@ -125,6 +125,7 @@ SUBSCHEMA_ENTRY: Mapping[str, Values] = MappingProxyType(
 )
 
 
+# ref: F38
 def values_of(mailbox: Mailbox) -> dict[str, Values]:
     """Every attribute of a mailbox that has values, by its first name."""
     single = {name: (value,) for name, of in _ONE.items() if (value := of(mailbox))}
@@ -150,15 +151,15 @@ class Selection:
                 chosen[found.name] = None
         return cls(tuple(chosen), types_only)
 
-    def of_mailboxes(self, number: bytes, mailboxes: Iterable[Mailbox]) -> Iterator[bytes]:
-        """The SearchResultEntry of each mailbox; `number` is the message's, as an element."""
+    def of_mailboxes(self, mailboxes: Iterable[Mailbox]) -> Iterator[bytes]:
+        """The SearchResultEntry of each mailbox."""
         single = [(_ELEMENTS[name], _ONE[name]) for name in self.names if name in _ONE]
         several = [(_ELEMENTS[name], _SEVERAL[name]) for name in self.names if name in _SEVERAL]
         if self.types_only:
             for mailbox in mailboxes:
                 said = values_of(mailbox)
                 types = [messages.attribute(_ELEMENTS[name], ()) for name in self.names if name in said]
-                yield messages.entry(number, dn_of(mailbox.address), types)
+                yield messages.entry(dn_of(mailbox.address), types)
             return
         for mailbox in mailboxes:
             sent = []
@@ -171,16 +172,16 @@ class Selection:
                 values = several_of(mailbox)
                 if values:
                     sent.append(_attribute(element, values))
-            yield messages.entry(number, dn_of(mailbox.address), sent)
+            yield messages.entry(dn_of(mailbox.address), sent)
 
-    def of_entry(self, number: bytes, name: str, attributes: Mapping[str, Values]) -> bytes:
+    def of_entry(self, name: str, attributes: Mapping[str, Values]) -> bytes:
         """The SearchResultEntry of an entry that is no mailbox."""
         sent = [
             messages.attribute(_ELEMENTS[each], () if self.types_only else map(str.encode, attributes[each]))
             for each in self.names
             if attributes.get(each)
         ]
-        return messages.entry(number, name, sent)
+        return messages.entry(name, sent)
 
 
 @lru_cache(maxsize=4096)

@@ -119,7 +119,7 @@ def head(octets: bytes) -> tuple[int, int, Reader]:
     """Number and operation of a message, and a reader that stands before the operation. Raises Malformed."""
     message = Reader(octets).enter(SEQUENCE)
     number = message.integer()
-    # ref: RFC 4511 §4.1.1.1: zero is for unsolicited notifications
+    # RFC 4511 §4.1.1.1: zero is for unsolicited notifications
     if number < 1:
         raise Malformed("The number of a message is from 1 to 2147483647.")
     tag = message.peek()
@@ -260,17 +260,17 @@ def bind_in_progress(number: int) -> bytes:
     return result(number, _BIND_RESPONSE, ResultCode.SASL_BIND_IN_PROGRESS, more=ber.string(b"", 0x87))
 
 
-def number(value: int) -> bytes:
-    """A messageID, for what is written many times for one request."""
-    return ber.integer(value)
-
-
 def attribute(name: bytes, values: Iterable[bytes]) -> bytes:
     """A PartialAttribute; `name` is already an element."""
     return ber.element(SEQUENCE, name + ber.element(SET, b"".join([ber.element(4, each) for each in values])))
 
 
-def entry(number: bytes, name: str, attributes: Iterable[bytes]) -> bytes:
-    """A SearchResultEntry (RFC 4511 §4.5.2); `number` is already an element, and so is each attribute."""
-    listed = ber.element(SEQUENCE, b"".join(attributes))
-    return ber.element(SEQUENCE, number + ber.element(_SEARCH_ENTRY, ber.string(name) + listed))
+def entry(name: str, attributes: Iterable[bytes]) -> bytes:
+    """A SearchResultEntry (RFC 4511 §4.5.2), of a message still to be made; each attribute is an element."""
+    return ber.element(_SEARCH_ENTRY, ber.string(name) + ber.element(SEQUENCE, b"".join(attributes)))
+
+
+def entries(number: int, operations: Iterable[bytes]) -> bytes:
+    """The messages that send these entries."""
+    head = ber.integer(number)
+    return b"".join([ber.element(SEQUENCE, head + operation) for operation in operations])

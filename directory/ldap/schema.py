@@ -132,7 +132,7 @@ OWN_ATTRIBUTES = (
 )
 """Names seen in the LDAP code of French software (data/directory of the specifications)."""
 
-# ref: RFC 4519, RFC 4524, RFC 2798
+# RFC 4519, RFC 4524, RFC 2798
 STANDARD_ATTRIBUTES = (
     OBJECT_CLASS,
     AttributeType("2.5.4.3", ("cn", "commonName"), TEXT),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from directory.annuaire import conditions
 from directory.annuaire.fields import Field
-from directory.ldap import ber, entries, matching
+from directory.ldap import entries, matching
 from directory.ldap.doors import NOBODY_NEAR
 from directory.ldap.messages import Scope
 from directory.ldap.names import SUFFIX, MailboxName, Place
@@ -15,8 +15,6 @@ from directory.ldap.paging import Position
 from directory.ldap.results import Refused, ResultCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from directory.annuaire.conditions import Condition
     from directory.annuaire.model import Mailbox
     from directory.annuaire.view import View
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from directory.ldap.entries import Selection
     from directory.ldap.messages import Search
 
-_CHUNK = 32 * 1024
 _INDEXED_LETTERS = 3
 
 
@@ -40,7 +37,6 @@ class Page:
 class Plan:
     """A search, understood: `limit` entries at most, in pages where `page` says so."""
 
-    number: int
     place: MailboxName | Place
     search: Search
     selection: Selection
@@ -53,12 +49,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The entries as octets to send, how the search ended, and where its next page begins."""
+    """The entries (SearchResultEntry), how the search ended, and where its next page begins."""
 
-    chunks: tuple[bytes, ...] = ()
+    entries: tuple[bytes, ...] = ()
     code: ResultCode = ResultCode.SUCCESS
-    diagnostic: str = ""
-    matched: str = ""
     next: Position | None = None
 
 
@@ -76,7 +70,7 @@ def _below(plan: Plan, view: View, address: str) -> Answer:
     if plan.search.scope is Scope.ONE:
         return Answer()
     wanted = matching.all_of([conditions.Equal(Field.ADDRESS, address), plan.condition])
-    return Answer(tuple(_chunks(plan, view.page(wanted, 1), with_suffix=False)))
+    return Answer(_told(plan, view.page(wanted, 1), with_suffix=False))
 
 
 def _whole(plan: Plan, view: View) -> Answer:
@@ -104,30 +98,20 @@ def _whole(plan: Plan, view: View) -> Answer:
     if are_more:
         with_suffix = with_suffix and room > 0
         found = found[: room - with_suffix]
-    chunks = tuple(_chunks(plan, found, with_suffix=with_suffix))
+    told = _told(plan, found, with_suffix=with_suffix)
     if not are_more:
-        return Answer(chunks)
+        return Answer(told)
     sent += len(found) + with_suffix
     if plan.page is None or sent >= plan.limit:
-        return Answer(chunks, ResultCode.SIZE_LIMIT_EXCEEDED)
-    return Answer(chunks, next=Position(view.generation, found[-1].address if found else "", sent))
+        return Answer(told, ResultCode.SIZE_LIMIT_EXCEEDED)
+    return Answer(told, next=Position(view.generation, found[-1].address if found else "", sent))
 
 
-def _chunks(plan: Plan, found: list[Mailbox], *, with_suffix: bool) -> Iterator[bytes]:
-    """The entries in pieces that are small enough to be sent one after the other."""
-    number = ber.integer(plan.number)
-    pieces: list[bytes] = []
-    size = 0
-    if with_suffix:
-        pieces.append(plan.selection.of_entry(number, SUFFIX, entries.SUFFIX_ENTRY))
-    for entry in plan.selection.of_mailboxes(number, found):
-        pieces.append(entry)
-        size += len(entry)
-        if size > _CHUNK:
-            yield b"".join(pieces)
-            pieces, size = [], 0
-    if pieces:
-        yield b"".join(pieces)
+def _told(plan: Plan, found: list[Mailbox], *, with_suffix: bool) -> tuple[bytes, ...]:
+    told = plan.selection.of_mailboxes(found)
+    if not with_suffix:
+        return tuple(told)
+    return (plan.selection.of_entry(SUFFIX, entries.SUFFIX_ENTRY), *told)
 
 
 def is_quick(plan: Plan) -> bool:

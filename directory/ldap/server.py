@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from directory.ldap import messages, paging
+from directory.ldap.answers import Answers
 from directory.ldap.binding import mechanisms
 from directory.ldap.connection import Connection, Disconnected, Security
 from directory.ldap.names import SUBSCHEMA, SUFFIX
@@ -53,6 +54,7 @@ class Shared:
         self._quick = ThreadPoolExecutor(_QUICK_SEARCHES, "ldap-search")
         self._slow = ThreadPoolExecutor(_SLOW_SEARCHES, "ldap-slow-search")
         self._slow_waiting = 0
+        self.answers = Answers(context.limits.kept_bytes)
 
     async def search_quickly(self, plan: Plan, view: View) -> Answer:
         """A search that an index answers, in a thread. Raises what `search.answer` raises."""
@@ -96,6 +98,7 @@ class Shared:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+# ref: ECO.3.1.4
 class LdapServer:
     """All LDAP listeners of a process. Made and used in one event loop."""
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+_AT_ONCE = 100
+"""Entries that are handed to the connection before it is asked whether the client still reads."""
+
 
 class Session:
     """Ends with `run`; what it knows of its client is who has bound."""
@@ -95,7 +98,7 @@ class Session:
     # Binding
 
     async def _bind(self, request: Request) -> None:
-        # ref: RFC 4511 §4.2.1: whatever comes of it, nobody is bound while it is judged
+        # RFC 4511 §4.2.1: whatever comes of it, nobody is bound while it is judged
         self._leave()
         asked = messages.read_bind(request.operation)
         answer = await bound(asked, self._connection, self._context)
@@ -150,13 +153,12 @@ class Session:
             return
         self._must_be_known()
         control = next((each for each in request.controls if each.oid == paging.OID), None)
-        page, view = self._view(control, octets)
+        page = self._page(control, octets)
         if page is not None and not page.size and page.position is not None:
-            # ref: RFC 2696 §3: the client wants no more of them
+            # RFC 2696 §3: the client wants no more of them
             self._say(request, ResultCode.SUCCESS, [paging.control(b"")])
             return
         plan = Plan(
-            request.id,
             place,
             asked,
             selection,
@@ -165,11 +167,11 @@ class Session:
             page and Page(min(page.size or self._limits.entries, self._limits.entries), page.position),
             await self._whoever_is_near(),
         )
-        found = await self._found(plan, view)
-        for chunk in found.chunks:
+        found = await self._found(plan, octets)
+        for start in range(0, len(found.entries), _AT_ONCE):
             if self._connection.is_abandoned:
                 return
-            self._connection.write(chunk)
+            self._connection.write(messages.entries(request.id, found.entries[start : start + _AT_ONCE]))
             await self._connection.drain()
         if not self._connection.is_abandoned:
             self._end_search(request, found, octets, is_paged=page is not None)
@@ -181,23 +183,27 @@ class Session:
             raise Refused(ResultCode.NO_SUCH_OBJECT, f"Searches of more than one entry begin at {SUFFIX}")
         attributes = self._shared.root(self._connection) if is_root else SUBSCHEMA_ENTRY
         if matching.holds(asked.filter, attributes) is True:
-            number = messages.number(request.id)
-            self._connection.write(selection.of_entry(number, "" if is_root else SUBSCHEMA, attributes))
+            told = selection.of_entry("" if is_root else SUBSCHEMA, attributes)
+            self._connection.write(messages.entries(request.id, (told,)))
         self._say(request, ResultCode.SUCCESS)
 
-    def _view(self, control: Control | None, octets: bytes) -> tuple[Page | None, View]:
-        """The page that is asked for, and the directory it is a page of. Raises Refused."""
-        directory = self._context.directory
+    def _page(self, control: Control | None, octets: bytes) -> Page | None:
+        """The page that is asked for. Raises Refused."""
         if control is None:
-            return None, directory.view()
+            return None
         asked = paging.read(control)
         if not asked.cookie:
-            return Page(asked.size), directory.view()
+            return Page(asked.size)
         if self._cookies is None:
             raise Refused(ResultCode.UNWILLING_TO_PERFORM, "No cookie was given on this connection")
-        position = self._cookies.read(asked.cookie, octets)
+        return Page(asked.size, self._cookies.read(asked.cookie, octets))
+
+    def _view(self, plan: Plan, seconds: float | None) -> View:
+        """The directory, the one in which the search began. Raises Refused."""
+        position = plan.page.position if plan.page is not None else None
+        generation = position.generation if position is not None else None
         try:
-            return Page(asked.size, position), directory.view(position.generation)
+            return self._context.directory.view(generation, seconds=seconds)
         except GenerationGone:
             raise Refused(
                 ResultCode.UNWILLING_TO_PERFORM, "The directory was renewed long ago: begin the search again"
@@ -215,15 +221,20 @@ class Session:
             return asked.size_limit or messages.LARGEST_NUMBER
         return min(asked.size_limit or self._limits.entries, self._limits.entries)
 
-    async def _found(self, plan: Plan, view: View) -> Answer:
-        """Raises Refused."""
+    async def _found(self, plan: Plan, octets: bytes) -> Answer:
+        """What a search finds, or found when somebody asked it before. Raises Refused."""
         most = self._limits.search_seconds
         seconds = min(plan.search.time_limit or most, most)
+        is_quick = search.is_quick(plan)
+        view = self._view(plan, None if is_quick else seconds)
+        key = (view.generation, view.version, plan.near, octets)
+        kept = self._shared.answers.get(key) if plan.page is None else None
+        if kept is not None:
+            return kept
+        look = self._shared.search_quickly if is_quick else self._shared.search_patiently
         try:
             async with asyncio.timeout(seconds):
-                if search.is_quick(plan):
-                    return await self._shared.search_quickly(plan, view)
-                return await self._shared.search_patiently(plan, view)
+                found = await look(plan, view)
         except TimeoutError:
             code = ResultCode.TIME_LIMIT_EXCEEDED if seconds < most else ResultCode.ADMIN_LIMIT_EXCEEDED
             raise Refused(code, "The search took too long") from None
@@ -233,6 +244,9 @@ class Session:
             ) from None
         except GenerationGone:
             raise Refused(ResultCode.BUSY, "The directory was renewed meanwhile: search again") from None
+        if plan.page is None:
+            self._shared.answers.keep(key, found, len(octets))
+        return found
 
     def _end_search(self, request: Request, found: Answer, octets: bytes, *, is_paged: bool) -> None:
         controls: list[Control] = []
@@ -282,7 +296,6 @@ class Session:
         else:
             raise Refused(ResultCode.PROTOCOL_ERROR, "This extended operation is not known here")
 
-    # ref: ECO.1.0.2
     async def _start_tls(self, request: Request) -> None:
         """RFC 4511 §4.14, RFC 4513 §3.1."""
         if self._connection.is_encrypted:

@@ -9,14 +9,26 @@ if TYPE_CHECKING:
 
 
 class Refused(Exception):
-    """A request is not done. `code` is of issue-type (FHIR R4 §2.29.3); the text is one sentence and quotes no value."""
+    """A request is not done. `code` is of issue-type (FHIR R4 §2.29.3); the text is one sentence and quotes no value.
 
-    def __init__(self, status: int, code: str, text: str, *, expression: str | None = None) -> None:
+    `retry_after`: seconds after which the same request may be done.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        text: str,
+        *,
+        expression: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(text)
         self.status = status
         self.code = code
         self.text = text
         self.expression = expression
+        self.retry_after = retry_after
 
     @property
     def outcome(self) -> dict[str, Any]:

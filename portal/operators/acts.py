@@ -18,7 +18,6 @@ from directory.bals import (
     find_bal,
     keep,
     set_name,
-    set_red_list,
     set_state,
 )
 from directory.listing import Listing, put_listing
@@ -200,9 +199,8 @@ def red_list_bal(
     actor: str = OPERATOR,
 ) -> Bal:
     """Puts a box on the red list or takes it off. Raises BalRefused, BalChanged."""
-    bal = set_red_list(uow, address, red_list=red_list, version=version)
+    bal = own.set_red_list(uow, address, red_list=red_list, now=clock.millis(), version=version)
     _trace(uow, clock, "bal.red_list", bal, "on" if red_list else "off", actor)
-    own.changed(uow, bal, clock.millis())
     return bal
 
 

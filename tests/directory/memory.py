@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from directory.annuaire.fields import Field
-from directory.annuaire.matching import matches, met, values_of
+from directory.annuaire.matching import matches, met, one_error, values_of
+from directory.annuaire.ranking import corrected
+from directory.folding import fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from directory.annuaire.conditions import Condition
     from directory.annuaire.model import Mailbox, Person, Role, Structure
     from directory.annuaire.view import View
+
+R = TypeVar("R")
 
 
 @dataclass
@@ -26,7 +30,8 @@ class MemoryView:
     places: Sequence[Structure] = ()
     generation: str = "memory"
     generated_at: int = 0
-    removed: dict[str, int] = field(default_factory=dict)
+    version: int = 0
+    removed: dict[tuple[Field, str], int] = field(default_factory=dict)
 
     def mailboxes(
         self,
@@ -46,14 +51,14 @@ class MemoryView:
                 box.address,
             )
 
-        return sorted((box for box in self.boxes if matches(condition, box)), key=rank)[:limit]
+        return sorted(self._found(self.boxes, condition, matches), key=rank)[:limit]
 
     def page(self, condition: Condition, limit: int, *, after: str = "") -> list[Mailbox]:
-        found = [box for box in self.boxes if box.address > after and matches(condition, box)]
+        found = [box for box in self._found(self.boxes, condition, matches) if box.address > after]
         return sorted(found, key=lambda box: box.address)[:limit]
 
     def count(self, condition: Condition, at_most: int) -> int:
-        return min(at_most, sum(matches(condition, box) for box in self.boxes))
+        return min(at_most, len(self._found(self.boxes, condition, matches)))
 
     def mailbox(self, address: str) -> Mailbox | None:
         return next((box for box in self.boxes if box.address == address.lower()), None)
@@ -64,14 +69,16 @@ class MemoryView:
     def mailboxes_of_structure(self, structure_id: str) -> list[Mailbox]:
         return [box for box in self.boxes if box.structure_id == structure_id]
 
-    def removed_at(self, address: str) -> int | None:
-        return self.removed.get(address.lower())
+    def removed_at(self, field: Field, key: str) -> int | None:
+        return self.removed.get((field, key.lower()))
 
     def person(self, idnat: str) -> Person | None:
         return next((person for person in self.people if person.idnat == idnat), None)
 
     def persons(self, condition: Condition, limit: int, *, after: str = "") -> list[Person]:
-        found = [each for each in self.people if each.idnat > after and self._person_meets(condition, each)]
+        found = [
+            each for each in self._found(self.people, condition, self._person_meets) if each.idnat > after
+        ]
         return sorted(found, key=lambda person: person.idnat)[:limit]
 
     def count_persons(self, condition: Condition, at_most: int) -> int:
@@ -88,7 +95,9 @@ class MemoryView:
         return sorted(found, key=lambda role: role.id)[:limit]
 
     def roles(self, condition: Condition, limit: int, *, after: str = "") -> list[Role]:
-        found = [each for each in self.situations if each.id > after and self._role_meets(condition, each)]
+        found = [
+            each for each in self._found(self.situations, condition, self._role_meets) if each.id > after
+        ]
         return sorted(found, key=lambda role: role.id)[:limit]
 
     def count_roles(self, condition: Condition, at_most: int) -> int:
@@ -98,7 +107,9 @@ class MemoryView:
         return next((place for place in self.places if structure_id in (place.id, place.idnat)), None)
 
     def structures(self, condition: Condition, limit: int, *, after: str = "") -> list[Structure]:
-        found = [each for each in self.places if each.id > after and self._structure_meets(condition, each)]
+        found = [
+            each for each in self._found(self.places, condition, self._structure_meets) if each.id > after
+        ]
         return sorted(found, key=lambda place: place.id)[:limit]
 
     def count_structures(self, condition: Condition, at_most: int) -> int:
@@ -111,6 +122,23 @@ class MemoryView:
                 label: str | None = getattr(row, nomenclature)
                 return label
         return None
+
+    def _found(
+        self, rows: Sequence[R], condition: Condition, meets: Callable[[Condition, R], bool]
+    ) -> list[R]:
+        """What meets a condition; where nothing does, what meets it with its words corrected."""
+        found = [row for row in rows if meets(condition, row)]
+        near = corrected(condition, self._close_names) if not found else None
+        return found if near is None else [row for row in rows if meets(near, row)]
+
+    def _close_names(self, word: str) -> list[str]:
+        names = {
+            name
+            for box in self.boxes
+            if box.last_name
+            for name in f"{fold(box.first_name or '')} {fold(box.last_name)}".split()
+        }
+        return [word, *sorted(name for name in names if name != word and one_error(word, name))]
 
     def _person_meets(self, condition: Condition, person: Person) -> bool:
         boxes = [box for box in self.mailboxes_of_person(person.idnat) if box.structure_id is None]

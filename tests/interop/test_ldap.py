@@ -224,6 +224,7 @@ def book(
         yield started
 
 
+# ref: ECO.3.1.4
 def test_thunderbird_completes_a_recipient(service: Service, book: AddressBook) -> None:
     person = service.bals("PER")[0]
     letters = person.address.partition("@")[0].partition(".")[2][:4]

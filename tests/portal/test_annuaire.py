@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from directory.annuaire.fields import Field
 from directory.annuaire.model import Mailbox
 from directory.annuaire.view import TooSlow
 from directory.bals import BalType
@@ -97,6 +98,33 @@ async def test_without_a_question_nothing_is_listed(open_house: House) -> None:
     page = await found(open_house)
     assert ANNE.address not in page
     assert "Aucune boîte" not in page
+
+
+async def test_one_typing_error_in_a_name_is_forgiven(open_house: House) -> None:
+    for query in ({"q": "exmeple"}, {"q": "exmeple anne", "quoi": "neuro"}, {"q": "exmeple", "type": "PER"}):
+        assert ANNE.address in await found(open_house, **query), query
+    assert ANNE.address not in await found(open_house, q="exmeple", lieu="lyon")
+
+
+async def test_a_box_that_was_withdrawn_is_told_with_the_day(open_house: House) -> None:
+    browser, path = open_house.browser(), f"/annuaire/bal/{SERVICE.address}"
+    open_house.annuaire.shown = MemoryView([ANNE])
+    for ending in ("", ".vcf", ".json"):
+        assert (await browser.get(path + ending)).status_code == 404
+    open_house.annuaire.shown.removed[Field.ADDRESS, SERVICE.address] = 1_773_356_400_000
+    for ending in ("", ".vcf"):
+        answer = await browser.get(path.upper().replace("/ANNUAIRE/BAL", "/annuaire/bal") + ending)
+        assert answer.status_code == 410
+        assert (
+            f"<strong>{SERVICE.address}</strong> n’est plus dans l’annuaire depuis le 13 mars 2026."
+            in answer.text
+        )
+    answer = await browser.get(f"{path}.json")
+    assert answer.status_code == 410
+    assert answer.json() == {
+        "code": "withdrawn",
+        "message": "Cette boîte n’est plus dans l’annuaire depuis le 13/03/2026.",
+    }
 
 
 async def test_more_than_a_page_is_told(open_house: House) -> None:

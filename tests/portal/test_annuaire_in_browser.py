@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from directory.annuaire.fields import Field
 from directory.annuaire.model import Mailbox
 from directory.bals import BalType
 from mailserver.signin import second_factor
@@ -76,6 +77,11 @@ async def test_the_pages_of_the_directory_pass_axe(
     assert await page.get_by_text("Aucune boîte ne répond").count() == 1
     assert await violations(page) == []
     assert complaints == []
+    # of a page that is gone the browser says so itself
+    house.annuaire.shown.removed[Field.ADDRESS, "gone@ch.mssante.fr"] = 1_773_356_400_000
+    await page.goto("/annuaire/bal/gone@ch.mssante.fr")
+    await page.get_by_role("heading", name="Boîte retirée de l’annuaire").wait_for()
+    assert await violations(page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -203,7 +203,7 @@ async def test_nothing_personal_is_written_to_the_log_or_kept_in_a_repr(
 async def test_health_is_json(house: House) -> None:
     answer = await house.browser().get("/health")
     assert answer.headers["content-type"] == "application/json"
-    assert json.loads(answer.text) == {"status": "ok"}
+    assert json.loads(answer.text) == {"status": "ok", "alarms": []}
 
 
 async def test_outside_the_sandbox_there_is_no_banner(

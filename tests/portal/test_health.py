@@ -61,6 +61,17 @@ async def test_an_alarm_is_told_while_mail_is_served(house: House) -> None:
     }
 
 
+async def test_alarms_of_the_directory_stand_beside_those_of_the_white_list(house: House) -> None:
+    old = ("The extract is 20 days old.",)
+    answer = await watcher(house, directory_alarms=lambda: old).get("/health")
+    assert answer.json() == {"status": "alarm", "alarms": [*old]}
+    both = await watcher(house, directory_alarms=lambda: old, trust=trust(72, "The white list is old.")).get(
+        "/health"
+    )
+    assert both.json()["alarms"] == ["The white list is old.", *old]
+    assert (await watcher(house).get("/health")).json() == {"status": "ok", "alarms": []}
+
+
 async def test_metrics_are_text_for_prometheus(house: House) -> None:
     metrics = Metrics()
     metrics.refused("mx", "MSS-156")

@@ -422,13 +422,13 @@ def test_the_trail_tells_what_was_done_by_ids(empty_home: Path, vaguemestre: Com
             "--password-stdin", stdin=PASSWORD + "\n",
         )  # fmt: skip
     shown = vaguemestre("trail", "show", "--home", home, "--json")
-    assert [row["action"] for row in shown.json] == ["bal.opened", "bal.opened"]
+    assert [row["action"] for row in shown.json] == ["operator.added", "bal.opened", "bal.opened"]
     assert "Secret" not in shown.out
     assert DOMAIN not in shown.out
     assert len(vaguemestre("trail", "show", "--home", home, "--last", "1", "--json").json) == 1
     verified = vaguemestre("trail", "verify", "--home", home, "--json")
     assert verified.code == 0
-    assert verified.json == {"rows": 2, "last_hash": shown.json[-1]["hash"], "record_traces": 0}
+    assert verified.json == {"rows": 3, "last_hash": shown.json[-1]["hash"], "record_traces": 0}
 
 
 @pytest.mark.parametrize(

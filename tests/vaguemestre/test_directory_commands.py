@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.directory.extract_files import MAILBOX_HEADER, mailbox, write
+from vaguemestre.fetching import read_seen, remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.vaguemestre.conftest import Said
 
@@ -72,10 +74,55 @@ def test_sources_are_fetched_once_for_each_change(home: str, vaguemestre: Comman
     sources = [
         row for row in vaguemestre("directory", "status", "--home", home, "--json").json if "result" in row
     ]
-    assert [(row["source"], row["result"]) for row in sources] == [(url, "imported")]
-    refused = vaguemestre("directory", "fetch", "file:///no/such/file", "--home", home)
-    assert refused.code == 1
-    assert "No such file or directory" in refused.err
+    assert [(row["source"], row["result"]) for row in sources] == [(url, "unchanged")]
+    forced = vaguemestre("directory", "fetch", url, "--home", home, "--force", "--json")
+    assert [row["result"] for row in forced.json] == ["imported"]
+
+
+def test_every_fetch_is_told_by_the_status(home: str, vaguemestre: Command, tmp_path: Path) -> None:
+    def source() -> tuple[str, str]:
+        rows = vaguemestre("directory", "status", "--home", home, "--json").json
+        (row,) = (row for row in rows if row["extract"] == "(source)")
+        return row["checked_at"], row["result"]
+
+    folder = Path(home) / "directory"
+    url = write(tmp_path / NAME, MAILBOX_HEADER, mailbox()).as_uri()
+    assert vaguemestre("directory", "fetch", url, "--home", home).code == 0
+    (seen,) = read_seen(folder).values()
+    remember(folder, url, replace(seen, checked_at=0))
+    assert vaguemestre("directory", "fetch", url, "--home", home).code == 0
+    checked_at, result = source()
+    assert result == "unchanged"
+    assert checked_at > "2000"
+    write(tmp_path / NAME, "no extract")
+    refused = vaguemestre("directory", "fetch", url, "--home", home)
+    refused.is_refused("its first line is no header")
+    assert source()[1].startswith("refused: ")
+    (tmp_path / NAME).unlink()
+    vaguemestre("directory", "fetch", url, "--home", home).is_refused("No such file or directory")
+    assert source()[1].endswith("cannot be read: No such file or directory.")
+
+
+def test_a_refusal_is_told_once(home: str, vaguemestre: Command, tmp_path: Path) -> None:
+    good, bad = write(tmp_path / NAME, MAILBOX_HEADER, mailbox()), write(tmp_path / "bad.txt", "no extract")
+    said = vaguemestre("directory", "import", str(good), str(bad), "--home", home)
+    assert said.code == 1
+    assert (NAME in said.out, "bad.txt" in said.out) == (True, False)
+    assert said.err.count("bad.txt") == 1
+    alone = vaguemestre("directory", "import", str(bad), "--home", home)
+    assert (alone.code, alone.out, alone.err.count("bad.txt")) == (1, "", 1)
+    as_json = vaguemestre("directory", "import", str(bad), "--home", home, "--json")
+    assert as_json.json[0]["result"].startswith("refused: ")
+
+
+def test_an_older_extract_is_refused_unless_forced(home: str, vaguemestre: Command, tmp_path: Path) -> None:
+    write(tmp_path / NAME, MAILBOX_HEADER, mailbox())
+    older = write(
+        tmp_path / NAME.replace("0826", "0825"), MAILBOX_HEADER, mailbox(), mailbox("b@x.mssante.fr")
+    )
+    assert vaguemestre("directory", "import", str(tmp_path / NAME), "--home", home).code == 0
+    vaguemestre("directory", "import", str(older), "--home", home).is_refused("2026-08-25T10:13+02:00")
+    assert vaguemestre("directory", "import", str(older), "--home", home, "--force").code == 0
 
 
 def test_a_search_forgives_one_typing_error(home: str, vaguemestre: Command, tmp_path: Path) -> None:
@@ -93,6 +140,15 @@ def test_a_damaged_pointer_is_told_and_mended(empty_home: Path, vaguemestre: Com
     file = write(tmp_path / NAME, MAILBOX_HEADER, mailbox())
     assert vaguemestre("directory", "import", str(file), "--home", home).code == 0
     (empty_home / "directory" / "annuaire.json").write_text("{")
-    vaguemestre("directory", "status", "--home", home).is_refused("annuaire.json is damaged")
+    for words in (
+        ("status",),
+        ("report",),
+        ("search", "exemple"),
+        ("export", "--extract"),
+        ("export", "--ldif"),
+    ):
+        said = vaguemestre("directory", *words, "--home", home)
+        said.is_refused("annuaire.json is damaged: import the extracts again.")
+        assert said.out == ""
     assert vaguemestre("directory", "import", str(file), "--home", home).code == 0
     assert vaguemestre("directory", "status", "--home", home).code == 0

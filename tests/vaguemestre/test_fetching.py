@@ -18,7 +18,7 @@ from directory.extracts import ExtractKind
 from foundation.settings import DirectorySettings, Settings, TlsSettings
 from tests.directory.extract_files import MAILBOX_HEADER, mailbox, write
 from vaguemestre import fetching
-from vaguemestre.fetching import Fetcher, believed, fetch, folder_of, read_seen
+from vaguemestre.fetching import Fetcher, believed, ended, fetch, folder_of, read_seen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -208,6 +208,22 @@ async def test_a_local_file_is_imported_when_it_has_changed_and_stays(
     write(path, MAILBOX_HEADER, mailbox(), mailbox("other@demo.mssante.fr"))
     await fetcher.once()
     assert read_pointer(folder).current.parts[ExtractKind.MAILBOXES].rows == 2
+
+
+async def test_a_fetch_that_brings_nothing_moves_the_time_and_keeps_what_the_file_was(
+    publisher: Publisher, tmp_path: Path, clock: FixedClock
+) -> None:
+    publisher.headers = {"ETag": '"7"'}
+    settings = settings_of(tmp_path, publisher.url)
+    fetcher, folder = Fetcher(settings, clock), folder_of(settings)
+    await fetcher.once()
+    first = read_seen(folder)[publisher.url]
+    clock.advance(timedelta(hours=25))
+    publisher.head = "503 Later"
+    await fetcher.once()
+    failed = read_seen(folder)[publisher.url]
+    assert failed == ended(first, f"{publisher.url} answers 503.", clock.millis())
+    assert (failed.checked_at, failed.etag) == (first.checked_at + 25 * 3_600_000, '"7"')
 
 
 @pytest.mark.parametrize("url", ["file://elsewhere/x", "file:///no/such/file", "file:///tmp", "ftp://x/y"])

@@ -131,14 +131,14 @@ async def test_what_a_box_remembers_of_its_last_sign_in_saves_the_trail(place: P
     now = place.clock.millis()
     await place.database.write(lambda uow: note_sign_in(uow, marie.owner_id, now))
     assert (await figures(place, "2026-04")).connexions == [
-        {"adresse": marie.address, "type": "PER", "Date": "2026-03-13"}
+        {"adresse": marie.address, "type": "PER", "date": "2026-03-13"}
     ]
     # The trail knows the last one before the end of the month, the box only the last of all.
     await place.database.write(said(place, f"bal:{marie.owner_id}", "signin.accepted"))
     place.clock.advance(timedelta(days=30))
     later = place.clock.millis()
     await place.database.write(lambda uow: note_sign_in(uow, marie.owner_id, later))
-    assert (await figures(place)).connexions[0]["Date"] == "2026-03-13"
+    assert (await figures(place)).connexions[0]["date"] == "2026-03-13"
 
 
 async def test_messages_are_counted_both_ways(place: Place) -> None:

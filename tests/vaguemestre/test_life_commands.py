@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from vaguemestre.sandbox_home import OPERATOR
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -148,7 +150,8 @@ def test_operators_are_added_listed_and_removed(home: str, vaguemestre: Command)
     command("add", "dominique", "--password-stdin", stdin="court\n").is_refused("too short")
     assert command("password", "claude", "--password-stdin").code == 0
     command("password", "personne", "--password-stdin").is_refused("personne")
-    (row,) = command("list", "--json").json
+    row, of_the_sandbox = command("list", "--json").json
+    assert of_the_sandbox["username"] == OPERATOR
     assert (row["username"], row["removed_at"], row["second_factor"]) == ("claude", None, False)
     assert command("remove", "claude", "--json").json["removed_at"] is not None
     command("remove", "claude").is_refused("claude")

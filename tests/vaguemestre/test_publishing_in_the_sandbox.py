@@ -102,6 +102,7 @@ def test_the_operator_of_the_sandbox_signs_in(sandbox: Serving, browser: httpx2.
     assert "Publiée" in page
 
 
+# ref: F37
 def test_what_is_exported_is_imported_as_the_same(
     sandbox: Serving, vaguemestre: Command, tmp_path: Any
 ) -> None:

@@ -10,14 +10,23 @@ from cryptography import x509
 from sqlalchemy import delete
 
 from certs.names import DistinguishedName
-from directory.bals import BalType, find_bal
+from directory.bals import BalType, find_bal, list_bals
 from foundation.cipher import key_of
 from foundation.database import Database
+from foundation.settings import load
 from mailserver.signin import certificates, scram, second_factor
 from mailserver.signin.second_factor import SecondFactors, code
+from portal.operators.accounts import find_operator
 from vaguemestre import ports
 from vaguemestre.fictive import BALS
-from vaguemestre.sandbox_home import populate, prepare, second_factor_for, seed, write_settings
+from vaguemestre.sandbox_home import (
+    OPERATOR,
+    populate,
+    prepare,
+    second_factor_for,
+    seed,
+    write_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,6 +57,16 @@ def owner(database: Database, address: str) -> int:
     found = database.read_now(lambda connection: find_bal(connection, address))
     assert found is not None
     return found.owner_id
+
+
+async def test_an_empty_sandbox_has_its_operator_alone(empty_home: Path) -> None:
+    settings = load(empty_home)
+    database = await Database.open(settings.database_url, key=key_of(settings))
+    try:
+        assert database.read_now(lambda connection: find_operator(connection, OPERATOR)) is not None
+        assert database.read_now(list_bals) == []
+    finally:
+        await database.close()
 
 
 async def test_the_certificate_of_a_software_opens_its_box_also_in_a_home_made_before(

@@ -70,7 +70,7 @@ def test_an_operator_serves_with_a_certificate_and_stops_when_told(operator: Pat
     trust = ssl.create_default_context(cafile=empty_home / "pki" / "ca.pem")
     trust.check_hostname = False  # the name is that of the operator, not of the loopback
     with served(operator) as (process, ports):
-        assert set(ports) == {"mx", "submission", "submissions", "imap", "imaps", "https"}
+        assert set(ports) == {"mx", "submission", "submissions", "imap", "imaps", "ldap", "ldaps", "https"}
         with urllib.request.urlopen(
             f"https://127.0.0.1:{ports['https']}/health", context=trust, timeout=20
         ) as answer:

@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from certs.sources import SourceUnreachable
-from directory.annuaire.annuaire import Annuaire
-from directory.annuaire.build import Importer, ImportPolicy, Refused, told
+from directory.annuaire.build import Importer, ImportPolicy, told
 from directory.annuaire.conditions import Words
 from directory.annuaire.generations import PointerDamaged, read_pointer
 from directory.annuaire.report import changes
@@ -23,9 +22,18 @@ from directory.correspondents import person_name
 from directory.extracts import ExtractKind
 from foundation.clock import SystemClock, from_millis, to_paris
 from foundation.settings import load
-from vaguemestre.cli.opened import Opened, run
+from vaguemestre.cli.opened import Opened, directory_of, run
 from vaguemestre.cli.output import Failed, Home, Json, show
-from vaguemestre.fetching import believed, discard, fetch, folder_of, read_seen, remember
+from vaguemestre.fetching import (
+    UNCHANGED,
+    believed,
+    discard,
+    ended,
+    fetch,
+    folder_of,
+    read_seen,
+    remember,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +45,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="The professional directory: official extracts, search.")
 
-Force = Annotated[bool, typer.Option("--force", help="Also when too many rows would be gone.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Also when it is unchanged, older, or lacks too many rows.")
+]
+_REFUSED = "refused: "
 _IMPORTED = ("source", "result", "rows", "added", "changed", "removed", "bad_lines")
 
 
@@ -96,22 +107,28 @@ def fetch_sources(
     outcomes: list[dict[str, Any]] = []
     with _bar() as start:
         for url in sources:
-            advance = start(url)
+            advance, known = start(url), read_seen(folder).get(url)
             try:
-                fetched = asyncio.run(fetch(url, folder, tls, clock, _bytes(advance)))
+                fetched = asyncio.run(
+                    fetch(url, folder, tls, clock, _bytes(advance), known=None if force else known)
+                )
             except SourceUnreachable as error:
                 outcomes.append({"source": url, "result": f"refused: {error}"})
+                remember(folder, url, ended(known, str(error), clock.millis()))
                 continue
             if fetched is None:
-                outcomes.append({"source": url, "result": "unchanged"})
+                outcomes.append({"source": url, "result": UNCHANGED})
+                remember(folder, url, ended(known, UNCHANGED, clock.millis()))
                 continue
             try:
-                made = _importer(settings, force).load(fetched.path, _telling(advance))
+                made = [
+                    told(each) for each in _importer(settings, force).load(fetched.path, _telling(advance))
+                ]
             finally:
                 discard(folder, fetched.path)
-            outcomes += map(told, made)
-            if not any(isinstance(outcome, Refused) for outcome in made):
-                remember(folder, url, fetched.seen)
+            outcomes += made
+            refused = [row["result"] for row in made if row["result"].startswith(_REFUSED)]
+            remember(folder, url, ended(known, refused[0], clock.millis()) if refused else fetched.seen)
     _show_told(outcomes, as_json)
 
 
@@ -127,13 +144,11 @@ def search_words(
     """Finds published mailboxes; accents and case do not count, nor one typing error in a name."""
 
     async def work(opened: Opened) -> list[Mailbox]:
-        annuaire = await Annuaire.open(folder_of(opened.settings), opened.database, opened.clock)
-        try:
-            return await asyncio.to_thread(annuaire.view().mailboxes, Words(" ".join(words)), limit)
-        except TooSlow as slow:
-            raise Failed(str(slow)) from slow
-        finally:
-            await annuaire.close()
+        async with directory_of(opened) as annuaire:
+            try:
+                return await asyncio.to_thread(annuaire.view().mailboxes, Words(" ".join(words)), limit)
+            except TooSlow as slow:
+                raise Failed(str(slow)) from slow
 
     rows = [_shown(box) for box in run(home, work)]
     show(rows, ("address", "type", "name", "profession", "specialty", "structure", "city"), as_json=as_json)
@@ -191,7 +206,7 @@ def report(
 
 
 def _importer(settings: Settings, force: bool) -> Importer:
-    policy = ImportPolicy(100 if force else settings.directory.largest_loss_percent)
+    policy = ImportPolicy(settings.directory.largest_loss_percent, force)
     return Importer(folder_of(settings), SystemClock(), policy)
 
 
@@ -205,7 +220,8 @@ def _pointer(folder: Path) -> Pointer:
 @contextmanager
 def _bar() -> Iterator[Callable[[str], Callable[[float], None]]]:
     """Starts a bar for each name; the bar is told the part done, 0 to 1."""
-    with Bar(console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bars:
 
         def start(name: str) -> Callable[[float], None]:
             task = bars.add_task(name, total=1.0)
@@ -227,10 +243,13 @@ def _show_outcomes(outcomes: list[Outcome], as_json: bool) -> None:
 
 
 def _show_told(rows: list[dict[str, Any]], as_json: bool) -> None:
-    show(rows, _IMPORTED, as_json=as_json)
-    refused = [row for row in rows if row["result"].startswith("refused: ")]
+    refused = [row for row in rows if row["result"].startswith(_REFUSED)]
+    taken = [row for row in rows if row not in refused]
+    if as_json or taken:
+        show(rows if as_json else taken, _IMPORTED, as_json=as_json)
     if refused:
-        raise Failed(f"{refused[0]['source']}: {refused[0]['result'].removeprefix('refused: ')}")
+        sentences = (f"{row['source']}: {row['result'].removeprefix(_REFUSED)}" for row in refused)
+        raise Failed("\n".join(sentences))
 
 
 def _shown(box: Mailbox) -> dict[str, Any]:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from directory.annuaire.annuaire import Annuaire
 from directory.extract_export import extract_lines, of_domains
 from directory.ldap import ldif
 from directory.ldap.schema import slapd_schema
 from foundation.files import PUBLIC, write_pieces_atomically
-from vaguemestre.cli.opened import Opened, run
+from vaguemestre.cli.opened import Opened, directory_of, run
 from vaguemestre.cli.output import Failed, Home
 
 if TYPE_CHECKING:
@@ -54,12 +53,9 @@ def export(
     lines = ldif.export if as_ldif else extract_lines
 
     async def work(opened: Opened) -> None:
-        annuaire = await Annuaire.open(opened.settings.home / "directory", opened.database, opened.clock)
-        try:
+        async with directory_of(opened) as annuaire:
             condition = of_domains(opened.settings.domains) if own else None
             await asyncio.to_thread(_write, lines(annuaire.view(), condition), out)
-        finally:
-            await annuaire.close()
 
     run(home, work)
 

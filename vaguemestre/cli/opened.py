@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from directory.annuaire.annuaire import Annuaire
 from foundation.cipher import key_of
 from foundation.clock import SystemClock
 from foundation.database import Database
 from foundation.settings import load
 from foundation.vault import Vault
 from vaguemestre import migrate
+from vaguemestre.cli.output import Failed
+from vaguemestre.fetching import folder_of
 from vaguemestre.home import use_imported_lists
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from foundation.clock import Clock
@@ -32,6 +36,18 @@ class Opened:
     database: Database
     vault: Vault
     clock: Clock
+
+
+@asynccontextmanager
+async def directory_of(opened: Opened) -> AsyncIterator[Annuaire]:
+    """The directory of the home, whole. Raises Failed where it is damaged."""
+    annuaire = await Annuaire.open(folder_of(opened.settings), opened.database, opened.clock)
+    try:
+        if annuaire.damage is not None:
+            raise Failed(annuaire.damage)
+        yield annuaire
+    finally:
+        await annuaire.close()
 
 
 def run(home: Path, work: Callable[[Opened], Awaitable[T]]) -> T:

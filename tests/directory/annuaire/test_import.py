@@ -121,7 +121,7 @@ async def test_a_removed_address_leaves_a_tombstone_until_it_comes_back(
 ) -> None:
     async def removed_at() -> int | None:
         await annuaire.refresh()
-        return annuaire.view().removed_at(ADDRESSES[-1].upper())
+        return annuaire.view().removed_at(Field.ADDRESS, ADDRESSES[-1].upper())
 
     imported(write(file, MAILBOX_HEADER, *map(mailbox, ADDRESSES)))
     assert await removed_at() is None
@@ -141,6 +141,41 @@ async def test_a_removed_address_leaves_a_tombstone_until_it_comes_back(
     assert await removed_at() is None
 
 
+async def test_persons_structures_and_roles_that_no_extract_names_leave_tombstones(
+    imported: Callable[[Path], Imported], annuaire: Annuaire, tmp_path: Path, clock: FixedClock
+) -> None:
+    idnats = [f"8999000001{number:02}" for number in range(20)]
+    roles = tmp_path / "roles.txt"
+    last = activity(idnats[-1]).replace("F990780017", "F990780099")
+    imported(write(roles, ACTIVITY_HEADER, *map(activity, idnats[:-1]), last))
+    boxes = tmp_path / "boxes.txt"
+    lone = [mailbox(each, idnat=f"8999000002{number:02}") for number, each in enumerate(ADDRESSES)]
+    imported(write(boxes, MAILBOX_HEADER, *lone))
+    await annuaire.refresh()
+    (role,) = annuaire.view().roles_of_person(idnats[-1])
+    gone = (
+        (Field.IDNAT, idnats[-1]),
+        (Field.ROLE_ID, role.id),
+        (Field.STRUCTURE_ID, "F990780099"),
+        (Field.IDNAT, f"8999000002{len(ADDRESSES) - 1}"),
+    )
+    for field, key in gone:
+        assert annuaire.view().removed_at(field, key) is None
+    clock.advance(timedelta(days=1))
+    imported(write(roles, ACTIVITY_HEADER, *map(activity, idnats[:-1])))
+    imported(write(boxes, MAILBOX_HEADER, *lone[:-1]))
+    await annuaire.refresh()
+    view = annuaire.view()
+    for field, key in gone:
+        assert view.removed_at(field, key) == clock.millis(), field
+    assert view.removed_at(Field.IDNAT, idnats[0]) is None
+    assert view.removed_at(Field.IDNAT, "899999999999") is None
+    # a mailbox names the person again, whom no activity names
+    imported(write(boxes, MAILBOX_HEADER, *lone[:-1], mailbox("again@demo.mssante.fr", idnat=idnats[-1])))
+    await annuaire.refresh()
+    assert annuaire.view().removed_at(Field.IDNAT, idnats[-1]) is None
+
+
 async def test_an_address_on_several_lines_is_one_mailbox_and_the_first_line_counts(
     imported: Callable[[Path], Imported], annuaire: Annuaire, file: Path
 ) -> None:
@@ -158,7 +193,7 @@ async def test_the_very_file_in_use_is_not_built_again(
     first = imported(write(file, MAILBOX_HEADER, *map(mailbox, ADDRESSES)))
     assert importer.load(file) == [Unchanged(file.name, ExtractKind.MAILBOXES)]
     assert read_pointer(folder).current.name == first.generation
-    (again,) = Importer(folder, clock, ImportPolicy(100)).load(file)
+    (again,) = Importer(folder, clock, ImportPolicy(force=True)).load(file)
     assert isinstance(again, Imported)
     assert (again.part.added, again.part.changed, again.part.removed) == (0, 0, 0)
 
@@ -230,7 +265,7 @@ async def test_a_forced_import_may_shrink_the_directory(
 ) -> None:
     imported(write(file, MAILBOX_HEADER, *map(mailbox, ADDRESSES)))
     write(file, MAILBOX_HEADER, mailbox(ADDRESSES[0]))
-    (outcome,) = Importer(folder, clock, ImportPolicy(largest_loss_percent=100)).load(file)
+    (outcome,) = Importer(folder, clock, ImportPolicy(force=True)).load(file)
     assert isinstance(outcome, Imported)
     assert outcome.part.removed == 19
     assert await everybody(annuaire) == [ADDRESSES[0]]
@@ -461,3 +496,18 @@ def test_an_import_never_logs_a_row(
     out = "".join(capsys.readouterr()) + caplog.text + str(told(outcome))
     assert "exemple" not in out.lower()
     assert "bad one" not in out
+
+
+def test_what_is_provisional_gives_way_to_an_older_file_without_its_rows(
+    folder: Path, clock: FixedClock, tmp_path: Path
+) -> None:
+    first = write(tmp_path / "first_202611231000.txt", MAILBOX_HEADER, *map(mailbox, ("a@x.fr", "b@x.fr")))
+    older = write(tmp_path / "older_202611220900.txt", MAILBOX_HEADER, mailbox("c@x.fr"))
+    oldest = write(tmp_path / "oldest_202611210900.txt", MAILBOX_HEADER, mailbox("c@x.fr"), mailbox("d@x.fr"))
+    (made,) = Importer(folder, clock, ImportPolicy(provisional=True)).load(first)
+    assert isinstance(made, Imported)
+    (taken,) = Importer(folder, clock).load(older)
+    assert isinstance(taken, Imported)
+    assert (taken.part.rows, taken.part.removed) == (1, 2)
+    (kept,) = Importer(folder, clock).load(oldest)
+    assert isinstance(kept, Refused)

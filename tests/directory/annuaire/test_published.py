@@ -99,7 +99,7 @@ async def test_what_is_hidden_is_found_by_nobody(
     assert view.mailboxes_of_person("899900000011") == []
     assert view.count(Everything(), 10) == 1
     assert view.persons(Equal(Field.ADDRESS, ANNE), 5) == []
-    assert view.removed_at(ANNE) == (7 if standing is Standing.REMOVED else None)
+    assert view.removed_at(Field.ADDRESS, ANNE) == (7 if standing is Standing.REMOVED else None)
     assert await database.write(lambda uow: set_standing(uow, ANNE.upper(), Standing.SHOWN, 9))
     assert everybody(filled) == [ANNE, LOIC]
     assert not await database.write(lambda uow: set_standing(uow, OURS, Standing.SHOWN, 9))

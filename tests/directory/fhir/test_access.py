@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from directory.fhir.guesses import MOST_WRONG, PAUSE_SECONDS, Guesses
 from directory.fhir.routes import keys_of
 from foundation.fhir.outcome import Refused
 from foundation.settings import SettingsError, from_values
+from tests.directory.fhir.place import place, refusal
 from vaguemestre.home import to_toml
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from directory.fhir.access import Keys
+    from foundation.clock import FixedClock
 
 DIGEST = hashlib.sha256(b"the key").hexdigest()
 
@@ -76,3 +80,40 @@ def test_only_a_sandbox_lets_anybody_publish(tmp_path: Path) -> None:
 def test_a_key_that_is_written_wrongly_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
         keys(tmp_path, api_keys=[wrong])
+
+
+async def test_who_guesses_keys_is_not_heard_for_a_while(clock: FixedClock) -> None:
+    fhir = place(None, clock)
+    for number in range(MOST_WRONG):
+        async with fhir.client(f"guess {number}") as guesser:
+            assert refusal(await guesser.get("/Practitioner"), 401) == "login"
+    async with fhir.client() as client:
+        answer = await client.get("/Practitioner")
+        assert refusal(answer, 429) == "throttled"
+        assert answer.headers["Retry-After"] == "900"
+        clock.advance(timedelta(seconds=899, milliseconds=500))
+        assert (await client.get("/Practitioner")).headers["Retry-After"] == "1"
+        clock.advance(timedelta(milliseconds=500))
+        assert (await client.get("/Practitioner")).status_code == 200
+    async with fhir.client("one more") as guesser:
+        assert (await guesser.get("/Practitioner")).status_code == 401
+
+
+async def test_a_program_with_an_old_key_keeps_nobody_out(clock: FixedClock) -> None:
+    fhir = place(None, clock)
+    async with fhir.client("an old key") as program:
+        for _ in range(3 * MOST_WRONG):
+            assert (await program.get("/Practitioner")).status_code == 401
+    async with fhir.client() as client:
+        assert (await client.get("/Practitioner")).status_code == 200
+
+
+def test_guesses_are_counted_by_network_and_few_are_remembered(clock: FixedClock) -> None:
+    guesses = Guesses(clock)
+    for number in range(MOST_WRONG):
+        guesses.wrong(f"2001:db8::{number:x}", f"key {number}")
+    assert guesses.pause("2001:db8::ffff%eth0") == PAUSE_SECONDS
+    assert guesses.pause("2001:db8:0:1::1") == guesses.pause("192.0.2.1") == guesses.pause("") == 0
+    for number in range(5000):
+        guesses.wrong(f"client {number}", "\udcff")
+    assert guesses.pause("2001:db8::1") == 0

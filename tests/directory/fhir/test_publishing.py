@@ -104,6 +104,7 @@ async def test_a_box_of_the_national_extract_is_changed_over_it(
     assert row.mailbox.structure == "CH DES ESSAIS"
 
 
+# ref: F35, F40
 async def test_the_red_list_hides_at_once_and_lets_go_again(operator: httpx2.AsyncClient) -> None:
     red = at(ANNE, MEDECIN, "listeRouge")
     answer = await patch(operator, ANNE, operation("replace", red, value(valueBoolean=True)))
@@ -400,6 +401,7 @@ def examples() -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield place, name, example["value"]
 
 
+# ref: F36
 async def test_every_example_of_the_specification_is_done(operator: httpx2.AsyncClient) -> None:
     named = {
         "/Practitioner/{id}": ANNE,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from directory.annuaire.fields import Field
 from directory.annuaire.model import Mailbox, Role, Structure
 from directory.bals import BalType
 from directory.fhir import systems
@@ -50,6 +51,22 @@ async def test_a_resource_is_read_with_its_own_boxes(client: httpx2.AsyncClient)
         "labo.resultats@ch-des-essais.mssante.fr",
     ]
     assert valid((await client.get("/PractitionerRole/005-00000000000000a3")).json())["active"]
+
+
+async def test_what_the_extracts_no_longer_name_is_gone(fhir: Place, client: httpx2.AsyncClient) -> None:
+    at = 1_773_356_400_000  # 2026-03-13 in Paris, the day before in UTC
+    gone = {
+        "Practitioner/003-899900000098": (Field.IDNAT, "899900000098"),
+        "PractitionerRole/005-00000000000000b9": (Field.ROLE_ID, "00000000000000b9"),
+        "Organization/001-F990780098": (Field.STRUCTURE_ID, "f990780098"),
+    }
+    for path, key in gone.items():
+        assert refusal(await client.get(f"/{path}"), 404) == "not-found"
+        fhir.annuaire.base.removed[key] = at
+        answer = await client.get(f"/{path}")
+        assert refusal(answer, 410) == "deleted"
+        assert "depuis le 13/03/2026." in answer.text
+    assert refusal(await client.get("/Practitioner/003-899900000099"), 404) == "not-found"
 
 
 async def test_what_is_not_there_is_not_found(client: httpx2.AsyncClient) -> None:

@@ -6,10 +6,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.directory.fhir.place import BASE, CARDIO, CH, LOIC, MEDECIN, ROBOT, Place, found, refusal, valid
+from directory.annuaire.published import Standing, publish
+from tests.directory.fhir.place import (
+    BASE,
+    CARDIO,
+    CH,
+    LOIC,
+    MEDECIN,
+    ROBOT,
+    WRITTEN_AT,
+    Place,
+    found,
+    refusal,
+    valid,
+)
 
 if TYPE_CHECKING:
     import httpx2
+
+    from foundation.database import Database
 
 ANNE, SPECIMEN, ZOE = "003-899900000011", "003-899900000029", "003-3990780017.2F4711"
 HOSPITAL, CABINET = "001-F990780017", "001-R99900001"
@@ -25,6 +40,7 @@ async def ids(client: httpx2.AsyncClient, query: str) -> set[str]:
     return set(found(answer.json()))
 
 
+# ref: F35
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -265,8 +281,19 @@ async def test_a_comma_behind_a_backslash_is_part_of_the_value(client: httpx2.As
     assert await ids(client, "Practitioner?family=zz\\,exemple") == set()
 
 
-async def test_free_words_are_looked_for_everywhere(fhir: Place, client: httpx2.AsyncClient) -> None:
-    assert (await client.get("/Practitioner?_text=exemple anne")).status_code == 200
+async def test_free_words_are_looked_for_everywhere(client: httpx2.AsyncClient) -> None:
+    assert await ids(client, "Practitioner?_text=exemple anne") == {ANNE}
+    assert await ids(client, "Practitioner?_text=zoe") == {ZOE}
+
+
+async def test_one_typing_error_in_free_words_is_forgiven_page_by_page(client: httpx2.AsyncClient) -> None:
+    assert await ids(client, "Practitioner?_text=exmeple anne") == {ANNE}
+    assert (await client.get("/Practitioner?_text=exmeple&_summary=count")).json()["total"] == 1
+    first = (await client.get("/Practitioner?_text=exmeple,specimne&_count=1")).json()
+    (following,) = [link["url"] for link in first["link"] if link["relation"] == "next"]
+    second = (await client.get(following)).json()
+    assert found(first) + found(second) == [ANNE, SPECIMEN]
+    assert [link["relation"] for link in second["link"]] == ["self"]
 
 
 async def test_a_huge_count_is_brought_down_and_none_counts(client: httpx2.AsyncClient) -> None:
@@ -328,7 +355,15 @@ async def test_elements_are_left_out_and_the_rest_is_marked(client: httpx2.Async
     assert "tag" not in data["meta"]
 
 
-async def test_a_red_listed_box_is_found_by_nobody(fhir: Place, client: httpx2.AsyncClient) -> None:
-    fhir.annuaire.base.boxes = [box for box in fhir.annuaire.base.boxes if box.address != ROBOT]
-    assert await ids(client, f"Organization?mailbox-mss={ROBOT}") == set()
-    assert ROBOT not in (await client.get(f"/Organization/{HOSPITAL}")).text
+async def test_a_red_listed_box_is_found_by_nobody(publishing: Place, database: Database) -> None:
+    (robot,) = (box for box in publishing.annuaire.base.boxes if box.address == ROBOT)
+    searches = (f"mailbox-mss={ROBOT}", "mailbox-mss-type=APP", "mailbox-mss:contains=labo")
+    async with publishing.client() as client:
+        for query in searches:
+            assert await ids(client, f"Organization?{query}") == {HOSPITAL}
+        assert ROBOT in (await client.get(f"/Organization/{HOSPITAL}")).text
+        await database.write(lambda uow: publish(uow, robot, Standing.RED_LIST, WRITTEN_AT))
+        for query in searches:
+            assert await ids(client, f"Organization?{query}") == set()
+        for path in (f"Organization/{HOSPITAL}", "Organization", "Practitioner", "PractitionerRole"):
+            assert ROBOT not in (await client.get(f"/{path}")).text

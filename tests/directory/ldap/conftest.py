@@ -35,8 +35,11 @@ class Generations:
 
     kept: dict[str, MemoryView]
     current: str = "g1"
+    seconds: list[float | None] = field(default_factory=list)
+    """The time each search was given; None where it has that of the directory."""
 
-    def view(self, generation: str | None = None) -> View:
+    def view(self, generation: str | None = None, *, seconds: float | None = None) -> View:
+        self.seconds.append(seconds)
         found = self.kept.get(generation or self.current)
         if found is None:
             raise GenerationGone("This generation is no longer kept.")

@@ -146,6 +146,16 @@ async def test_a_search_past_the_time_of_the_server_ends(start: Callable[..., Aw
     view.gate.set()
 
 
+async def test_a_search_that_no_index_helps_has_the_time_of_the_settings_or_of_the_client(
+    start: Callable[..., Awaitable[Ldap]],
+) -> None:
+    ldap = await start(limits=LdapLimits(search_seconds=7.0))
+    client = await ldap.connect()
+    for asked, seconds in ((SLOW, 0), (SLOW, 3), (SLOW, 60), ("(sn=martin)", 0)):
+        assert (await client.search(asked, seconds=seconds)).done.code == "success"
+    assert ldap.directory.seconds == [7.0, 3, 7.0, None]
+
+
 async def test_a_search_the_directory_gives_up_is_refused(ldap: Ldap) -> None:
     view = gated(ldap)
     view.failure = TooSlow("Too slow.")

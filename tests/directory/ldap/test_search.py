@@ -222,6 +222,7 @@ async def test_a_base_that_is_not_there_is_refused(
 # Attributes
 
 
+# ref: F38
 async def test_a_person_has_the_names_of_inetorgperson_and_those_of_installed_software(
     client: Client,
 ) -> None:
