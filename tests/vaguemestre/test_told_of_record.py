@@ -176,4 +176,4 @@ async def test_mail_of_another_operator_is_filed_without_a_history(
     content = mail(GOOD, sender="marie@ailleurs.mssante.fr", recipient=patient_address(patient))
     await place.receive("marie@ailleurs.mssante.fr", patient_address(patient), content=content)
     await worker.drain()
-    assert [row.action for row in place.trail()] == ["message.delivered", "document.filed"]
+    assert [row.action for row in place.trail()] == ["message.delivered", "record.TD2.1", "document.filed"]
