@@ -123,7 +123,6 @@ class OpeningPages:
             f"{access.path}/documents/{document}" if is_number else access.path, status_code=303
         )
 
-    # ref: F25
     async def records(self, request: Request, guest: Guest) -> Response:
         """TD0.4: the records one is authorised on."""
         after = downloads.number_of_query(request, "apres") or 0
@@ -161,7 +160,7 @@ class OpeningPages:
         """TD0.2: what may be told of the record, and the ways into it."""
         return await self._show(inside, {})
 
-    # ref: F25
+    # ref: DMP-F22
     async def declare(self, request: Request, inside: Inside) -> Response:
         """TD0.3: the professional says on what the authorisation stands; nobody says it instead (EX 35)."""
         form = await read_own_form(request, inside)
@@ -204,7 +203,7 @@ class OpeningPages:
             inside, "Vous n’êtes plus le médecin traitant de ce patient.", inside.access.path
         )
 
-    # ref: F25
+    # ref: DMP-F25
     async def enter(self, request: Request, inside: Inside) -> Response:
         """Enters in an emergency: the desk is asked in that mode, with the motive that the patient will read."""
         form = await read_own_form(request, inside)

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
+from directory.patients import add_representative
 from dmp_bridge.dossier import traces
-from dmp_bridge.dossier.desk import Change
+from dmp_bridge.dossier.caller import Caller
+from dmp_bridge.dossier.desk import Change, DocumentQuery, Submission
 from dmp_bridge.dossier.traces import Disproven, Proven, TraceQuery, to_csv, to_json
+from dmp_bridge.rights.vocabulary import Role
 from foundation import trail
+from foundation.identifiers import ins_key
 from tests.dmp_bridge.dossier.wards import (
     ATTENDING,
     DOCTOR,
@@ -21,10 +25,14 @@ from tests.dmp_bridge.dossier.wards import (
     NURSE,
     OTHER_DOCTOR,
     STRUCTURE,
+    add,
+    deposit,
+    document,
     reason_of,
 )
 
 if TYPE_CHECKING:
+    from foundation.database import UnitOfWork
     from tests.dmp_bridge.dossier.wards import Ward
 
 
@@ -141,6 +149,29 @@ async def test_traces_that_the_law_lets_go_do_not_break_the_proof(ward: Ward) ->
     assert await verify(ward) == Proven(1)
     await tamper(ward, "DELETE FROM record_access")
     assert isinstance(await verify(ward), Disproven)
+
+
+# ref: DMP-F20
+async def test_a_representative_learns_nothing_secret_from_the_traces(ward: Ward) -> None:
+    minor = "2150350000000" + ins_key("2150350000000")
+
+    def family(uow: UnitOfWork) -> int:
+        child = add(uow, ward.vault, ward.clock.millis(), ins=minor, birth_date="2015-03-28")
+        add_representative(uow, child, parent)
+        return child
+
+    parent = ward.owner_id
+    child = await ward.database.write(family)
+    holder = Caller(role=Role.PATIENT, id=f"patient:{child}", owner_id=child)
+    guardian = Caller(role=Role.REPRESENTATIVE, id=f"patient:{parent}", owner_id=parent)
+    secret = deposit(
+        document(ins=minor, birth="20150328"), visibilities=frozenset({"INVISIBLE_REPRESENTANTS_LEGAUX"})
+    )
+    await ward.desk.feed(DOCTOR, Submission(ins=minor, deposits=(secret,)))
+    await ward.desk.search(replace(holder, is_secret=True), minor, DocumentQuery())
+    told = await ward.desk.traces(guardian, minor, TraceQuery())
+    assert [each.caller_id for each in told] == []
+    assert len(await ward.desk.traces(holder, minor, TraceQuery())) == 3
 
 
 async def test_a_question_about_nobody_is_traced_too(ward: Ward) -> None:

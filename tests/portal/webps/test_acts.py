@@ -178,7 +178,7 @@ def test_there_is_an_act_for_every_change() -> None:
     assert {act.change for act in ACTS.values()} == set(Change)
 
 
-# ref: F25
+# ref: DMP-F36
 async def test_who_fed_a_document_deletes_it_without_an_authorisation(ward: Ward) -> None:
     filed = await ward.file(own(ward))
     browser = await ward.enter(MARIE)

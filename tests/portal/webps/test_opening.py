@@ -302,7 +302,7 @@ async def test_an_occupational_doctor_reads_nothing(ward: Ward) -> None:
     assert (await browser.get(f"{path}/documents/{filed.document_id}/contenu")).status_code == 403
 
 
-# ref: F25
+# ref: DMP-F25
 async def test_a_regulator_without_an_ins_finds_the_record_by_the_traits(ward: Ward) -> None:
     browser = await ward.enter(MARIE)
     page = f"{HOME}/centre-15"
