@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -142,7 +142,9 @@ class ActivityPages:
         write, media_type = _WRITERS[form]
         asked = Asked.read(request.query_params)
         found = await self._desk.traces(inside.caller, inside.ins, asked.query(inside, MOST_EXPORTED))
-        text = await asyncio.to_thread(write, found)
+        # How many documents somebody found would tell of those that are not announced yet.
+        told = [replace(each, detail="{}") for each in found]
+        text = await asyncio.to_thread(write, told)
         response = downloads.attachment(text.encode(), f"historique.{form}", media_type)
         response.headers["Content-Type"] = f"{media_type}; charset=utf-8"
         return response
