@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dmp_bridge.dossier.consents import Consent, ConsentKind, ConsentRefused
+from dmp_bridge.dossier.forms import DocumentQuery
+from dmp_bridge.dossier.life import Change, Status, Visibility
 from portal.forms import read_own_form
 from portal.pages import not_found
 from portal.patient_record.words import KINDS, VALUES
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from dmp_bridge.dossier.consents import ConsentRow, Consents
+    from dmp_bridge.dossier.desk import Desk
     from dmp_bridge.dossier.own_desk import OwnDesk
     from portal.context import PortalContext
     from portal.forms import Form
@@ -30,6 +33,8 @@ EMERGENCY: Final[Mapping[ConsentKind, str]] = {
     ConsentKind.MASKED_IN_EMERGENCY: "En urgence, les documents masqués sont montrés aussi",
 }
 LONGEST_REASON: Final = 500
+MOST_AT_ONCE: Final = 200
+_OF_ALL: Final[Mapping[str, Change]] = {"mask": Change.MASK, "unmask": Change.UNMASK}
 _NO_REASON: Final = "Écrivez le motif légitime de l’opposition."
 _NO_ANSWER: Final = "Choisissez une réponse à chaque question."
 
@@ -49,9 +54,10 @@ class _Said:
 class ChoicePages:
     """`…/choix` and below."""
 
-    def __init__(self, context: PortalContext, reception: Reception, own: OwnDesk) -> None:
+    def __init__(self, context: PortalContext, reception: Reception, desk: Desk, own: OwnDesk) -> None:
         self._context = context
         self._reception = reception
+        self._desk = desk
         self._own = own
 
     def routes(self) -> list[Route]:
@@ -62,6 +68,7 @@ class ChoicePages:
             *both(f"{CHOICES}/alimentation", self.feeding, post),
             *both(f"{CHOICES}/consultation", self.consultation, post),
             *both(f"{CHOICES}/masquage", self.masking, post),
+            *both(f"{CHOICES}/masquage-de-tout", self.all_of_them, post),
         ]
 
     # ref: DMP-F22
@@ -133,6 +140,29 @@ class ChoicePages:
             return await self._page(inside, form.fields, refusal=_NO_ANSWER, status=422)
         await self._own.mask_new_documents(inside.caller, masked=form.get("answer") == "yes", ins=inside.ins)
         return await self._done(inside)
+
+    # ref: DMP-F38
+    async def all_of_them(self, request: Request, inside: Inside) -> Response:
+        """Masks the documents that are there, or shows them again: some hundreds at a time."""
+        change = _OF_ALL.get((await read_own_form(request, inside)).get("answer"))
+        if change is None:
+            raise not_found()
+        masked = (Visibility.MASKED.value,)
+        query = DocumentQuery(
+            statuses=(Status.APPROVED.value, Status.ARCHIVED.value),
+            visibilities=masked if change is Change.UNMASK else (),
+            but_not=masked if change is Change.MASK else (),
+            limit=MOST_AT_ONCE,
+        )
+        found = await self._desk.search(inside.caller, inside.ins, query)
+        for each in found.documents:
+            await self._desk.change(inside.caller, each.id, change)
+        done = "masqué" if change is Change.MASK else "montré"
+        count = len(found.documents)
+        sentence = f"{count} document{'s' if count > 1 else ''} {done}{'s' if count > 1 else ''}."
+        if found.are_more:
+            sentence += " Il en reste : recommencez."
+        return await self._reception.done(inside, sentence, inside.base + CHOICES)
 
     def _structure(self, form: Form, said: Consents) -> str:
         """The structure of a form: one of the history or of the directory, or "" for all; else 404."""

@@ -38,7 +38,7 @@ def patient_routes(
         *DocumentPages(pages, reception, desk).routes(),
         *ShelfPages(reception, desk).routes(),
         *ProfessionalPages(context, reception, desk, own).routes(),
-        *ChoicePages(context, reception, own).routes(),
+        *ChoicePages(context, reception, desk, own).routes(),
         *ActivityPages(reception, desk).routes(),
         *NoticePages(reception, own).routes(),
         *LeavingPages(reception, own, exports).routes(),

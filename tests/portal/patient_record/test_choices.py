@@ -10,6 +10,7 @@ from dmp_bridge.dossier import consents
 from dmp_bridge.dossier.consents import Consent, ConsentKind
 from dmp_bridge.dossier.forms import Denied, DocumentQuery
 from dmp_bridge.rights.vocabulary import Reason
+from portal.patient_record import choices
 from tests.dmp_bridge.builders import PDF
 from tests.portal.patient_record.home import AUTHOR, NURSE, Home, in_emergency, said
 
@@ -132,6 +133,33 @@ async def test_documents_begin_masked_where_the_patient_wishes_it(home: Home) ->
     filed = await home.file(data=PDF + b"1")
     assert "Masqué aux" not in await home.page(f"/patient/documents/{filed.document_id}")
     assert (await home.post(f"{PAGE}/masquage", PAGE, answer="x")).status_code == 422
+
+
+# ref: DMP-F38
+async def test_all_documents_are_masked_at_once_and_shown_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choices, "MOST_AT_ONCE", 2)
+    for number in range(3):
+        await home.file(data=PDF + str(number).encode())
+    nurse = await home.authorise(NURSE)
+
+    async def seen() -> int:
+        return len((await home.house.records.search(nurse, home.patient.ins, DocumentQuery())).documents)
+
+    path = f"{PAGE}/masquage-de-tout"
+    assert (await home.post(path, PAGE, answer="mask")).status_code == 303
+    assert "2 documents masqués. Il en reste : recommencez." in await home.page(PAGE)
+    assert await seen() == 1
+    await home.post(path, PAGE, answer="mask")
+    assert "1 document masqué." in await home.page(PAGE)
+    assert await seen() == 0
+    for _ in range(2):
+        await home.post(path, PAGE, answer="unmask")
+    assert await seen() == 3
+    assert (await home.post(path, PAGE, answer="delete")).status_code == 404
+    assert (await home.browser.post(path, data={"csrf": "0" * 64, "answer": "mask"})).status_code == 403
+    assert await seen() == 3
 
 
 @pytest.mark.parametrize("act", ["urgence", "alimentation", "consultation", "masquage"])
