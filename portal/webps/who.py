@@ -6,10 +6,12 @@ import asyncio
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from directory.bals import BalType
 from dmp_bridge.dossier.caller import Caller
 from dmp_bridge.rights.functional import OCCUPATIONAL_SKILLS
 from dmp_bridge.rights.vocabulary import Role
 from portal.professional.psc import EXERCISE
+from portal.sessions import Strength
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +51,9 @@ async def caller_of(context: PortalContext, visit: Visit) -> Caller | Obstacle:
     if not visit.is_strong:
         return Obstacle.WEAK
     idnat = visit.bearer.idnat
-    if idnat is None or not idnat.startswith(_PERSONS):
+    # Several people may know the password of a practice's box; Pro Santé Connect vouches for one.
+    is_person = visit.bearer.type is BalType.PER or visit.session.strength is Strength.PSC
+    if not is_person or idnat is None or not idnat.startswith(_PERSONS):
         return Obstacle.NOBODY
     view = context.view()
     known = await asyncio.to_thread(_known, view, visit, idnat) if view is not None else None

@@ -40,8 +40,10 @@ async def test_who_is_not_signed_in_is_sent_to_the_sign_in_page(ward: Ward) -> N
     assert (await patient.get(HOME)).headers["location"] == "/patient/conversations"
 
 
-async def test_the_box_of_a_structure_does_not_say_who_is_there(ward: Ward) -> None:
-    service = await box(ward.house, "urgences", type="ORG", idnat=HOSPITAL)
+@pytest.mark.parametrize(("kind", "idnat"), [("ORG", HOSPITAL), ("CAB", MARIE)])
+async def test_the_box_of_a_structure_does_not_say_who_is_there(ward: Ward, kind: str, idnat: str) -> None:
+    ward.publish(MARIE)
+    service = await box(ward.house, "service", type=kind, idnat=idnat)
     browser = await enter_strongly(ward.house, service, await enrol(ward.house, service))
     answer = await browser.get(HOME)
     assert answer.status_code == 403
