@@ -62,3 +62,11 @@ def section_of(type_code: str, class_code: str | None, format_code: str = "") ->
     if class_code == _PATIENT_CLASS or type_code.startswith(_PATIENT_TYPES):
         return Section.PATIENT
     return _OF_FORMAT.get(format_code) or _OF_TYPE.get(type_code, Section.CARE)
+
+
+def codes_of(section: Section) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The typeCodes and the formatCodes that put a document into a section; none for care and the patient's own."""
+    return (
+        tuple(code for code, found in _OF_TYPE.items() if found is section),
+        tuple(code for code, found in _OF_FORMAT.items() if found is section),
+    )

@@ -7,76 +7,60 @@ from typing import TYPE_CHECKING, Final
 
 from dmp_bridge import codes
 from dmp_bridge.dossier.forms import DocumentQuery
-from dmp_bridge.dossier.life import Status
+from dmp_bridge.sections import CERTIFICATES, Section, codes_of, section_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dmp_bridge.record import Document
 
 
 @dataclass(frozen=True, slots=True)
-class Rubric:
-    """One part of a shelf: the documents of one type, or of one format where that says more than the type."""
-
-    label: str
-    type_code: str = ""
-    format_code: str = ""
-
-    def holds(self, document: Document) -> bool:
-        if self.format_code:
-            return document.format_code == self.format_code
-        return document.type_code == self.type_code
-
-
-@dataclass(frozen=True, slots=True)
 class RecordShelf:
-    """Rubrics in the order in which they are read; a document stands in the first that holds it."""
+    """The current documents of one section, by rubric: `rubrics` are labels by formatCode or typeCode, in order.
 
-    title: str
-    rubrics: tuple[Rubric, ...]
+    What stands in the section under no rubric stands under `others`.
+    """
+
+    section: Section
+    rubrics: Mapping[str, str]
+    others: str
 
     @property
-    def queries(self) -> tuple[DocumentQuery, ...]:
+    def title(self) -> str:
+        """Its name in French."""
+        return self.section.label
+
+    @property
+    def queries(self) -> tuple[DocumentQuery, DocumentQuery]:
         """What to search for: conditions of one query must all hold, hence one for the types and one for the formats."""
-        types = tuple(each.type_code for each in self.rubrics if each.type_code)
-        formats = tuple(each.format_code for each in self.rubrics if each.format_code)
-        current = (Status.APPROVED.value,)
-        asked = (
-            DocumentQuery(statuses=current, type_codes=types) if types else None,
-            DocumentQuery(statuses=current, format_codes=formats) if formats else None,
-        )
-        return tuple(each for each in asked if each is not None)
+        types, formats = codes_of(self.section)
+        return DocumentQuery(type_codes=types), DocumentQuery(format_codes=formats)
 
     def arranged(self, documents: Sequence[Document]) -> list[tuple[str, list[Document]]]:
-        """The label of each rubric with its documents, in the order given; each document once."""
-        placed: dict[str, list[Document]] = {each.label: [] for each in self.rubrics}
-        for document in {each.id: each for each in documents}.values():
-            rubric = next((each for each in self.rubrics if each.holds(document)), None)
-            if rubric is not None:
-                placed[rubric.label].append(document)
+        """The label of each rubric with its documents, the newest act first; each document once."""
+        placed: dict[str, list[Document]] = {label: [] for label in (*self.rubrics.values(), self.others)}
+        found = {document.id: document for document in documents}.values()
+        for each in sorted(found, key=lambda each: (each.act_at, each.id), reverse=True):
+            # A patient's own document stays one, whatever it is about.
+            if section_of(each.type_code, each.class_code, each.format_code) is self.section:
+                by_type = self.rubrics.get(each.type_code, self.others)
+                placed[self.rubrics.get(each.format_code, by_type)].append(each)
         return list(placed.items())
 
 
-def _type(code: str) -> Rubric:
-    kind = codes.document_type(code)
-    return Rubric(kind.label if kind is not None else code, type_code=code)
-
-
-def _format(code: str) -> Rubric:
-    return Rubric(codes.format_label(code), format_code=code)
+def _label(type_code: str) -> str:
+    kind = codes.document_type(type_code)
+    return kind.label if kind is not None else type_code
 
 
 VACCINATIONS: Final = RecordShelf(
-    "Carnet de vaccination", (_type("11369-6"), _type("87273-9"), _type("96874-3"))
+    Section.VACCINATION,
+    {code: _label(code) for code in codes_of(Section.VACCINATION)[0]},
+    "Autres documents de vaccination",
 )
 CHILDHOOD: Final = RecordShelf(
-    "Santé de l’enfant",
-    (
-        _format("urn:asip:ci-sis:cse-cs8:2017"),
-        _format("urn:asip:ci-sis:cse-cs9:2017"),
-        _format("urn:asip:ci-sis:cse-cs24:2017"),
-        Rubric("Examens obligatoires de l’enfant", type_code="59283-2"),
-    ),
+    Section.CHILD,
+    {code: codes.format_label(code) for code in CERTIFICATES},
+    "Examens obligatoires de l’enfant",
 )
-"""The certificates of the 8th day, the 9th and the 24th month, and the other compulsory examinations (CSP R2132-1)."""

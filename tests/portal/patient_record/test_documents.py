@@ -126,7 +126,7 @@ async def test_the_certificates_and_examinations_of_a_child_stand_apart(home: Ho
     await home.file(title="Examen du 4e mois", type_code="59283-2", data=PDF + b"1")
     await home.file(
         title="Certificat du 9e mois",
-        type_code="59283-2",
+        type_code="CERT_DECL",
         data=PDF + b"2",
         entry=DocumentEntry(format_code=Coded(ninth, codes.format_system(ninth), "")),
     )
