@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from foundation.clock import FixedClock
-from foundation.database import Database, create_all
 from foundation.events import Events
 from foundation.vault import Vault, write_master_key
+from tests.database import open_empty
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from foundation.database import Database
 
 
 @pytest.fixture
@@ -30,10 +32,7 @@ def events() -> Events:
 
 @pytest.fixture
 async def database(tmp_path: Path, events: Events) -> AsyncIterator[Database]:
-    import vaguemestre.schema  # noqa: F401 - declares every table
-
-    opened = await Database.open(f"sqlite:///{tmp_path / 'test.db'}", events=events)
-    await create_all(opened)
+    opened = await open_empty(tmp_path / "test.db", events)
     yield opened
     await opened.close()
 

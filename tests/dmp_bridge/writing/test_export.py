@@ -25,8 +25,8 @@ from dmp_bridge.writing.export import Exporter, seen_by_patient
 from dmp_bridge.writing.record_rows import ROWS_FILE, gather
 from dmp_bridge.writing.reimport import Importer, ImportRefused
 from dmp_bridge.xdm import read_package
-from foundation.database import Database, create_all
 from foundation.vault import Vault, write_master_key
+from tests.database import open_empty
 from tests.dmp_bridge.builders import PDF, PNG, n3_body
 from tests.dmp_bridge.dossier.wards import DOCTOR, INS, OPERATOR, STRUCTURE, Ward, deposit, document
 from tests.dmp_bridge.writing.test_package import SCHEMA
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from foundation.clock import FixedClock
+    from foundation.database import Database
     from foundation.vault import SealedBlob
 
 
@@ -53,8 +54,7 @@ async def elsewhere(tmp_path: Path, clock: FixedClock) -> AsyncIterator[Elsewher
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     write_master_key(folder / "master.key")
-    database = await Database.open(f"sqlite:///{folder / 'other.db'}")
-    await create_all(database)
+    database = await open_empty(folder / "other.db")
     vault = Vault.open(database, f"file://{folder / 'vault'}", folder / "master.key")
     yield Elsewhere(database, vault, Importer(database, vault, clock))
     await database.close()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from directory.patients import PatientState, set_patient_state
-from foundation.database import Database, create_all
 from foundation.events import Events
 from foundation.jobs import Worker, job
 from foundation.vault import Vault, write_master_key
@@ -19,6 +18,7 @@ from mailserver.envelope import Accepted, DsnRequest, RecipientDsn, Refused
 from mailserver.outbound.tables import outbound_delivery, outbound_message, outbound_recipient
 from mailserver.patient_reply import PatientDesk
 from mailserver.refusals import DOMAIN_NOT_REACHABLE, EXCHANGE_ENDED, REPLY_NOT_ALLOWED
+from tests.database import open_empty
 from tests.mailserver.place import DOMAIN, PATIENTS, Place, Space, patient_address
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from foundation.clock import FixedClock
+    from foundation.database import Database
 
 OTHER = "mes.example.fr"
 
@@ -42,8 +43,7 @@ async def citizens(clock: FixedClock, tmp_path: Path) -> AsyncIterator[Place]:
     """Mon espace santé: patients, and no professional but its own."""
     home = tmp_path / "mes"
     home.mkdir()
-    database = await Database.open(f"sqlite:///{home / 'test.db'}", events=Events())
-    await create_all(database)
+    database = await open_empty(home / "test.db", Events())
     write_master_key(home / "master.key")
     vault = Vault.open(database, f"file://{home / 'vault'}", home / "master.key")
     space = Space.of(DOMAIN, OTHER, PATIENTS)

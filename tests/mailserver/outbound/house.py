@@ -20,7 +20,6 @@ from certs.routes import set_route
 from certs.trust import TrustSpace
 from foundation import trail
 from foundation.clock import FixedClock
-from foundation.database import Database, create_all
 from foundation.events import Events
 from foundation.settings import OutboundSettings, Settings, TlsSettings, TrustSettings
 from foundation.vault import Vault, blob, write_master_key
@@ -38,6 +37,7 @@ from mailserver.outbound.tables import (
     outbound_recipient,
 )
 from mailserver.outbound.transaction import Letter
+from tests.database import open_empty
 from tests.mailserver.outbound.peer import Peer
 from tests.mailserver.smtp.trusted import OURS, Papers, name
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from certs.names import DistinguishedName
-    from foundation.database import UnitOfWork
+    from foundation.database import Database, UnitOfWork
     from mailserver.delivery.notify import Notice
 
 OURSELVES = "ici.mssante.fr"
@@ -172,8 +172,7 @@ class House:
         )
         publish(home, papers.pki, [Listing(OURSELVES, OURS), Listing(PEER, PEER_NAME)], papers.now)
         events = Events()
-        database = await Database.open(f"sqlite:///{home / 'test.db'}", events=events)
-        await create_all(database)
+        database = await open_empty(home / "test.db", events)
         write_master_key(home / "master.key")
         vault = Vault.open(database, f"file://{home / 'vault'}", home / "master.key")
         try:

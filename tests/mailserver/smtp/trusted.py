@@ -17,7 +17,6 @@ from certs.tls import Identity, server_context
 from certs.trust import TrustSpace
 from foundation import trail
 from foundation.clock import FixedClock
-from foundation.database import Database, create_all
 from foundation.events import Events
 from foundation.metrics import Metrics
 from foundation.settings import Settings, TlsSettings, TrustSettings
@@ -29,6 +28,7 @@ from mailserver.smtp.mx import MxGate
 from mailserver.smtp.policy import Limits, mx, submission
 from mailserver.smtp.rates import Rates
 from mailserver.smtp.submission import SubmissionGate
+from tests.database import open_empty
 from tests.mailserver.place import DOMAIN, PATIENTS, Place
 from tests.mailserver.smtp.conftest import Talk
 
@@ -122,8 +122,6 @@ class Operator:
         cls, papers: Papers, home: Path, *, limits: Limits | None = None, per_minute: int = 0, **values: Any
     ) -> AsyncIterator[Self]:
         """`values` are settings."""
-        import vaguemestre.schema  # noqa: F401 - declares every table
-
         clock = FixedClock(datetime.now(UTC))
         certificate, key, _ = papers.of(OURS)
         settings = Settings(
@@ -143,8 +141,7 @@ class Operator:
         ]
         publish(home, papers.pki, listings, papers.now)
         trust = await TrustSpace.open(settings, clock)
-        database = await Database.open(f"sqlite:///{home / 'test.db'}", events=Events())
-        await create_all(database)
+        database = await open_empty(home / "test.db", Events())
         write_master_key(home / "master.key")
         vault = Vault.open(database, f"file://{home / 'vault'}", home / "master.key")
         place = Place(database, vault, clock, home, trust=trust, **values)
