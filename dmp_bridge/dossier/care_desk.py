@@ -176,8 +176,9 @@ class CareDesk(Counter):
         """
 
         def work(uow: UnitOfWork, case: Case) -> int:
-            is_open = allows(case.standing.state, _who(caller), RecordAct.CONSENT)
-            if not is_open or any(each.kind not in _NOTED for each in said):
+            if not allows(case.standing.state, _who(caller), RecordAct.CONSENT):
+                raise case.denied(Reason.NO_RECORD)
+            if any(each.kind not in _NOTED for each in said):
                 raise case.denied(Reason.ROLE)
             owner_id, now = case.patient.owner_id, self._clock.millis()
             towards = structure_of(caller) or caller.id

@@ -109,24 +109,28 @@ class Desk:
 
     # ref: DMP-F34
     async def existence(self, caller: Caller, ins: str) -> Existence:
-        """TD0.2 and, for whom it is allowed, TD1.3a. A record that is not there raises Denied(NO_RECORD)."""
+        """TD0.2 and, for whom it is allowed, TD1.3a. A record that is not there raises Denied(NO_RECORD).
+
+        Of a closed one nothing is told but that it is closed.
+        """
 
         def unit(uow: UnitOfWork) -> Existence:
             case = self._case(uow.connection, caller, ins)
             case.demand(Action.TEST_EXISTENCE, OwnAct.READ)
             patient, standing = case.patient, case.standing
+            is_active = patient.record_is_open
             attending = attending_of(uow.connection, patient.owner_id, self._clock.millis())
             may_know = case.is_own or case.refusal(Action.READ_ADMINISTRATIVE) is None
             self._trace(uow, case, Action.TEST_EXISTENCE)
             traits = (patient.birth_name, patient.first_names, patient.birth_date, patient.sex)
             return Existence(
                 ins=patient.ins,
-                is_active=patient.record_is_open,
+                is_active=is_active,
                 is_activated=patient.box_is_open,
-                is_authorised=standing.is_authorised,
-                is_attending=standing.is_attending,
-                has_attending=attending is not None,
-                is_minor=standing.is_minor,
+                is_authorised=is_active and standing.is_authorised,
+                is_attending=is_active and standing.is_attending,
+                has_attending=is_active and attending is not None,
+                is_minor=is_active and standing.is_minor,
                 traits=traits if may_know else None,
             )
 

@@ -44,7 +44,7 @@ _SHUT_TO_THE_BLOCKED: Final = _ENTERING | {
 """What a blocked professional may not do; the duty to feed stays (CSP L1111-15)."""
 _AS_RECORD_ACT: Final[Mapping[Action | OwnAct, RecordAct]] = {
     Action.TEST_EXISTENCE: RecordAct.TEST,
-    Action.READ_ADMINISTRATIVE: RecordAct.TEST,
+    Action.READ_ADMINISTRATIVE: RecordAct.READ,
     Action.FIND_REFERENCE: RecordAct.CHANGE,
     Action.DECLARE_AUTHORISED: RecordAct.DECLARE,
     Action.WITHDRAW_AUTHORISATION: RecordAct.DECLARE,

@@ -13,6 +13,7 @@ from dmp_bridge.dossier.consents import Consent, ConsentKind
 from dmp_bridge.dossier.denials import DENIALS
 from dmp_bridge.dossier.forms import Denied, Deposit, Submission
 from dmp_bridge.dossier.life import Visibility
+from dmp_bridge.rights.vocabulary import Reason
 from foundation.clock import from_millis, to_paris
 from portal.days import day_of, midnight
 from portal.forms import read_own_answer
@@ -204,6 +205,8 @@ class DepositPages:
         status: int = 200,
     ) -> Response:
         existence = await self._desk.existence(inside.caller, inside.ins)
+        if not existence.is_active:
+            raise Denied(Reason.NO_RECORD)
         values: dict[str, Any] = {
             "typed": typed,
             "former": former,

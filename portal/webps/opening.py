@@ -12,7 +12,7 @@ from dmp_bridge.dossier.care_desk import Ground
 from dmp_bridge.dossier.denials import DENIALS
 from dmp_bridge.dossier.forms import Denied, DocumentQuery
 from dmp_bridge.rights.functional import DOCTOR
-from dmp_bridge.rights.vocabulary import Mode
+from dmp_bridge.rights.vocabulary import Mode, Reason
 from foundation.identifiers import Ins
 from portal import downloads
 from portal.days import day_of, midnight_after
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dmp_bridge.dossier.caller import Caller
     from dmp_bridge.dossier.care_desk import CareDesk
     from dmp_bridge.dossier.desk import Desk
+    from dmp_bridge.dossier.forms import Existence
     from foundation.database import UnitOfWork
     from portal.context import PortalContext
     from portal.webps.reception import Guest, Reception
@@ -42,6 +43,7 @@ _WRONG_KEY: Final = "La clé de cet INS n’est pas la bonne : vérifiez ce que 
 _NO_GROUND: Final = "Dites sur quoi se fonde votre accès : rien n’est coché à votre place."
 _NOT_CHOSEN: Final = "Cochez la case : le patient choisit son médecin traitant, personne d’autre."
 _NO_DATE: Final = "Donnez une date de fin à venir, ou aucune."
+_CLOSED: Final = "Le titulaire a fermé ce dossier : il n’est plus ni alimenté ni consulté."
 _NO_MODE: Final = "Choisissez le mode de l’accès en urgence."
 _NO_TRAITS: Final = "Donnez le nom de naissance, le premier prénom et la date de naissance."
 _GROUNDS: Final[Mapping[Ground, str]] = {
@@ -99,12 +101,12 @@ class OpeningPages:
             return await self._find(guest, _WRONG_KEY, typed, status=422)
         mode, motive = _mode(form.get("mode")), form.get("motive").strip()[:LONGEST_MOTIVE]
         try:
-            existence = await self._desk.existence(guest.caller, ins.value)
+            existence = await self._existence(guest.caller, ins.value)
             if mode is not None:
                 await self._may_enter(replace(guest.caller, mode=mode, motive=motive), ins.value)
         except Denied as denied:
             denial = DENIALS[denied.reason]
-            return await self._find(guest, denial.sentence, typed, status=denial.http)
+            return await self._find(guest, denied.detail or denial.sentence, typed, status=denial.http)
         birth_name, first_names, birth_date, sex = existence.traits or ("", "", "", "")
         wanted = Access(
             id="",
@@ -230,6 +232,14 @@ class OpeningPages:
         await self._context.database.write(unit)
         return RedirectResponse(RECORDS, 303)
 
+    # ref: DMP-F34
+    async def _existence(self, caller: Caller, ins: str) -> Existence:
+        """TD0.2: a closed record is told, and not entered."""
+        found = await self._desk.existence(caller, ins)
+        if not found.is_active:
+            raise Denied(Reason.NO_RECORD, _CLOSED)
+        return found
+
     async def _may_enter(self, caller: Caller, ins: str) -> None:
         await self._desk.search(caller, ins, DocumentQuery(limit=0))
 
@@ -248,7 +258,7 @@ class OpeningPages:
         self, inside: Inside, typed: Mapping[str, str], *, refusal: str | None = None, status: int = 200
     ) -> Response:
         values = {
-            "existence": await self._desk.existence(inside.caller, inside.ins),
+            "existence": await self._existence(inside.caller, inside.ins),
             "grounds": _GROUNDS,
             "emergencies": _EMERGENCIES,
             "is_doctor": inside.caller.profession == DOCTOR,

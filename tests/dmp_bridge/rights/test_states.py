@@ -38,8 +38,8 @@ ALLOWED: dict[RecordAct, dict[Who, set[PatientState | None]]] = {
     RecordAct.TEST: {
         H: set(PatientState),
         R: set(PatientState),
-        P: {PatientState.NOT_ACTIVATED, PatientState.ACTIVATED},
-        S: {PatientState.NOT_ACTIVATED, PatientState.ACTIVATED},
+        P: {PatientState.NOT_ACTIVATED, PatientState.ACTIVATED, PatientState.CLOSED},
+        S: {PatientState.NOT_ACTIVATED, PatientState.ACTIVATED, PatientState.CLOSED},
     },
     RecordAct.DECLARE: {
         H: set(),
@@ -113,7 +113,7 @@ def test_every_state_role_and_act_has_a_cell() -> None:
         (Action.READ, Asker(role=Role.PROFESSIONAL, profession="10", mode=Mode.CENTRE_15, has_motive=True)),
         (Action.FEED, Asker(role=Role.PROFESSIONAL, profession="60")),
         (Action.FEED, Asker(role=Role.STRUCTURE)),
-        (Action.TEST_EXISTENCE, Asker(role=Role.PROFESSIONAL, profession="10")),
+        (Action.READ_ADMINISTRATIVE, Asker(role=Role.PROFESSIONAL, profession="10")),
         (OwnAct.READ, Asker(role=Role.PATIENT)),
         (OwnAct.FEED, Asker(role=Role.REPRESENTATIVE)),
     ],
@@ -124,6 +124,16 @@ def test_opposed_closed_and_unknown_records_look_alike(act: Action | OwnAct, ask
         assert decide(Question(asker=asker, standing=standing, act=act)) is Reason.NO_RECORD
     standing = Standing(state=PatientState.ACTIVATED, is_authorised=True, is_theirs=True)
     assert decide(Question(asker=asker, standing=standing, act=act)) is None
+
+
+# ref: DMP-F34
+def test_who_tests_a_closed_record_is_told_that_it_is_closed_and_an_opposed_one_is_none() -> None:
+    for asker in (Asker(role=Role.PROFESSIONAL, profession="10"), Asker(role=Role.STRUCTURE)):
+        told = [
+            decide(Question(asker=asker, standing=Standing(state=state), act=Action.TEST_EXISTENCE))
+            for state in (PatientState.CLOSED, PatientState.OPPOSED, None)
+        ]
+        assert told == [None, Reason.NO_RECORD, Reason.NO_RECORD]
 
 
 def test_professionals_feed_and_read_what_was_never_activated_and_the_patient_waits() -> None:

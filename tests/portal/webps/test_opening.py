@@ -116,13 +116,23 @@ async def test_no_address_of_a_page_bears_the_ins(ward: Ward) -> None:
         assert ward.patient.ins not in str((await browser.get(path + page)).url)
 
 
-@pytest.mark.parametrize("state", [PatientState.OPPOSED, PatientState.CLOSED])
-async def test_a_closed_record_is_no_record(ward: Ward, state: PatientState) -> None:
+# ref: DMP-F34
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (PatientState.OPPOSED, "Aucun dossier n'est ouvert"),
+        (PatientState.CLOSED, "Le titulaire a fermé ce dossier"),
+    ],
+)
+async def test_a_closed_record_is_told_and_an_opposed_one_is_none(
+    ward: Ward, state: PatientState, words: str
+) -> None:
     other = await ward.house.patient(SOMEBODY_ELSE, state)
     browser = await ward.enter(MARIE)
     answer = await post(browser, HOME, HOME, ins=other.ins)
     assert answer.status_code == 404
-    assert "Aucun dossier n'est ouvert" in said(answer.text)
+    assert words in said(answer.text)
+    assert other.birth_name not in answer.text
 
 
 async def test_without_an_authorisation_nothing_is_read_and_the_page_says_what_to_do(ward: Ward) -> None:
