@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from argon2 import PasswordHasher
 
+from foundation import passwords
 from foundation.clock import FixedClock
 from foundation.events import Events
 from foundation.vault import Vault, write_master_key
@@ -18,6 +20,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from foundation.database import Database
+
+_LEAST = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+_LEAST_DECOY = _LEAST.hash("nobody")
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """argon2id at its least cost; tests/foundation/test_passwords.py sees the one that is served."""
+    monkeypatch.setattr(passwords, "_HASHER", _LEAST)
+    monkeypatch.setattr(passwords, "_DECOY", _LEAST_DECOY)
 
 
 @pytest.fixture
