@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dmp_bridge import codes
-from dmp_bridge.dossier.forms import Denied, DocumentQuery
 from dmp_bridge.dossier.life import Visibility
 from dmp_bridge.record import Origin, Status
-from dmp_bridge.rights.vocabulary import Reason
 from portal import downloads, shown
 from portal.threads import OLD_VERSION, document_date, type_label
 
@@ -48,11 +46,7 @@ class Line:
 async def document_of(request: Request, inside: Inside, desk: Desk) -> Document:
     """The document of the path, of this record and no other's. Raises Denied."""
     number = downloads.number(request, "document")
-    query = DocumentQuery(ids=(number,), statuses=(), limit=1)
-    found = await desk.search(inside.caller, inside.ins, query)
-    if not found.documents:
-        raise Denied(Reason.NO_DOCUMENT)
-    return found.documents[0]
+    return (await desk.surroundings(inside.caller, inside.ins, number)).document
 
 
 def line(inside: Inside, document: Document) -> Line:

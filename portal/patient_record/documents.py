@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from dmp_bridge import codes
 from dmp_bridge.dossier.denials import DENIALS
-from dmp_bridge.dossier.forms import Denied, DocumentQuery
+from dmp_bridge.dossier.forms import Denied
 from dmp_bridge.record import Status
 from portal import downloads, shown
-from portal.pages import not_found
-from portal.patient_record.document import about, document_of, line, states
+from portal.patient_record.document import about, line, states
 from portal.patient_record.filters import BY, SHOWN, Asked
 from portal.patient_record.words import ACTS
 from portal.previews import TEXT_BYTES, preview_of, previewed
 from portal.threads import document_date
+from portal.webps.document import has_structured_original
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from dmp_bridge.dossier.desk import Desk
+    from dmp_bridge.dossier.forms import Content
     from dmp_bridge.record import Document
     from portal.pages import Pages
     from portal.patient_record.document import Line
     from portal.patient_record.reception import Inside, Reception
 
 DOCUMENTS: Final = "/documents"
-_VERSIONS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,13 @@ class DocumentPages:
 
     async def show(self, request: Request, inside: Inside) -> Response:
         """One document: what it is, what may be done with it, and a preview where a browser can show it."""
-        document = await document_of(request, inside, self._desk)
+        number = downloads.number(request, "document")
+        found = await self._desk.surroundings(inside.caller, inside.ins, number)
+        document = found.document
         preview, text, refusal = preview_of(document), "", ""
-        changes = await self._desk.changes(inside.caller, document.id)
         if preview == "text":
             try:
-                content = await self._desk.read(inside.caller, document.id, display=True)
+                content = await self._desk.read(inside.caller, number, display=True, ins=inside.ins)
                 text = content.data[:TEXT_BYTES].decode("utf-8", "replace")
             except Denied as denied:
                 preview, refusal = "", DENIALS[denied.reason].sentence
@@ -97,46 +98,40 @@ class DocumentPages:
             "document": document,
             "about": about(inside, document),
             "states": states(document),
-            "versions": await self._other_versions(inside, document),
+            "versions": [_version(each) for each in found.versions],
             "preview": preview,
             "text": text,
             "refusal": refusal,
-            "acts": {slug: act for slug, act in ACTS.items() if act.change in changes},
+            "is_structured": has_structured_original(document),
+            "acts": {slug: act for slug, act in ACTS.items() if act.change in found.changes},
         }
         return await self._reception.page(inside, "patient_record/document.html", values)
 
     # ref: DMP-F27
     async def content(self, request: Request, inside: Inside) -> Response:
-        """The document as a download."""
-        document = await document_of(request, inside, self._desk)
-        content = await self._desk.read(inside.caller, document.id, display=True)
+        """The document as a download; `forme=origine` as it was deposited."""
+        is_original = request.query_params.get("forme") == "origine"
+        content = await self._read(request, inside, display=not is_original)
         name = downloads.named(content.document.title, content.media_type)
         return downloads.attachment(content.data, name, content.media_type)
 
     # ref: DMP-F14
     async def preview(self, request: Request, inside: Inside) -> Response:
         """What the preview shows: a PDF or picture as it is, a CDA as the safe HTML of its narrative."""
-        document = await document_of(request, inside, self._desk)
-        if preview_of(document) in ("", "text"):
-            raise not_found()
-        return await previewed(self._pages, await self._desk.read(inside.caller, document.id, display=True))
+        return await previewed(self._pages, await self._read(request, inside, display=True))
 
-    async def _other_versions(self, inside: Inside, document: Document) -> list[_Version]:
-        """The other versions, the highest first."""
-        if document.set_id is None:
-            return []
-        query = DocumentQuery(set_ids=(document.set_id,), statuses=(), limit=_VERSIONS)
-        found = await self._desk.search(inside.caller, inside.ins, query)
-        others = [each for each in found.documents if each.id != document.id]
-        return [
-            _Version(
-                each.id,
-                each.version_number,
-                shown.date_of(document_date(each)),
-                "version actuelle" if each.status is Status.APPROVED else "ancienne version",
-            )
-            for each in sorted(others, key=lambda each: (-each.version_number, -each.id))
-        ]
+    async def _read(self, request: Request, inside: Inside, *, display: bool) -> Content:
+        number = downloads.number(request, "document")
+        return await self._desk.read(inside.caller, number, display=display, ins=inside.ins)
+
+
+def _version(document: Document) -> _Version:
+    return _Version(
+        document.id,
+        document.version_number,
+        shown.date_of(document_date(document)),
+        "version actuelle" if document.status is Status.APPROVED else "ancienne version",
+    )
 
 
 def _groups(inside: Inside, documents: Sequence[Document]) -> list[_Group]:

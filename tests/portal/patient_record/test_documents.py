@@ -104,6 +104,16 @@ async def test_each_reading_of_the_patient_is_traced(home: Home) -> None:
     ] * 2
 
 
+async def test_a_structured_document_is_given_as_it_was_deposited_too(home: Home) -> None:
+    filed = await home.file(data=cda(), media_type="text/xml", title="", type_code="")
+    path = f"{LIST}/{filed.document_id}"
+    assert f'href="{path}/content?forme=origine"' in (await home.browser.get(path)).text
+    assert (await home.browser.get(f"{path}/content")).content == PDF
+    original = await home.browser.get(f"{path}/content?forme=origine")
+    assert original.content == cda()
+    assert original.headers["content-type"] == "application/octet-stream"
+
+
 async def test_what_is_not_shown_is_not_read(home: Home) -> None:
     filed = await shelved(home)
     for tail in ("", "/content", "/preview", "/acte/masquer"):
