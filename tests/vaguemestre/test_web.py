@@ -37,7 +37,7 @@ class House:
         authority = trustme.CA()
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(tls)
-        self.trust = ssl.create_default_context()
+        self.trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         authority.configure_trust(self.trust)
         self.server = WebServer(
             Starlette(routes=[Route("/", _hello, methods=["GET", "POST"])]),

@@ -52,7 +52,7 @@ class Door:
         self._harbour = harbour
         server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(server)
-        self.client = ssl.create_default_context()
+        self.client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         authority.configure_trust(self.client)
         if way is Way.MX:
             authority.configure_trust(server)
