@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,20 +30,27 @@ def _config() -> Config:
     return config
 
 
+@functools.cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
 def upgrade(url: str, key: DatabaseKey | None) -> tuple[str | None, str | None]:
     """Runs the migrations that are missing; returns the revision before and after.
 
     Raises SchemaTooNew, and DatabaseUnavailable for a file that does not open.
     """
     make_ready(url, key)
-    config = _config()
     engine = engine_for(url, key=key, begin="BEGIN IMMEDIATE")
     try:
         with engine.connect() as connection, connection.begin():
             before = current(connection)
-            scripts = ScriptDirectory.from_config(config)
+            scripts = _scripts()
+            if before == scripts.get_current_head():
+                return before, before
             if before is not None and before not in {script.revision for script in scripts.walk_revisions()}:
                 raise SchemaTooNew(f"the database is at revision {before}, which this version does not know")
+            config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             after = current(connection)

@@ -5,8 +5,9 @@ Exit codes: 0 fine, 1 refused or failed, 2 wrong usage. Errors are one sentence 
 
 from __future__ import annotations
 
+import functools
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from sqlalchemy.exc import DBAPIError
@@ -68,6 +69,9 @@ from vaguemestre.cli import (
 from vaguemestre.cli.output import Failed
 from vaguemestre.errors import CannotListen, HomeBusy, SandboxBroken
 from vaguemestre.migrate import SchemaTooNew
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _Words(TyperGroup):
@@ -152,10 +156,16 @@ _EXPECTED = (
 )
 
 
+@functools.cache
+def commands() -> Callable[..., Any]:
+    """The program's commands, read from their functions once: that takes longer than most of them run."""
+    return typer.main.get_command(app)
+
+
 def main() -> None:
     """The entry point of the `vaguemestre` program."""
     try:
-        app()
+        commands()()
     except _EXPECTED as error:
         print(f"vaguemestre: {error}", file=sys.stderr)
         sys.exit(1)
