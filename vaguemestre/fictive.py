@@ -388,6 +388,13 @@ PATIENTS = (
     FictivePatient("190099999900689", "LE GALL", "YANN", "1990-09-30", "M", PatientState.CLOSED),
 )
 
+PROFESSIONS = """profession,type_code,consultation
+21,57828-6,oui
+21,57833-6,oui
+21,75468-9,oui
+"""
+"""What an operator adds to the known rows of the arrêté (`record.professions_file`): pharmacists read prescriptions."""
+
 CAST = Cast(DOMAINS, BALS, PATIENTS)
 """The people of a sandbox that stands alone."""
 

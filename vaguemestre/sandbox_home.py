@@ -200,11 +200,16 @@ def write_settings(home: Path, chosen: ports.Ports) -> Settings:
         "publish_url": f"https://{chosen.address('https')}{fhir.BASE}",
         "publish_ca_file": ca_file,
     }
+    # The pharmacist of the cast reads prescriptions; a home that has a table of its own keeps it.
+    professions = home / "professions.csv"
+    if not professions.exists():
+        write_atomically(professions, fictive.PROFESSIONS.encode(), PRIVATE)
     # Whoever has a certificate with the number of a professional has a card.
     # No ordinary mail leaves a sandbox: the notices to patients lie in a folder.
     values["record"] = {
         "structures": _structures(home, cast),
         "notice_folder": "notices",
+        "professions_file": professions.name,
         **_section(values, "record"),
     } | {"persons_ca_file": ca_file}
     for section, listeners in (

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -137,8 +137,13 @@ class SandboxProcess:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    def command(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """One command of the program on this home, beside the running service."""
+    def command(
+        self, *words: str, stdin: str = "", settings: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """One command of the program on this home, beside the running service.
+
+        `settings` are environment variables (`VAGUEMESTRE_…`) that outweigh those of the home.
+        """
         return subprocess.run(  # noqa: S603 - our own program
             [*PROGRAM, *words, "--home", str(self.home)],
             input=stdin,
@@ -147,6 +152,7 @@ class SandboxProcess:
             encoding="utf-8",
             timeout=_COMMAND_SECONDS,
             check=False,
+            env={**os.environ, **(settings or {})},
         )
 
     # What it says of itself

@@ -13,7 +13,7 @@ import pytest
 
 from tests.interop.letters import eventually, fetch, find, letter, new_id, received, signed_in
 from tests.interop.service import Service
-from vaguemestre.demo_pages import PatientSpace
+from vaguemestre.demo.patient_space import PatientSpace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

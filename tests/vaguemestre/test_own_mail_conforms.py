@@ -17,8 +17,8 @@ from mailserver.refusals import UNKNOWN_PATIENT
 from tests.dmp_bridge.builders import INS
 from tests.dmp_bridge.check.letters import letter
 from vaguemestre import fictive
-from vaguemestre.demo_letters import health_letter, printed, structured
-from vaguemestre.demo_scenes import IME_DOCTOR, THOMAS
+from vaguemestre.demo.letters import health_letter, printed, structured
+from vaguemestre.demo.stage import IME_DOCTOR, THOMAS
 
 PATIENT = f"{INS}@patient.mssante.fr"
 DOCTOR = "marie.martin@medecin.mssante.fr"

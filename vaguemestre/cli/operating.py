@@ -99,8 +99,8 @@ def demo(
         Path | None, typer.Option(help="Folder for the sandbox; a temporary one without it.")
     ] = None,
 ) -> None:
-    """Plays the first part of the story of Thomas over real SMTP, IMAP and HTTPS, and says what proved each step."""
-    from vaguemestre.demo import play
+    """Plays the story of Thomas over real SMTP, IMAP, LDAP and HTTPS, and says what proved each step."""
+    from vaguemestre.demo.play import play
 
     if not play(home):
         raise Failed("the demonstration did not hold")

@@ -16,7 +16,7 @@ from dmp_bridge.writing.mail_words import mss_headers, pdf_name, subject
 from dmp_bridge.writing.package import write_package
 from foundation.clock import SystemClock, to_paris
 from foundation.identifiers import OID_TEST
-from vaguemestre.demo_pdf import text_page
+from vaguemestre.demo.pdf import text_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,10 +116,16 @@ def health_letter(
     *,
     label: str,
     others: Sequence[Attachment] = (),
+    receipt_to: str = "",
 ) -> Letter:
-    """A structured mail (Réf#2 §3.1): `to` are names and addresses, `label` names the act in the subject."""
+    """A structured mail (Réf#2 §3.1): `to` are names and addresses, `label` names the act in the subject.
+
+    `receipt_to` asks for an MDN (RFC 8098 §2.1).
+    """
     entries = [paper.written.entry for paper in papers]
     headers = mss_headers(entries, product=PRODUCT)
+    if receipt_to:
+        headers["Disposition-Notification-To"] = receipt_to
     attachments = (package(papers), *(paper.pdf for paper in papers), *others)
     return write(sender, to, subject(entries[0], label), text, attachments, headers)
 
@@ -179,6 +185,13 @@ def text_of(message: EmailMessage) -> str:
     """What a person reads of a received mail."""
     body = message.get_body(("plain",))
     return str(body.get_content()) if body is not None else ""
+
+
+def first_text(report: EmailMessage) -> str:
+    """What a person reads of an MDN (RFC 8098): its first part of text."""
+    found = next(part for part in report.walk() if part.get_content_type() == "text/plain")
+    assert isinstance(found, EmailMessage)
+    return str(found.get_content())
 
 
 def _draft(patient: FictivePatient, author: Professional, type_code: str, title: str) -> Draft:

@@ -18,13 +18,24 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from vaguemestre.demo_peers import other_operators
-from vaguemestre.demo_sandbox import Sandbox
-from vaguemestre.demo_scenes import Story
-from vaguemestre.demo_telling import NotProved, Telling, must
+from vaguemestre.demo import (
+    admission,
+    discharge,
+    family,
+    ime,
+    lasting,
+    mail_rules,
+    neurologist,
+    peers,
+    seizure,
+    travelling,
+)
+from vaguemestre.demo.sandbox import Sandbox
+from vaguemestre.demo.stage import Stage
+from vaguemestre.demo.telling import NotProved, Telling, must
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 _BROKEN = (OSError, httpx2.HTTPError, imaplib.IMAP4.error, smtplib.SMTPException, subprocess.SubprocessError)
@@ -93,26 +104,46 @@ def _terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
+SCENES: tuple[Callable[[Stage], None], ...] = (
+    admission.the_attending_doctor_deposits,
+    admission.the_family_agrees,
+    admission.the_ime_writes,
+    ime.the_ime_deposits,
+    family.the_family_reads,
+    family.the_family_answers,
+    ime.the_ime_reads,
+    seizure.the_emergency_doctor_enters,
+    seizure.the_access_is_told,
+    seizure.the_neurologist_is_found,
+    neurologist.the_neurologist_writes,
+    neurologist.the_result_is_announced,
+    discharge.the_hospital_discharges,
+    discharge.the_pharmacy_receives,
+    discharge.the_attending_doctor_reads,
+    discharge.a_blocked_doctor_stays_out,
+    mail_rules.mistakes_are_refused,
+    mail_rules.the_exchange_ends,
+    peers.other_operators,
+    travelling.the_record_travels,
+    lasting.everything_survives_a_restart,
+    lasting.the_traces_hold,
+)
+"""One step each, in their order."""
+
+
 def _tell(sandbox: Sandbox, telling: Telling) -> None:
-    telling.paragraph("Vaguemestre : l'histoire de Thomas, première partie")
+    telling.paragraph("Vaguemestre : l'histoire de Thomas")
     telling.paragraph("")
     telling.paragraph(
         "Toutes les personnes, les structures, les matricules INS et les numéros RPPS et FINESS de ce récit sont "
-        "fictifs. Les échanges sont réels : SMTP, IMAP et HTTPS sur cette machine, certificats vérifiés."
+        "fictifs. Les échanges sont réels : SMTP, IMAP, LDAP et HTTPS sur cette machine, certificats vérifiés."
     )
     seconds = sandbox.start()
     telling.paragraph("")
     telling.paragraph(f"Un opérateur complet a démarré en {seconds:.1f} s : {sandbox.url}")
-    story = Story(sandbox, telling)
+    stage = Stage(sandbox, telling)
     try:
-        story.the_ime_writes()
-        story.the_family_reads()
-        story.the_family_answers()
-        story.the_neurologist_writes()
-        story.mistakes_are_refused()
-        story.the_exchange_ends()
-        other_operators(sandbox, telling)
-        story.everything_survives_a_restart()
-        story.the_traces_hold()
+        for scene in SCENES:
+            scene(stage)
     finally:
-        story.close()
+        stage.close()

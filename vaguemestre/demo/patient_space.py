@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vaguemestre.demo_clients import Browser
-from vaguemestre.demo_telling import NotProved, must
+from vaguemestre.demo.browser import Browser
+from vaguemestre.demo.telling import NotProved, must
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import httpx2
 
-    from vaguemestre.demo_clients import Form, Page
-    from vaguemestre.demo_sandbox import Person, Sandbox
+    from vaguemestre.demo.browser import Form, Page
+    from vaguemestre.demo.sandbox import Person, Sandbox
 
 
 class PatientSpace:
-    """The pages of one patient."""
+    """The pages of one person: of the own record, or of that of the child `child` names."""
 
-    def __init__(self, sandbox: Sandbox, person: Person) -> None:
+    def __init__(self, sandbox: Sandbox, person: Person, *, child: str = "") -> None:
         self._browser = Browser(sandbox)
         self._person = person
+        self._child = child
         self._signed_in = False
 
     def close(self) -> None:
@@ -40,29 +41,43 @@ class PatientSpace:
             self._signed_in = True
         return self._browser.page(path)
 
+    @cached_property
+    def record(self) -> str:
+        """Where the pages of the record begin."""
+        if not self._child:
+            return "/patient"
+        link = self.page("/patient/proches").link(self._child)
+        if link is None:
+            raise NotProved(f"{self._person.name} ne représente pas {self._child}.")
+        return link.path
+
+    def of_record(self, path: str) -> Page:
+        """A page of the record."""
+        return self.page(self.record + path)
+
     def documents(self) -> Counter[str]:
         """How often each title stands in the record."""
-        page = self.page("/patient/documents")
-        return Counter(
-            " ".join(link.words.split())
-            for link in page.links
-            if re.fullmatch(r"/patient/documents/\d+", link.path)
-        )
+        folder = f"{self.record}/documents"
+        return Counter(link.words for link in self.page(folder).links_below(folder))
 
     def document_path(self, title: str) -> str:
         """Where the newest document with this title is shown."""
-        page = self.page("/patient/documents")
+        folder = f"{self.record}/documents"
         found = [
             int(link.path.rpartition("/")[2])
-            for link in page.links
-            if re.fullmatch(r"/patient/documents/\d+", link.path) and " ".join(link.words.split()) == title
+            for link in self.page(folder).links_below(folder)
+            if link.words == title
         ]
         must(found, f"« {title} » n'est pas dans les documents.")
-        return f"/patient/documents/{max(found)}"
+        return f"{folder}/{max(found)}"
 
     def document(self, title: str) -> Page:
         """The page of the newest document with this title."""
         return self.page(self.document_path(title))
+
+    def download(self, title: str) -> bytes:
+        """The newest document with this title."""
+        return self._browser.download(f"{self.document_path(title)}/content")
 
     def conversation(self, subject: str) -> Page:
         """The newest conversation about this subject."""
@@ -82,8 +97,4 @@ class PatientSpace:
         self, form: Form, fields: Mapping[str, str], files: Sequence[tuple[str, bytes, str]] = ()
     ) -> httpx2.Response:
         """Sends a form."""
-        return self._browser.send(form, dict(fields), files)
-
-    def download(self, title: str) -> bytes:
-        """The newest document with this title."""
-        return self._browser.download(f"{self.document_path(title)}/content")
+        return self._browser.send(form, fields, files)

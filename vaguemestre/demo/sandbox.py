@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vaguemestre.demo_telling import NotProved
+from vaguemestre.demo.telling import NotProved
 from vaguemestre.sandbox_process import Box, DidNotStart, DidNotStop, Person, SandboxProcess
 
 if TYPE_CHECKING:
@@ -53,3 +53,10 @@ class Sandbox(SandboxProcess):
             if person.ins == ins:
                 return person
         raise NotProved(f"ce bac à sable n'a pas le patient {ins}.")
+
+    def certificate(self, address: str) -> tuple[str, str]:
+        """Files with the client certificate and the key of a software's box."""
+        for row in self.described["bals"]:
+            if row["address"] == address and "certificate" in row:
+                return str(row["certificate"]), str(row["key"])
+        raise NotProved(f"la boîte {address} n'a pas de certificat.")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from vaguemestre.demo_telling import must
+from vaguemestre.demo.telling import must
 
 if TYPE_CHECKING:
-    from vaguemestre.demo_sandbox import Sandbox
-    from vaguemestre.demo_telling import Telling
+    from vaguemestre.demo.stage import Stage
 
 _FRENCH = {
     "expired": "certificat expiré",
@@ -22,14 +21,15 @@ _FRENCH = {
 }
 
 
-def other_operators(sandbox: Sandbox, telling: Telling) -> None:
+def other_operators(stage: Stage) -> None:
     """The audit matrix in both directions, as `vaguemestre check-peers` plays it."""
+    telling = stage.telling
     telling.step("D'autres opérateurs")
     telling.say(
         "Un opérateur inscrit en liste blanche échange avec le nôtre en TLS mutuel ; sept autres essaient la même "
         "chose avec ce qu'il ne faut pas, comme clients puis comme serveurs."
     )
-    result = sandbox.command("check-peers", "--json")
+    result = stage.sandbox.command("check-peers", "--json")
     must(result.returncode == 0, f"l'audit des pairs ne tient pas : {result.stderr.strip()}")
     verdicts = {(row["direction"], row["case"]): row for row in json.loads(result.stdout)}
     must(verdicts["in", "valid"]["holds"], "le pair inscrit n'a pas pu écrire.")
