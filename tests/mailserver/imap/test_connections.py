@@ -134,12 +134,15 @@ async def tell(imap: Imap) -> AsyncIterator[Callable[[Story], Awaitable[asyncio.
 
     yield begin
     for server, writer, host in opened:
-        async with asyncio.timeout(10):
-            await host.outcome
-        writer.close()
-        server.close()
-        await until(lambda host=host: not host.connections)
-        host.handshakes.shutdown()
+        try:
+            async with asyncio.timeout(10):
+                await host.outcome
+        finally:  # what stays open would keep the loop from its end
+            writer.close()
+            server.close()
+            async with asyncio.timeout(10):
+                await until(lambda host=host: not host.connections)
+            host.handshakes.shutdown()
 
 
 Tell = "Callable[[Story], Awaitable[asyncio.StreamWriter]]"
