@@ -150,3 +150,6 @@ DENIALS: Mapping[Reason, Denial] = {
     ),
 }
 """One row for each Reason, and none besides (a test holds the two together)."""
+
+UNTOLD = frozenset({Reason.MASKED, Reason.UNSEEN, Reason.UNSEEN_BY_REPRESENTATIVES})
+"""Who is refused so must not know that there is such a document: it is told as one that is not there."""

@@ -75,6 +75,8 @@ _ACTIONS: Mapping[Change, tuple[Action, OwnAct | None]] = {
     Change.DELETE: (Action.DELETE, OwnAct.DELETE),
 }
 """What each change is to a professional, and to a patient: who may delete an own document may put it away."""
+_FEWEST_LOTS, _MOST_LOTS = 50, 200
+"""Submission sets that are looked at together: 200 hold at most the 10 000 documents that one search finds."""
 
 
 class Desk:
@@ -140,13 +142,16 @@ class Desk:
     async def search(self, caller: Caller, ins: str, query: DocumentQuery) -> FoundDocuments:
         """TD3.1: the metadata of the documents this caller may know of.
 
-        Where documents are named by an identifier, the INS may be left out: it is that of the first of them.
+        Where documents are named by an identifier, the INS may be left out: it is that of the first of them. Those
+        the caller may not know of are then as if they were not there: Denied(NO_DOCUMENT).
         """
 
         def unit(uow: UnitOfWork) -> FoundDocuments:
             case = self._case_of_query(uow.connection, caller, ins, query)
             case.demand(Action.SEARCH, OwnAct.READ)
             found = find(uow.connection, case.patient.owner_id, query, case.own, seen_by(case))
+            if not ins and not found.total and not case.is_own:
+                raise case.denied(Reason.NO_DOCUMENT)
             self._trace(uow, case, said_of(caller, Action.SEARCH), detail={"documents": len(found.documents)})
             self._tell_of_access(uow, case)
             return found
@@ -368,17 +373,16 @@ class Desk:
         def unit(uow: UnitOfWork) -> list[tuple[SubmissionSet, tuple[Document, ...]]]:
             case = self._case(uow.connection, caller, ins)
             case.demand(Action.SEARCH, OwnAct.READ)
-            owner_id = case.patient.owner_id
-            found = registry.submissions_of(uow.connection, owner_id, query)
-            wanted = DocumentQuery(
-                submission_ids=tuple(each.unique_id for each in found), statuses=(), limit=10_000
-            )
-            documents: dict[int | None, list[Document]] = {}
-            if found:
-                for each in find(uow.connection, owner_id, wanted, case.own, seen_by(case)).documents:
-                    documents.setdefault(each.submission_id, []).append(each)
+            found: list[tuple[SubmissionSet, tuple[Document, ...]]] = []
+            step = replace(query, limit=min(max(query.limit, _FEWEST_LOTS), _MOST_LOTS))
+            while len(found) < query.limit:
+                lots = registry.submissions_of(uow.connection, case.patient.owner_id, step)
+                found += _known(uow.connection, case, lots)
+                if len(lots) < step.limit:
+                    break
+                step = replace(step, after=(lots[-1].submitted_at, lots[-1].id))
             self._trace(uow, case, said_of(caller, Action.SEARCH), detail={"submissions": len(found)})
-            return [(each, tuple(documents[each.id])) for each in found if each.id in documents]
+            return found[: query.limit]
 
         return await self._write(caller, said_of(caller, Action.SEARCH), unit)
 
@@ -495,6 +499,19 @@ class Desk:
             return
         is_normal = case.caller.mode is Mode.NORMAL
         self._tell(uow, case, NoticeEvent.ACCESS if is_normal else NoticeEvent.EMERGENCY_ACCESS)
+
+
+def _known(
+    connection: Connection, case: Case, lots: Sequence[SubmissionSet]
+) -> list[tuple[SubmissionSet, tuple[Document, ...]]]:
+    """Those of which the caller may know a document, with these documents."""
+    if not lots:
+        return []
+    wanted = DocumentQuery(lots=tuple(each.id for each in lots), statuses=(), limit=10_000)
+    documents: dict[int | None, list[Document]] = {}
+    for each in find(connection, case.patient.owner_id, wanted, case.own, seen_by(case)).documents:
+        documents.setdefault(each.submission_id, []).append(each)
+    return [(each, tuple(documents[each.id])) for each in lots if each.id in documents]
 
 
 def _leads_on(case: Case, found: Document, change: Change) -> bool:

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select
 
+from dmp_bridge.dossier.denials import UNTOLD
 from dmp_bridge.dossier.tables import record_access
+from dmp_bridge.rights.vocabulary import Reason
 from dmp_bridge.tables import document
 from foundation import trail
 from foundation.clock import from_millis, to_paris
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dmp_bridge.dossier.caller import Caller
-    from dmp_bridge.rights.vocabulary import Reason
     from foundation.clock import Clock
     from foundation.database import UnitOfWork
 
@@ -172,11 +173,15 @@ def traces_of(
     audience: Audience = Audience.ALL,
     caller_id: str | None = None,
 ) -> list[Trace]:
-    """The traces of a record, the newest first; of one caller alone where one is given."""
+    """The traces of a record, the newest first; of one caller alone where one is given.
+
+    Who reads only one's own is not told by them that a document is there which they were told is not.
+    """
     table = record_access.c
     statement = select(*_COLUMNS).where(table.owner_id == owner_id)
     if caller_id is not None:
-        statement = statement.where(table.caller_id == caller_id)
+        untold = [each.value for each in (*UNTOLD, Reason.NO_DOCUMENT)]
+        statement = statement.where(table.caller_id == caller_id, table.outcome.not_in(untold))
     if audience is not Audience.ALL:
         is_hidden = [document.c.invisible_to_patient.is_(True)]
         if audience is Audience.REPRESENTATIVE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dmp_bridge.dossier.denials import DENIALS
+from dmp_bridge.dossier.denials import DENIALS, UNTOLD
 from dmp_bridge.rights.vocabulary import Reason
 from foundation.fhir.outcome import Refused
 
@@ -40,14 +40,13 @@ ISSUES = MappingProxyType(
     }
 )
 """The issue-type of each reason (FHIR R4 §2.29.3)."""
-_UNTOLD = frozenset({Reason.MASKED, Reason.UNSEEN, Reason.UNSEEN_BY_REPRESENTATIVES})
 
 
 # ref: DMP-F35
 def refused(denied: Denied) -> Refused:
     """The refusal as it goes out: one sentence, then what can be done."""
     # Who must not know of a document is told the same, to the letter, as of one that is not there.
-    reason = Reason.NO_DOCUMENT if denied.reason in _UNTOLD else denied.reason
+    reason = Reason.NO_DOCUMENT if denied.reason in UNTOLD else denied.reason
     denial = DENIALS[reason]
     detail = denied.detail if reason is denied.reason else ""
     parts = (detail or denial.sentence, denial.advice)

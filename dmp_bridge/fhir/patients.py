@@ -17,8 +17,8 @@ _GENDERS = MappingProxyType({"M": "male", "F": "female"})
 
 
 # ref: DMP-F34
-def patient_resource(existence: Existence, patient: Patient) -> Resource:
-    """What may be told to this caller: the traits only where the desk gives them."""
+def patient_resource(existence: Existence, patient: Patient, identity: str) -> Resource:
+    """What may be told to this caller under this id: the traits only where the desk gives them."""
     extensions: list[Resource] = []
     if not existence.is_active and patient.closed_at is not None:
         extensions.append(
@@ -42,7 +42,7 @@ def patient_resource(existence: Existence, patient: Patient) -> Resource:
     ]
     told: Resource = {
         "resourceType": "Patient",
-        "id": str(patient.owner_id),
+        "id": identity,
         "meta": {"profile": [systems.PATIENT_PROFILE]},
         "extension": extensions,
         "identifier": [{"use": "official", "system": f"urn:oid:{patient.ins_oid}", "value": existence.ins}],

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from directory.patients import find_patient, patient_of
 from dmp_bridge import record
-from dmp_bridge.dossier.denials import DENIALS
 from dmp_bridge.dossier.forms import Denied, SubmissionQuery
 from dmp_bridge.dossier.traces import TraceQuery
 from dmp_bridge.entry import Identifier
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from dmp_bridge.dossier.care_desk import CareDesk
     from dmp_bridge.dossier.desk import Desk
     from dmp_bridge.dossier.forms import Content, DocumentQuery, FoundDocuments
+    from dmp_bridge.fhir.patient_ids import PatientIds
     from dmp_bridge.fhir.query import Search
     from dmp_bridge.record import Document
     from foundation.database import Database
@@ -50,6 +50,7 @@ class Reading:
         care: CareDesk,
         database: Database,
         tokens: SealedTokens,
+        ids: PatientIds,
         base: str,
         custodian: str,
     ) -> None:
@@ -57,6 +58,7 @@ class Reading:
         self._care = care
         self._database = database
         self._tokens = tokens
+        self._ids = ids
         self._base = base
         self._custodian = custodian
 
@@ -108,7 +110,11 @@ class Reading:
                 raise
             return searchset([], self._base, "Patient", search.pairs, total=0)
         patient = self._database.read_now(lambda connection: find_patient(connection, search.ins))
-        found = [patient_resource(existence, patient)] if patient is not None else []
+        found = (
+            [patient_resource(existence, patient, self._ids.identity(patient.owner_id))]
+            if patient is not None
+            else []
+        )
         return searchset(found, self._base, "Patient", search.pairs, total=len(found))
 
     # ref: DMP-F32
@@ -261,11 +267,10 @@ class Reading:
         return Identifier(patient.ins, patient.ins_oid) if patient is not None else Identifier(ins)
 
     def _ins_of(self, identity: str) -> str:
-        owner_id = number_of(identity)
+        owner_id = self._ids.owner_id(identity)
         patient: Any = self._database.read_now(lambda connection: patient_of(connection, owner_id))
         if patient is None:
-            denial = DENIALS[Reason.NO_RECORD]
-            raise Refused(denial.http, "not-found", denial.sentence, expression="patient")
+            raise Denied(Reason.NO_RECORD)
         return str(patient.ins)
 
 

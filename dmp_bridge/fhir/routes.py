@@ -18,6 +18,7 @@ from dmp_bridge.fhir.feeding import Feeding, condition_of, ins_in, version_of
 from dmp_bridge.fhir.negotiation import binary, native, wants_binary
 from dmp_bridge.fhir.outcomes import refused
 from dmp_bridge.fhir.parameters import TABLE
+from dmp_bridge.fhir.patient_ids import PatientIds
 from dmp_bridge.fhir.reading import Reading
 from foundation.fhir import batch, body
 from foundation.fhir.answers import answered, answered_bytes, below, is_known, streamed, validators, whole
@@ -68,7 +69,8 @@ class FhirRecord:
         self._memory = memory_bytes
         self._clock = clock
         self._started_at = clock.millis()
-        self._reading = Reading(desk, care, database, SealedTokens(master_key, _INFO), base, custodian)
+        tokens, ids = SealedTokens(master_key, _INFO), PatientIds(master_key)
+        self._reading = Reading(desk, care, database, tokens, ids, base, custodian)
         self._feeding = Feeding(desk, self._reading, clock, base)
 
     def routes(self) -> list[BaseRoute]:

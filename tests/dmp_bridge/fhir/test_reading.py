@@ -236,7 +236,7 @@ def test_a_closed_record_is_told_with_the_day_it_closed() -> None:
     )  # fmt: skip
     traits = (patient.birth_name, patient.first_names, patient.birth_date, patient.sex)
     existence = Existence(INS, False, False, False, False, False, False, traits)
-    told = valid(patient_resource(existence, patient))
+    told = valid(patient_resource(existence, patient, "7-x"))
     assert told["active"] is False
     closure = {each["url"]: each for each in told["extension"][0]["extension"]}
     assert closure["dateFermeture"]["valueDate"] == "1970-01-02"

@@ -122,7 +122,8 @@ async def test_documents_are_found_by_id_and_by_patient(
 ) -> None:
     assert await names(attending, _id=f"{ids[LETTER]},999") == {LETTER}
     both = {LETTER, REPORT}
-    for patient in (f"Patient?identifier={PATIENT}", f"Patient/{fhir.ward.owner_id}"):
+    (told,) = found((await attending.get("Patient", params={"identifier": PATIENT})).json())
+    for patient in (f"Patient?identifier={PATIENT}", f"Patient/{told['id']}"):
         answer = await attending.get("DocumentReference", params={"patient": patient})
         assert {each["id"] for each in found(answer.json())} == set(ids.values()), both
     alone = await attending.get("DocumentReference", params={"_id": ids[REPORT]})
