@@ -28,6 +28,8 @@ async def json_of(request: Request) -> dict[str, Any]:
         raise Refused(400, "too-costly", "Le corps a trop d'éléments.")
     try:
         found = json.loads(text.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_json)
+        # an escape may name half a character, which no text that goes on from here could hold
+        json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Refused(400, "structure", "Le corps n'est pas du JSON lisible.") from error
     if not isinstance(found, dict):
