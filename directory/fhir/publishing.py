@@ -18,12 +18,13 @@ from directory.annuaire.published import (
     published_of_person,
     published_of_structure,
 )
-from directory.bals import BalType
+from directory.bals import BalType, find_bal
 from directory.fhir import resources
 from directory.fhir.outcome import Refused
 from directory.fhir.patch import Attribute, Change, Delete, Insert, Replace
 from directory.fhir.registers import boxes_of_organization, boxes_of_practitioner, boxes_of_role
 from directory.fhir.systems import ResourceType
+from directory.own import standing_of
 from foundation import trail
 
 if TYPE_CHECKING:
@@ -329,12 +330,22 @@ class Patching:
         if row.mailbox.type is not kind:
             raise Refused(422, "business-rule", "Le type d'une BAL ne change jamais.", expression=where)
 
+    def _may_be_shown(self, address: str) -> None:
+        """Raises Refused for a box hosted here that is to be seen by nobody: its life goes before what a patch says."""
+        box = find_bal(self._uow.connection, address)
+        if box is not None and standing_of(box) is not Standing.SHOWN:
+            raise Refused(
+                409, "conflict", "Cette BAL est suspendue, fermée ou en liste rouge chez son opérateur."
+            )
+
     def _write(self) -> None:
         now = self._clock.millis()
         for address in self._before.keys() | self._boxes.keys():
             before, after = self._before.get(address), self._boxes.get(address)
             if before == after:
                 continue
+            if after is not None and after[1] is Standing.SHOWN:
+                self._may_be_shown(address)
             if after is None:
                 assert before is not None
                 made = publish(self._uow, before[0], Standing.REMOVED, now)
