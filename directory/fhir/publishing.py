@@ -225,7 +225,7 @@ class Patching:
                 )
             match operation:
                 case Insert(point, index):
-                    if index > len(self.resource().get("telecom", [])):
+                    if index > self._points():
                         raise Refused(400, "value", "L'index dépasse le nombre de telecom.", expression=where)
                     self._insert(point, where)
                 case Replace(address, point):
@@ -239,6 +239,11 @@ class Patching:
                     assert_never(operation)
         self._write()
         return self.resource()
+
+    def _points(self) -> int:
+        """How many telecom there are: a hospital has thousands, which a batch of insertions does not write out each time."""
+        others = self._bearer.resource(()).get("telecom", ())
+        return len(others) + sum(standing is Standing.SHOWN for _, standing in self._boxes.values())
 
     def _found(self, address: str, where: str) -> Mailbox:
         found = self._boxes.get(address)
