@@ -123,7 +123,7 @@ class _Assembly:
         """Sorts the staged rows, and refuses them where too few are left of what was there."""
         execute = self._connection.execute
         key = ", ".join(self._key)
-        execute(f"CREATE INDEX staged.{self._table}_key ON {self._table} ({key}, line)")
+        execute(f"CREATE INDEX IF NOT EXISTS staged.{self._table}_key ON {self._table} ({key}, line)")
         if execute(f"SELECT 1 FROM staged.{self._table} LIMIT 1").fetchone() is None:
             raise ExtractRefused(f"The {self._kind} file holds no rows.")
         if first:
@@ -182,7 +182,9 @@ class _Assembly:
             ("role", "id", ROLE_COLUMNS),
         ):
             if table != "role":
-                self._connection.execute(f"CREATE INDEX staged.{table}_key ON {table} ({key}, line)")
+                self._connection.execute(
+                    f"CREATE INDEX IF NOT EXISTS staged.{table}_key ON {table} ({key}, line)"
+                )
             told = ", ".join(columns[:-1])
             self._connection.execute(
                 f"INSERT OR IGNORE INTO main.{table} ({told}, updated_at, digest)"

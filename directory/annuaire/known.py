@@ -87,6 +87,7 @@ class Known:
         """The word, and the words of names that are one typing error away, those published here first."""
         if len(word) < _LEAST_WITH_ERROR:
             return [word]
+        self._files.budget.check()  # a filter may ask for thousands of them
         text = f" {word} "
         half = (len(text) - 1) // 2
         # one error leaves one end of the word as it is, except in the shortest

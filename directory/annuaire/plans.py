@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -80,8 +79,8 @@ class CountedTerms:
         return self._documents.get(term, 0)
 
     def starting(self, prefix: str, at_most: int) -> Sequence[str]:
-        behind = islice(self._sorted, bisect_left(self._sorted, prefix), None)
-        return list(islice(takewhile(lambda term: term.startswith(prefix), behind), at_most))
+        first = bisect_left(self._sorted, prefix)
+        return [term for term in self._sorted[first : first + at_most] if term.startswith(prefix)]
 
 
 def everything(rows: int, *, exact: bool = True) -> Plan:

@@ -18,11 +18,12 @@ from directory.annuaire.published import (
     published_of_person,
     published_of_structure,
 )
-from directory.bals import BalType
+from directory.bals import BalType, find_bal
 from directory.fhir import resources
 from directory.fhir.patch import Attribute, Change, Delete, Insert, Replace
 from directory.fhir.registers import boxes_of_organization, boxes_of_practitioner, boxes_of_role
 from directory.fhir.systems import ResourceType
+from directory.own import standing_of
 from foundation import trail
 from foundation.fhir.outcome import Refused
 
@@ -224,7 +225,7 @@ class Patching:
                 )
             match operation:
                 case Insert(point, index):
-                    if index > len(self.resource().get("telecom", [])):
+                    if index > self._points():
                         raise Refused(400, "value", "L'index dépasse le nombre de telecom.", expression=where)
                     self._insert(point, where)
                 case Replace(address, point):
@@ -238,6 +239,11 @@ class Patching:
                     assert_never(operation)
         self._write()
         return self.resource()
+
+    def _points(self) -> int:
+        """How many telecom there are: a hospital has thousands, which a batch of insertions does not write out each time."""
+        others = self._bearer.resource(()).get("telecom", ())
+        return len(others) + sum(standing is Standing.SHOWN for _, standing in self._boxes.values())
 
     def _found(self, address: str, where: str) -> Mailbox:
         found = self._boxes.get(address)
@@ -329,12 +335,22 @@ class Patching:
         if row.mailbox.type is not kind:
             raise Refused(422, "business-rule", "Le type d'une BAL ne change jamais.", expression=where)
 
+    def _may_be_shown(self, address: str) -> None:
+        """Raises Refused for a box hosted here that is to be seen by nobody: its life goes before what a patch says."""
+        box = find_bal(self._uow.connection, address)
+        if box is not None and standing_of(box) is not Standing.SHOWN:
+            raise Refused(
+                409, "conflict", "Cette BAL est suspendue, fermée ou en liste rouge chez son opérateur."
+            )
+
     def _write(self) -> None:
         now = self._clock.millis()
         for address in self._before.keys() | self._boxes.keys():
             before, after = self._before.get(address), self._boxes.get(address)
             if before == after:
                 continue
+            if after is not None and after[1] is Standing.SHOWN:
+                self._may_be_shown(address)
             if after is None:
                 assert before is not None
                 made = publish(self._uow, before[0], Standing.REMOVED, now)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_ITEMS: Final = 1000
+"""Of a filter; each part within a substring assertion counts as one."""
 DEEPEST: Final = 32
 
 _AND, _OR, _NOT = 0xA0, 0xA1, 0xA2
@@ -94,8 +95,7 @@ def read(reader: Reader) -> Filter:
     items = 0
     while True:
         items += 1
-        if items > MOST_ITEMS:
-            raise Refused(ResultCode.ADMIN_LIMIT_EXCEEDED, f"A filter has at most {MOST_ITEMS} items here")
+        _bound(items)
         tag = reader.peek()
         if tag in _SETS:
             if len(open_sets) == DEEPEST:
@@ -103,6 +103,9 @@ def read(reader: Reader) -> Filter:
             open_sets.append((tag, reader.enter(tag), []))
         else:
             item = _item(tag, reader)
+            if isinstance(item, Substrings):
+                items += len(item.parts)
+                _bound(items)
             if not open_sets:
                 return item
             open_sets[-1][2].append(item)
@@ -113,6 +116,11 @@ def read(reader: Reader) -> Filter:
                 return made
             open_sets[-1][2].append(made)
         reader = open_sets[-1][1]
+
+
+def _bound(items: int) -> None:
+    if items > MOST_ITEMS:
+        raise Refused(ResultCode.ADMIN_LIMIT_EXCEEDED, f"A filter has at most {MOST_ITEMS} items here")
 
 
 def _set(tag: int, children: list[Filter]) -> Filter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -13,7 +13,9 @@ from directory.annuaire.annuaire import Annuaire
 from directory.annuaire.conditions import AtLeast, Everything, Words
 from directory.annuaire.fields import Field
 from directory.annuaire.generations import POINTER, PointerDamaged, read_pointer, sweep
+from directory.annuaire.staging import draft_of
 from directory.annuaire.view import GenerationGone, TooSlow
+from directory.extracts import ExtractKind
 from tests.directory.extract_files import ACTIVITY_HEADER, MAILBOX_HEADER, activity, mailbox, write
 
 if TYPE_CHECKING:
@@ -201,6 +203,32 @@ async def test_a_crash_at_any_step_leaves_the_directory_and_the_next_import_is_f
         for part in each.parts.values()
     }
     assert {path.name for path in folder.glob("*.db")} == named
+
+
+async def test_an_import_killed_while_it_sorts_is_gone_on_with(
+    annuaire: Annuaire,
+    importer: Importer,
+    imported: Callable[[Path], Imported],
+    one: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever is killed takes nothing away: the draft stays, with the index that was made in it."""
+    draft = draft_of(folder, ExtractKind.MAILBOXES)
+    left: list[bytes] = []
+
+    def killed(*_: object) -> NoReturn:
+        left.append(draft.read_bytes())
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "move_pointer", killed)
+        with pytest.raises(KeyboardInterrupt):
+            importer.load(one)
+    draft.write_bytes(left[0])
+    imported(one)
+    await annuaire.refresh()
+    assert addresses(annuaire) == [A]
 
 
 @pytest.mark.parametrize(

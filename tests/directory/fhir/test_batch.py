@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,6 +57,11 @@ async def test_a_batch_only_reads(client: httpx2.AsyncClient) -> None:
         told["entry"][0]["request"]["method"] = method
         answer = (await client.post("", json=told, headers=TYPE)).json()
         assert answer["entry"][0]["response"]["status"] == "405"
+
+
+async def test_a_batch_with_half_a_character_is_refused(client: httpx2.AsyncClient) -> None:
+    told = json.dumps(bundle("Practitioner?family=x")).replace("=x", "=\\ud800")
+    assert refusal(await client.post("", content=told, headers=TYPE), 400) == "structure"
 
 
 async def test_an_empty_batch_is_answered(client: httpx2.AsyncClient) -> None:

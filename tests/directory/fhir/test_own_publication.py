@@ -10,14 +10,18 @@ import pytest
 
 from directory.annuaire.model import Mailbox
 from directory.annuaire.published import Standing, publish
-from directory.bals import BalType
+from directory.bals import Bal, BalState, BalType, add_bal, set_state
+from directory.own import changed, set_red_list
 from directory.publication import Entry, Publication, done, steps
-from tests.directory.fhir.place import found
+from tests.directory.fhir.place import found, refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx2
 
-    from foundation.database import Database
+    from foundation.database import Database, UnitOfWork
+    from foundation.vault import Vault
 
 _PERSON = ("identifier", "https://rpps.esante.gouv.fr|99900000011")
 _STRUCTURE = ("identifier", "urn:oid:1.2.250.1.71.4.2.2|1990780017")
@@ -79,6 +83,45 @@ async def test_a_box_that_was_hidden_here_before_it_was_told_is_taken(
         assert not await is_found(operator, entry)
         await carry_out(operator, row, entry)
         assert await is_found(operator, entry)
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda uow: set_state(uow, AT_WORK.address, BalState.SUSPENDED, now=2),
+        lambda uow: set_state(uow, AT_WORK.address, BalState.CLOSED, now=2),
+        lambda uow: set_red_list(uow, AT_WORK.address, red_list=True, now=2),
+    ],
+    ids=["suspended", "closed", "red list"],
+)
+async def test_no_patch_shows_a_box_that_its_operator_hides(
+    operator: httpx2.AsyncClient, database: Database, vault: Vault, hide: Callable[[UnitOfWork], Bal]
+) -> None:
+    def made(uow: UnitOfWork) -> None:
+        add_bal(
+            uow,
+            vault,
+            address=AT_WORK.address,
+            type=BalType.PER,
+            name="A",
+            idnat="899900000011",
+            password_hash=None,
+            now=1,
+        )
+
+    def hidden(uow: UnitOfWork) -> None:
+        changed(uow, hide(uow), 2)
+
+    await database.write(made)
+    await carry_out(operator, Publication(1), AT_WORK)
+    await database.write(hidden)
+    (step, *_) = steps(Publication(1), AT_WORK)
+    url = f"/{step.patch.resource}?{urlencode(step.patch.query, quote_via=quote)}"
+    answer = await operator.patch(
+        url, content=step.patch.body, headers={"Content-Type": "application/fhir+json"}
+    )
+    assert refusal(answer, 409) == "conflict"
+    assert not await is_found(operator, AT_WORK)
 
 
 async def test_a_persons_box_moves_into_a_structure(operator: httpx2.AsyncClient) -> None:

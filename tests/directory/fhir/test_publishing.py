@@ -340,13 +340,14 @@ async def test_identifiers_name_one_resource_or_none_is_patched(operator: httpx2
         ('{"a":' + "[" * 3000 + "]" * 3000 + "}", "application/fhir+json", 400),
         ("[" * 30_000, "application/fhir+json", 400),
         ('{"a":' + "9" * 5000 + "}", "application/fhir+json", 400),
+        ('{"resourceType": "\\ud800"}', "application/fhir+json", 400),
         (" " * 70_000, "application/fhir+json", 413),
         ("[]", "application/json-patch+json", 415),
         ("<Parameters/>", "application/fhir+xml", 415),
         ("{}", "application/fhir+json; charset=latin-1", 415),
         ("{}", "", 415),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 async def test_a_body_that_is_no_patch_is_refused(
     operator: httpx2.AsyncClient, content: str, kind: str, status: int

@@ -157,6 +157,18 @@ async def test_a_filter_of_too_many_items_is_refused(client: Client) -> None:
     assert (await client.found()).done.code == "adminLimitExceeded"
 
 
+async def test_the_parts_of_a_substring_count_as_items(client: Client) -> None:
+    def parted(parts: int) -> bytes:
+        asserted = ber.string("cn") + ber.element(ber.SEQUENCE, ber.string("a", 0x81) * parts)
+        return ber.element(0xA1, PRESENT + ber.element(0xA4, asserted))
+
+    client.send(search_with(parted(filters.MOST_ITEMS - 3)))
+    assert (await client.found()).done.code == "success"
+    for parts in (filters.MOST_ITEMS, 15_000):
+        client.send(search_with(parted(parts)))
+        assert (await client.found()).done.code == "adminLimitExceeded"
+
+
 async def test_a_hundred_thousand_alternatives_are_more_than_a_message_holds(ldap: Ldap) -> None:
     client = await ldap.signed_in()
     client.send(search_with(ber.element(0xA1, PRESENT * 100_000)))
