@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from docs import generate
-from vaguemestre.cli import app
+from vaguemestre import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 def leaf(words: list[str]) -> tuple[typer.Context, Any, list[str]]:
     """The command that the first words name, in its context, and the words behind them."""
-    command: Any = typer.main.get_command(app)
+    command: Any = cli.commands()
     context = typer.Context(command, info_name="vaguemestre")
     while isinstance(command, TyperGroup) and words:
         name, command, words = command.resolve_command(context, list(words))
@@ -113,7 +113,7 @@ def test_commands_are_found_and_wrong_ones_are_noticed() -> None:
 
 def test_the_pages_show_commands_of_every_family() -> None:
     shown = {words[0] for path in PAGES for words in commands(page(path)) if words}
-    group = typer.main.get_command(app)
+    group = cli.commands()
     assert isinstance(group, TyperGroup)
     # migrate is spoken of in a sentence; demo, sandbox and the others are shown.
     assert set(group.commands) - {"migrate"} <= shown
