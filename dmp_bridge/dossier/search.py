@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import false, or_, select
+from sqlalchemy import false, func, or_, select, tuple_
 
 from dmp_bridge import record
 from dmp_bridge.dossier.forms import Denied, FoundDocuments
@@ -75,22 +75,24 @@ def find(
 
     Raises Denied where a condition has more than 1 000 values.
     """
-    rows = connection.execute(select(_T.act_at, _T.id, *_kind(own)).where(*_conditions(owner_id, query)))
-    verdicts: dict[tuple[Any, ...], bool] = {}
-    seen: list[tuple[int, int]] = []
-    for act_at, number, *words in rows:
-        kind = tuple(words)
-        verdict = verdicts.get(kind)
-        if verdict is None:
-            verdict = verdicts[kind] = sees(Kind(*words))
-        if verdict:
-            seen.append((act_at, number))
-    # All of a record is looked at for its number alone, in one index; a sort in SQL would carry every column.
-    seen.sort(reverse=True)
-    following = seen if query.after is None else [each for each in seen if each < query.after]
-    wanted = following[: max(min(query.limit, _LONGEST), 0)]
-    documents = _by_number(connection, [number for _, number in wanted])
-    return FoundDocuments(documents, len(following) > len(wanted), len(seen))
+    conditions, limit = _conditions(owner_id, query), max(min(query.limit, _LONGEST), 0)
+    kinds = select(*_kind(own)).where(*conditions).subquery()
+    counted = connection.execute(select(func.count(), *kinds.c).group_by(*kinds.c)).all()
+    seen = {tuple(words): count for count, *words in counted if sees(Kind(*words))}
+    statement = select(_T.id, *_kind(own)).where(*conditions).order_by(_T.act_at.desc(), _T.id.desc())
+    if query.after is not None:
+        statement = statement.where(tuple_(_T.act_at, _T.id) < query.after)
+    if len(seen) == len(counted):
+        statement = statement.limit(limit + 1)
+    numbers: list[int] = []
+    # Of the index that the order comes from no more is read than a page needs.
+    with connection.execute(statement) as rows:
+        for number, *words in rows if seen else ():
+            if tuple(words) in seen:
+                numbers.append(number)
+            if len(numbers) > limit:
+                break
+    return FoundDocuments(_by_number(connection, numbers[:limit]), len(numbers) > limit, sum(seen.values()))
 
 
 def _by_number(connection: Connection, numbers: Sequence[int]) -> tuple[Document, ...]:
