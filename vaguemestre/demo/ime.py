@@ -123,3 +123,35 @@ def the_ime_reads(stage: Stage) -> None:
         got = site.read(vsm.title)
     must(got == vsm.written.data, "le VSM lu par le Dr Girard n'est pas celui du médecin traitant.")
     tell.proved("Dr Girard, pages des professionnels : le même document, à l'octet près")
+
+
+def the_ime_adapts(stage: Stage) -> None:
+    """Back at the IME the plan gets a second version; the first one stays in the record."""
+    tell = stage.telling
+    tell.step("De retour à l'IME : le projet personnalisé est adapté")
+    former = stage.papers["plan"]
+    plan = structured(
+        THOMAS,
+        fictive.IME_DOCTOR,
+        "80788-3",
+        former.title,
+        {
+            "Objectifs": ("Gagner en autonomie dans les transports, accompagné.",),
+            "Épilepsie": ("Conduite à tenir affichée à l'infirmerie. Piscine avec un adulte dans l'eau.",),
+        },
+        former=former,
+    )
+    tell.say(
+        "Le Dr GIRARD, qui a lu les recommandations de la neurologue, remplace le PPA dans son navigateur."
+    )
+    with stage.site(fictive.IME_DOCTOR) as site:
+        site.read(stage.papers["advice"].title)
+        site.replace(former.title, plan)
+    page = stage.space.document(plan.title).text
+    must("Version 2" in page and "Version 1" in page, "la page ne montre pas les deux versions du PPA.")
+    got = stage.space.download(plan.title)
+    must(got == plan.written.data, "le PPA lu par Thomas n'est pas la nouvelle version.")
+    tell.proved(
+        f"Thomas lit la version 2, SHA-1 {sha1(got)} ; la version 1 reste au dossier, ancienne version"
+    )
+    stage.papers["plan"] = plan

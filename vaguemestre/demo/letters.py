@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -43,6 +43,7 @@ class Attachment:
 class Paper:
     """A clinical document with the PDF that goes beside it; `shown` is what its reader downloads."""
 
+    draft: Draft = field(repr=False)
     written: Written
     pdf: Attachment
     shown: bytes = field(repr=False)
@@ -77,13 +78,22 @@ def structured(
     type_code: str,
     title: str,
     sections: Mapping[str, Sequence[str]],
+    *,
+    former: Paper | None = None,
 ) -> Paper:
-    """A level 3 document; the PDF beside it says the same."""
+    """A level 3 document, the next version of `former` where there is one; the PDF beside it says the same."""
     draft = _draft(patient, author, type_code, title)
+    if former is not None:
+        draft = replace(
+            draft,
+            set_id=former.draft.set_id,
+            version_number=former.draft.version_number + 1,
+            replaces=former.draft.unique_id,
+        )
     written = write_n3(
         draft, [Section(name, tuple(words)) for name, words in sections.items()], _SUMMARY_TEMPLATE
     )
-    return Paper(written, _pdf(written, _page(draft, sections)), written.data)
+    return Paper(draft, written, _pdf(written, _page(draft, sections)), written.data)
 
 
 def printed(
@@ -97,7 +107,7 @@ def printed(
     draft = _draft(patient, author, type_code, title)
     page = _page(draft, sections)
     written = write_n1(draft, page)
-    return Paper(written, _pdf(written, page), page)
+    return Paper(draft, written, _pdf(written, page), page)
 
 
 def package(papers: Sequence[Paper]) -> Attachment:

@@ -72,7 +72,7 @@ def mistakes_are_refused(stage: Stage) -> None:
 def the_exchange_ends(stage: Stage) -> None:
     """`X-MSS-MES: FIN` closes one message, `[FIN]` everything."""
     tell = stage.telling
-    tell.step("Le neurologue met fin à l'échange")
+    tell.step("La neurologue met fin à l'échange")
     subject = "Consultation de neurologie"
     open_form = stage.space.form(subject, "/messages", "la zone de réponse")
     tell.say(

@@ -120,6 +120,7 @@ SCENES: tuple[Callable[[Stage], None], ...] = (
     discharge.the_hospital_discharges,
     discharge.the_pharmacy_receives,
     discharge.the_attending_doctor_reads,
+    ime.the_ime_adapts,
     discharge.a_blocked_doctor_stays_out,
     mail_rules.mistakes_are_refused,
     mail_rules.the_exchange_ends,

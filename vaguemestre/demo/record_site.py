@@ -71,8 +71,15 @@ class RecordSite:
 
     def deposit(self, paper: Paper, visible: str = _TO_EVERYBODY) -> None:
         """Deposits a CDA, the patient being informed. Raises NotProved."""
+        self._deposit(f"{self._path}/depot", paper, visible)
+
+    def replace(self, title: str, paper: Paper) -> None:
+        """Deposits a CDA in the place of the newest document of this title. Raises NotProved."""
+        self._deposit(f"{self.documents()[title]}/remplacement", paper, _TO_EVERYBODY)
+
+    def _deposit(self, path: str, paper: Paper, visible: str) -> None:
         answer = self._browser.send(
-            _form(self.page("/depot"), "/depot"),
+            _form(self._browser.page(path), path),
             {"visible": visible, "informed": "1"},
             [("document.xml", paper.written.data, "text/xml")],
             under="file",

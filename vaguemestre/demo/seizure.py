@@ -122,7 +122,7 @@ def the_neurologist_is_found(stage: Stage) -> None:
     found = search(stage.sandbox, condition)
     must(
         [each["mail"] for each in found] == [[NEUROLOGIST.address]],
-        f"le filtre de Thunderbird trouve {len(found)} boîtes, non celle du neurologue.",
+        f"le filtre de Thunderbird trouve {len(found)} boîtes, non celle de la neurologue.",
     )
     tell.proved(f"LDAP sur TLS, {text} : {found[0]['mail'][0]}")
     letter = write(
@@ -135,8 +135,8 @@ def the_neurologist_is_found(stage: Stage) -> None:
         reply = submit(smtp, EMERGENCY_DOCTOR.address, [address], letter.data)
     must(reply.code == 250, f"le message au neurologue est refusé : {reply}")
     with stage.program(NEUROLOGIST).inbox() as inbox:
-        must(len(inbox.find("Message-ID", letter.message_id)) == 1, "le neurologue n'a pas reçu le message.")
-    tell.proved("le message est dans la boîte du neurologue (IMAP SEARCH HEADER Message-ID)")
+        must(len(inbox.find("Message-ID", letter.message_id)) == 1, "la neurologue n'a pas reçu le message.")
+    tell.proved("le message est dans la boîte de la neurologue (IMAP SEARCH HEADER Message-ID)")
 
 
 def _mailbox_by_fhir(stage: Stage, skill: str) -> str:
