@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 CONFTEST = Path(__file__).with_name("conftest.py")
+PLUGINS = ("-p", "xdist", "-p", "pytest_asyncio")
+"""Those a conftest or a worker needs; the others take each process a second to load."""
 ROOT = CONFTEST.parents[1]
 SKIPS = {
     "a test": "import pytest\ndef test_it(): pytest.skip('no program')\n",
@@ -26,9 +28,28 @@ def run(folder: Path, skips: str, workers: int, ci: str) -> subprocess.Completed
     (folder / "test_skips.py").write_text(skips)
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "-c", "/dev/null", "--rootdir", ".", "."],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            *PLUGINS,
+            "-q",
+            "-n",
+            str(workers),
+            "-c",
+            "/dev/null",
+            "--rootdir",
+            ".",
+            ".",
+        ],
         cwd=folder,
-        env={**plain, "CI": ci, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **plain,
+            "CI": ci,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         capture_output=True,
         text=True,
         check=False,
