@@ -170,7 +170,8 @@ def a_blocked_doctor_stays_out(stage: Stage) -> None:
     must(status == 403, f"le Dr Faure entre : la recherche répond {status}, non 403.")
     tell.proved("bris de glace du Dr Faure par FHIR : 403")
     words = stage.family.of_record("/activite?qui=professionnels").text
-    must("Motif : Je passais par là." in words, "l'essai du Dr Faure n'est pas dans l'historique.")
+    for said in ("Recherche de documents refusé urgence", "Motif : Je passais par là."):
+        must(said in words, f"l'essai du Dr Faure n'est pas dans l'historique : « {said} » manque.")
     tell.proved("l'essai est dans l'historique que lit la famille, refusé, avec son motif")
 
 

@@ -71,8 +71,8 @@ def the_access_is_told(stage: Stage) -> None:
         f"{person.first_name} {person.last_name}",
         fictive.HOSPITAL.name,
         f"Motif : {MOTIVE}",
-        "urgence",
-        "refusé",
+        "Lecture d’un document urgence",
+        "Recherche de documents refusé",
     ):
         must(said in words, f"l'historique des accès ne dit pas « {said} ».")
     tell.proved(
