@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-import typer
 
 from foundation.cipher import key_of
 from foundation.database_file import connect
@@ -29,7 +28,7 @@ PASSWORD = "un-mot-de-passe-long"
 
 def commands() -> Iterator[tuple[str, ...]]:
     """Every command of the program, as its words."""
-    waiting = [((), typer.main.get_command(cli.app))]
+    waiting = [((), cli.commands())]
     while waiting:
         words, command = waiting.pop()
         below = getattr(command, "commands", None)
@@ -132,7 +131,7 @@ def test_what_nobody_expected_is_a_sentence_too(
     def app() -> None:
         raise ZeroDivisionError("a\nb")
 
-    monkeypatch.setattr(cli, "app", app)
+    monkeypatch.setattr(cli, "commands", lambda: app)
     said = vaguemestre()
     assert said.code == 1
     assert said.err.startswith("vaguemestre: unexpected failure (ZeroDivisionError")
@@ -143,7 +142,7 @@ def test_an_interruption_ends_with_130(vaguemestre: Command, monkeypatch: pytest
     def app() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "app", app)
+    monkeypatch.setattr(cli, "commands", lambda: app)
     assert vaguemestre().code == 130
 
 
