@@ -115,7 +115,9 @@ def asker_of(caller: Caller) -> Asker:
         profession=caller.profession,
         skill=caller.skill,
         mode=caller.mode,
-        has_motive=bool(caller.motive.strip()),
+        has_motive=any(
+            each.isalpha() for each in caller.motive
+        ),  # blanks and dots say nothing to the patient
         is_secret=caller.is_secret,
         is_vouched_for=caller.is_vouched_for,
     )

@@ -271,7 +271,9 @@ async def test_a_masked_document_is_seen_by_its_author_and_the_attending_doctor(
 async def test_an_emergency_needs_a_motive_and_is_told(ward: Ward) -> None:
     (filed,) = await ward.feed()
     silent = replace(NURSE, mode=Mode.BRIS_DE_GLACE)
-    assert await reason_of(ward.desk.read(silent, filed.document_id)) is Reason.MOTIVE_MISSING
+    for motive in ("", " ", "...", "\u2800", "15"):
+        wordless = replace(silent, motive=motive)
+        assert await reason_of(ward.desk.read(wordless, filed.document_id)) is Reason.MOTIVE_MISSING
     hurried = emergency(NURSE, mode=Mode.BRIS_DE_GLACE)
     assert await reason_of(ward.desk.read(hurried, filed.document_id)) in (None, Reason.PROFESSION)
     assert [each.mode for each in await ward.traces()][-1] == "bris_de_glace"
