@@ -22,8 +22,12 @@ class Denial:
     advice: str
 
 
-_NOT_THERE = "Ce document n'existe pas, ou vous n'y avez pas accès."
-_ASK_PATIENT = "Demandez au patient de vous y autoriser."
+_NO_DOCUMENT = Denial(
+    404,
+    "XDSDocumentUniqueIdError",
+    "Ce document n'existe pas, ou vous n'y avez pas accès.",
+    "Vérifiez l'identifiant du document, ou demandez au patient de vous y autoriser.",
+)
 
 DENIALS: Mapping[Reason, Denial] = {
     Reason.NO_RECORD: Denial(
@@ -72,13 +76,11 @@ DENIALS: Mapping[Reason, Denial] = {
         403,
         "XDSRegistryError",
         "Votre profession ne permet pas de consulter ce type de document.",
-        _ASK_PATIENT,
+        "Demandez au patient de vous y autoriser.",
     ),
-    Reason.MASKED: Denial(404, "XDSDocumentUniqueIdError", _NOT_THERE, _ASK_PATIENT),
-    Reason.UNSEEN: Denial(404, "XDSDocumentUniqueIdError", _NOT_THERE, "Vérifiez l'identifiant du document."),
-    Reason.UNSEEN_BY_REPRESENTATIVES: Denial(
-        404, "XDSDocumentUniqueIdError", _NOT_THERE, "Vérifiez l'identifiant du document."
-    ),
+    Reason.MASKED: _NO_DOCUMENT,
+    Reason.UNSEEN: _NO_DOCUMENT,
+    Reason.UNSEEN_BY_REPRESENTATIVES: _NO_DOCUMENT,
     Reason.NOT_OWN: Denial(
         403,
         "XDSRegistryError",
@@ -115,9 +117,7 @@ DENIALS: Mapping[Reason, Denial] = {
         "Le document a changé entre-temps.",
         "Relisez le document, puis recommencez.",
     ),
-    Reason.NO_DOCUMENT: Denial(
-        404, "XDSDocumentUniqueIdError", _NOT_THERE, "Vérifiez l'identifiant du document."
-    ),
+    Reason.NO_DOCUMENT: _NO_DOCUMENT,
     Reason.DUPLICATE: Denial(
         409,
         "XDSDuplicateUniqueIdInRegistry",

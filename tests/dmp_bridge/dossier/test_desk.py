@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmp_bridge.dossier.denials import DENIALS
+from dmp_bridge.dossier.denials import DENIALS, UNTOLD
 from dmp_bridge.dossier.desk import Change, Denied, DocumentQuery, SubmissionQuery
 from dmp_bridge.dossier.traces import TraceQuery
 from dmp_bridge.rights.vocabulary import Mode, Reason
@@ -315,6 +315,11 @@ async def test_existence_tells_the_traits_and_how_one_stands(ward: Ward) -> None
     found = await ward.desk.existence(DOCTOR, INS)
     assert (found.is_active, found.is_authorised, found.has_attending) == (True, False, False)
     assert found.traits == ("Pat Trois", "Dominique Marie", "1979-03-28", "F")
+
+
+def test_what_must_not_be_known_of_is_told_to_the_letter_as_what_is_not_there() -> None:
+    for reason in UNTOLD:
+        assert DENIALS[reason] == DENIALS[Reason.NO_DOCUMENT]
 
 
 def test_every_reason_has_one_denial() -> None:
