@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import trustme
 import uvicorn
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+_SCHEMES: tuple[Literal["dark"], Literal["light"]] = ("dark", "light")
 
 
 class Server(uvicorn.Server):
@@ -42,9 +43,14 @@ async def window(chromium: Browser, url: str, **options: Any) -> BrowserContext:
 
 
 async def violations(page: Page) -> list[str]:
-    found = await Axe().run(page)
-    return [
-        f"{each['id']}: {node['html'][:200]} {node.get('failureSummary')}"
-        for each in found.response["violations"]
-        for node in each["nodes"]
-    ]
+    """What axe finds on the page as it stands, in dark colours and in light ones."""
+    found = []
+    for scheme in _SCHEMES:
+        await page.emulate_media(color_scheme=scheme)
+        told = await Axe().run(page)
+        found += [
+            f"{scheme}: {each['id']}: {node['html'][:200]} {node.get('failureSummary')}"
+            for each in told.response["violations"]
+            for node in each["nodes"]
+        ]
+    return found

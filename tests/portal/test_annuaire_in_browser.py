@@ -26,8 +26,8 @@ pytestmark = [
 ]
 
 
-async def fresh(house: House, url: str, chromium: Browser, complaints: list[str], **options: str) -> Page:
-    page = await (await window(chromium, url, **options)).new_page()
+async def fresh(house: House, url: str, chromium: Browser, complaints: list[str]) -> Page:
+    page = await (await window(chromium, url)).new_page()
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     return page
 
@@ -39,10 +39,7 @@ async def sign_in(page: Page, username: str) -> None:
     await page.get_by_role("button", name="Se connecter", exact=True).click()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_pages_of_the_directory_pass_axe(
-    house: House, url: str, chromium: Browser, scheme: str
-) -> None:
+async def test_the_pages_of_the_directory_pass_axe(house: House, url: str, chromium: Browser) -> None:
     marie, paul = await box(house), await box(house, "paul", idnat="810000000002")
     await house.place.send(marie, paul.address)
     shown = Mailbox(
@@ -56,7 +53,7 @@ async def test_the_pages_of_the_directory_pass_axe(
     )
     house.annuaire.shown = MemoryView([shown])
     complaints: list[str] = []
-    page = await fresh(house, url, chromium, complaints, color_scheme=scheme)
+    page = await fresh(house, url, chromium, complaints)
     await sign_in(page, marie.address)
     await page.get_by_role("link", name="Annuaire", exact=True).click()
     assert await violations(page) == []
@@ -84,14 +81,11 @@ async def test_the_pages_of_the_directory_pass_axe(
     assert await violations(page) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_pages_of_operators_pass_axe(
-    house: House, url: str, chromium: Browser, scheme: str
-) -> None:
+async def test_the_pages_of_operators_pass_axe(house: House, url: str, chromium: Browser) -> None:
     marie, service = await box(house), await box(house, "service", type="ORG", idnat="1990780017")
     account = await operator(house)
     complaints: list[str] = []
-    page = await fresh(house, url, chromium, complaints, color_scheme=scheme)
+    page = await fresh(house, url, chromium, complaints)
     await sign_in(page, account.username)
     await page.get_by_role("heading", name="Second facteur").wait_for()
     assert await violations(page) == []

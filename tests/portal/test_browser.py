@@ -58,13 +58,12 @@ async def story(house: House) -> tuple[Bal, Patient]:
     return doctor, patient
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_page_passes_axe(house: House, url: str, chromium: Browser, scheme: str) -> None:
+async def test_every_page_passes_axe(house: House, url: str, chromium: Browser) -> None:
     _, patient = await story(house)
     await house.write(
         await house.place.add("secretariat"), patient, subject="Rendez-vous", message_id="<s@x>"
     )
-    context = await window(chromium, url, color_scheme=scheme)
+    context = await window(chromium, url)
     page = await context.new_page()
     for path in ("/", "/?motif=session", "/nulle-part"):
         await page.goto(path)

@@ -34,16 +34,15 @@ async def is_sound(page: Page) -> bool:
     return wide == 0 and await violations(page) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_page_passes_axe_with_and_without_a_result(
-    house: House, url: str, chromium: Browser, scheme: str, tmp_path: Path
+    house: House, url: str, chromium: Browser, tmp_path: Path
 ) -> None:
     marie = await box(house)
     file = tmp_path / "message.eml"
     file.write_bytes(letter(X_MSS_INS="OUI"))
     nothing = tmp_path / "rien.txt"
     nothing.write_text("bonjour")
-    context = await window(chromium, url, color_scheme=scheme, viewport={"width": 320, "height": 640})
+    context = await window(chromium, url, viewport={"width": 320, "height": 640})
     page = await context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

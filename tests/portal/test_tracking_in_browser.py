@@ -24,8 +24,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_page_passes_axe(house: House, url: str, chromium: Browser, scheme: str) -> None:
+async def test_every_page_passes_axe(house: House, url: str, chromium: Browser) -> None:
     marie, paul = await box(house), await box(house, "paul", idnat="810000000002")
     patient = await house.patient()
     asks = (f"Disposition-Notification-To: {marie.address}",)
@@ -48,7 +47,7 @@ async def test_every_page_passes_axe(house: House, url: str, chromium: Browser, 
     await house.place.send(paul, marie.address, content=refused)
     house.clock.advance(timedelta(days=2))
     await Sweeper(house.place.database, house.clock, house.place.settings).sweep()
-    page = await (await window(chromium, url, color_scheme=scheme)).new_page()
+    page = await (await window(chromium, url)).new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     await page.goto("/")

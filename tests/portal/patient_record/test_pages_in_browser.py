@@ -52,13 +52,12 @@ async def story(home: Home) -> None:
     await home.house.place.database.write(reported)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_pages_of_the_record_pass_axe(home: Home, url: str, chromium: Browser, scheme: str) -> None:
+async def test_the_pages_of_the_record_pass_axe(home: Home, url: str, chromium: Browser) -> None:
     await story(home)
     child = await home.child()
     await home.file(child)
     complaints: list[str] = []
-    page = await (await window(chromium, url, color_scheme=scheme)).new_page()
+    page = await (await window(chromium, url)).new_page()
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     await sign_in(page, home.patient)
     await page.get_by_role("link", name="Documents", exact=True).click()

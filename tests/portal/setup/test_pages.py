@@ -1,22 +1,21 @@
 from __future__ import annotations
 
-import asyncio
 import plistlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from cryptography import x509
-from playwright.async_api import async_playwright
 
 from directory.bals import BalType
-from tests.portal.chromium import ARGUMENTS, CHROMIUM, Server
+from tests.portal.chromium import CHROMIUM, violations, window
 from tests.portal.house import PASSWORD, House
 from tests.portal.professional.people import box, delegate, enter, post
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from playwright.async_api import Browser
 
     from foundation.clock import FixedClock
     from foundation.database import Database
@@ -107,31 +106,16 @@ async def test_the_portal_answers_mail_clients(house: House) -> None:
 
 @pytest.mark.interop
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="/usr/bin/chromium is not installed")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_sheet_passes_axe_and_can_be_printed(scheme: Any, house: House) -> None:
+async def test_the_sheet_passes_axe_and_can_be_printed(house: House, url: str, chromium: Browser) -> None:
     bal = await box(house)
-    server = Server(house)
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
-        while not server.started:
-            await asyncio.sleep(0)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        context = await browser.new_context(
-            base_url=server.url, ignore_https_errors=True, locale="fr-FR", color_scheme=scheme
-        )
-        page = await context.new_page()
-        await page.goto("/")
-        await page.locator("input[name=username]").fill(bal.address)
-        await page.locator("input[name=password]").fill(PASSWORD)
-        await page.keyboard.press("Enter")
-        await page.wait_for_url("**/pro/")
-        await page.goto(SHEET)
-        assert (await Axe().run(page)).response["violations"] == []
-        await page.emulate_media(media="print")
-        assert await page.locator("nav").is_hidden()
-        assert await page.get_by_text("1993, TLS").is_visible()
-        await browser.close()
-    house.app.state.live.close()
-    server.should_exit = True
-    await serving
+    page = await (await window(chromium, url)).new_page()
+    await page.goto("/")
+    await page.locator("input[name=username]").fill(bal.address)
+    await page.locator("input[name=password]").fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/pro/")
+    await page.goto(SHEET)
+    assert await violations(page) == []
+    await page.emulate_media(media="print")
+    assert await page.locator("nav").is_hidden()
+    assert await page.get_by_text("1993, TLS").is_visible()

@@ -39,10 +39,10 @@ async def address(ward: Ward) -> AsyncIterator[str]:
     await serving
 
 
-async def come_in(ward: Ward, address: str, chromium: Browser, complaints: list[str], scheme: str) -> Page:
+async def come_in(ward: Ward, address: str, chromium: Browser, complaints: list[str]) -> Page:
     """A page of a professional who signed in by Pro Santé Connect elsewhere and brings the cookie."""
     token = (await ward.enter(MARIE)).cookies[sessions.COOKIE]
-    context = await window(chromium, address, color_scheme=scheme, java_script_enabled=True)
+    context = await window(chromium, address, java_script_enabled=True)
     await context.add_cookies([{"name": sessions.COOKIE, "value": token, "url": address, "secure": True}])
     page = await context.new_page()
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
@@ -56,15 +56,14 @@ async def good(page: Page) -> None:
     assert wide == 0, page.url
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_record_is_found_entered_read_and_fed_by_keyboard(
-    ward: Ward, address: str, chromium: Browser, tmp_path: Path, scheme: str
+    ward: Ward, address: str, chromium: Browser, tmp_path: Path
 ) -> None:
     ward.practise(MARIE)
     body = n3_body(("Conclusion", "<paragraph>Tout va bien.</paragraph>"), pdf=PDF)
     await ward.file(cda(ins=ward.patient.ins, body=body), visibilities=frozenset({"INVISIBLE_PATIENT"}))
     complaints: list[str] = []
-    page = await come_in(ward, address, chromium, complaints, scheme)
+    page = await come_in(ward, address, chromium, complaints)
     await page.goto("/pro/")
     await page.get_by_role("link", name="Dossiers", exact=True).press("Enter")
     await good(page)
@@ -112,13 +111,12 @@ async def test_a_record_is_found_entered_read_and_fed_by_keyboard(
     assert [each for each in complaints if "422" not in each] == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_every_other_page_passes_axe_and_the_emergency_stays_in_sight(
-    ward: Ward, address: str, chromium: Browser, scheme: str
+    ward: Ward, address: str, chromium: Browser
 ) -> None:
     filed = await ward.file()
     complaints: list[str] = []
-    page = await come_in(ward, address, chromium, complaints, scheme)
+    page = await come_in(ward, address, chromium, complaints)
     for path in ("patients", "nouveautes", "centre-15"):
         await page.goto(f"/pro/dossier/{path}")
         await good(page)

@@ -6,14 +6,13 @@ import asyncio
 import json
 import urllib.request
 from base64 import b64encode
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import async_playwright
 
+from tests.portal.chromium import ARGUMENTS, CHROMIUM, violations
 from tests.vaguemestre.psc.provider import CAMILLE, KARIM, RETURN
 
 if TYPE_CHECKING:
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
     from tests.vaguemestre.programs import Serving
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 pytestmark = [
     pytest.mark.interop,
@@ -83,28 +79,17 @@ def ask_by_ciba(sandbox: Serving) -> None:
         assert json.loads(answer.read())["auth_req_id"]
 
 
-async def page_of(chromium: Browser, *, scripts: bool = True, scheme: str = "light") -> Page:
+async def page_of(chromium: Browser, *, scripts: bool = True) -> Page:
     context = await chromium.new_context(
         ignore_https_errors=True,
         locale="fr-FR",
         java_script_enabled=scripts,
-        color_scheme="dark" if scheme == "dark" else "light",
     )
     return await context.new_page()
 
 
-async def violations(page: Page) -> list[str]:
-    found = await Axe().run(page)
-    return [
-        f"{each['id']}: {node['html'][:200]} {node.get('failureSummary')}"
-        for each in found.response["violations"]
-        for node in each["nodes"]
-    ]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_page_passes_axe(sandbox: Serving, chromium: Browser, scheme: str) -> None:
-    page = await page_of(chromium, scheme=scheme)
+async def test_every_page_passes_axe(sandbox: Serving, chromium: Browser) -> None:
+    page = await page_of(chromium)
     issuer = sandbox.told["psc"]["issuer"]
     await asyncio.to_thread(ask_by_ciba, sandbox)
     for url in (
