@@ -21,7 +21,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	sh scripts/system-programs
-	$(BIN)/pytest -n 2 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist worksteal  # the programs that tests start find it compiled
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
