@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from directory.patients import add_patient, find_patient
 from dmp_bridge.cda import CdaRefused, read_cda
-from dmp_bridge.dossier import traces
+from dmp_bridge.dossier import registry, traces
 from dmp_bridge.dossier.life import Status
 from dmp_bridge.dossier.tables import association, document_revision, document_term, submission_set
 from dmp_bridge.entry import from_json
@@ -147,6 +147,7 @@ class Importer:
                 values = {name: value for name, value in row.items() if name not in _ABOUT_FILE}
                 submission = row["submission_id"]
                 values |= {
+                    "id": registry.new_number(uow),
                     "owner_id": owner_id,
                     "mail_id": 0,
                     "submission_id": _submission(uow.connection, owner_id, submission)
