@@ -76,7 +76,7 @@ DENIALS: Mapping[Reason, Denial] = {
         403,
         "XDSRegistryError",
         "Votre profession ne permet pas de consulter ce type de document.",
-        "Demandez au patient de vous y autoriser.",
+        "Adressez-vous à son auteur ou à un médecin qui suit le patient.",
     ),
     Reason.MASKED: _NO_DOCUMENT,
     Reason.UNSEEN: _NO_DOCUMENT,
