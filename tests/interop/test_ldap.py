@@ -105,8 +105,9 @@ def test_ldapsearch_reads_everything_in_pages(service: Service, ldap: Ldap) -> N
 
 
 def test_boxes_of_the_red_list_are_not_there(service: Service, ldap: Ldap) -> None:
-    hidden = next(each for each in service.bals("PER") if each.address != service.bal(BOX).address)
-    address = hidden.address
+    # The box that no other test looks up: it comes back when the directory has been told, later than this test ends.
+    looked_up = {service.bals("PER")[0].address, service.bal(BOX).address}
+    address = next(each.address for each in reversed(service.bals("PER")) if each.address not in looked_up)
     assert ldap.search(ldap.tls, f"(mail={address})", "1.1")
     try:
         assert service.command("bal", "red-list", address).returncode == 0

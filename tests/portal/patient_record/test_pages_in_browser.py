@@ -34,9 +34,9 @@ async def sign_in(page: Page, patient: Patient, path: str = "/") -> None:
     await page.get_by_role("button", name="Se connecter" if path == "/" else "Continuer").click()
 
 
-async def story(home: Home) -> None:
-    """Something of everything that a page can show."""
-    await home.file(title="Lettre de sortie")
+async def story(home: Home) -> int:
+    """Something of everything that a page can show; the number of the first document."""
+    letter = await home.file(title="Lettre de sortie")
     await home.file(title="Lettre", data=PDF + b"1", visibilities=frozenset({"MASQUE_PS"}))
     await home.authorise(AUTHOR, RelationKind.ATTENDING)
     await home.house.records.search(in_emergency(NURSE), home.patient.ins, DocumentQuery())
@@ -50,10 +50,11 @@ async def story(home: Home) -> None:
             consents.record(uow, owner_id, kind, value, hospital, now, structure_id=hospital)
 
     await home.house.place.database.write(reported)
+    return letter.document_id
 
 
 async def test_the_pages_of_the_record_pass_axe(home: Home, url: str, chromium: Browser) -> None:
-    await story(home)
+    number = await story(home)
     child = await home.child()
     await home.file(child)
     complaints: list[str] = []
@@ -64,8 +65,8 @@ async def test_the_pages_of_the_record_pass_axe(home: Home, url: str, chromium: 
     for path in (
         "/patient/documents",
         "/patient/documents?etat=tous",
-        "/patient/documents/1",
-        "/patient/documents/1/acte/masquer",
+        f"/patient/documents/{number}",
+        f"/patient/documents/{number}/acte/masquer",
         "/patient/documents/ajout",
         "/patient/vaccinations",
         "/patient/enfance",
@@ -146,7 +147,7 @@ async def test_a_minor_in_a_secret_connection_is_told_so_on_each_page(
     home: Home, url: str, chromium: Browser
 ) -> None:
     child = await home.child()
-    await home.file(child, visibilities=frozenset({"INVISIBLE_REPRESENTANTS_LEGAUX"}))
+    filed = await home.file(child, visibilities=frozenset({"INVISIBLE_REPRESENTANTS_LEGAUX"}))
     page = await (await window(chromium, url)).new_page()
     await sign_in(page, child)
     await page.goto("/patient/documents")
@@ -154,6 +155,6 @@ async def test_a_minor_in_a_secret_connection_is_told_so_on_each_page(
     await page.get_by_role("button", name="Ouvrir une connexion secrète").click()
     await page.get_by_role("button", name="Terminer la connexion secrète").wait_for()
     assert await violations(page) == []
-    await page.goto("/patient/documents/1/acte/montrer-aux-representants")
+    await page.goto(f"/patient/documents/{filed.document_id}/acte/montrer-aux-representants")
     assert await page.get_by_role("region", name="Connexion secrète").count() == 1
     assert await violations(page) == []
