@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from directory.annuaire.fields import Field
-from directory.annuaire.matching import met, values_of
+from directory.annuaire.matching import judge, values_of
 from directory.annuaire.model import Skill
 from directory.annuaire.shelves import PERSONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from directory.annuaire.conditions import Condition
-    from directory.annuaire.matching import Values
     from directory.annuaire.model import Mailbox, Person, Role, Structure
+
+T = TypeVar("T")
 
 
 class LooksUp(Protocol):
@@ -29,10 +31,10 @@ class LooksUp(Protocol):
     def structure_named(self, structure_id: str) -> Structure | None: ...
 
 
-def person_meets(directory: LooksUp, condition: Condition, person: Person) -> bool:
-    """Whether a person meets a condition; its mailboxes are those it has in no structure."""
+def judge_of_persons(directory: LooksUp, condition: Condition) -> Callable[[Person], bool]:
+    """Tells of persons whether they meet a condition; the mailboxes of one are those it has in no structure."""
 
-    def values(field: Field) -> Iterable[str]:
+    def values(field: Field, person: Person) -> Iterable[str]:
         match field:
             case Field.CN:
                 return _present(
@@ -57,13 +59,13 @@ def person_meets(directory: LooksUp, condition: Condition, person: Person) -> bo
             case _:
                 return _own(person, field)
 
-    return met(condition, values, _without_boxes(values))
+    return _judge(condition, values)
 
 
-def role_meets(directory: LooksUp, condition: Condition, role: Role) -> bool:
-    """Whether a role meets a condition; its mailboxes are those of its person in its structure."""
+def judge_of_roles(directory: LooksUp, condition: Condition) -> Callable[[Role], bool]:
+    """Tells of roles whether they meet a condition; the mailboxes of one are those of its person in its structure."""
 
-    def values(field: Field) -> Iterable[str]:
+    def values(field: Field, role: Role) -> Iterable[str]:
         if field is Field.ROLE_ID:
             return (role.id,)
         if field is Field.STRUCTURE_ID or field in PERSONS.linked:
@@ -75,13 +77,13 @@ def role_meets(directory: LooksUp, condition: Condition, role: Role) -> bool:
             return _of_boxes(field, [box for box in boxes if box.structure_id in names])
         return _own(role, field)
 
-    return met(condition, values, _without_boxes(values))
+    return _judge(condition, values)
 
 
-def structure_meets(directory: LooksUp, condition: Condition, place: Structure) -> bool:
-    """Whether a structure meets a condition; its mailboxes are those that are nobody's own."""
+def judge_of_structures(directory: LooksUp, condition: Condition) -> Callable[[Structure], bool]:
+    """Tells of structures whether they meet a condition; the mailboxes of one are those that are nobody's own."""
 
-    def values(field: Field) -> Iterable[str]:
+    def values(field: Field, place: Structure) -> Iterable[str]:
         match field:
             case Field.STRUCTURE:
                 return _present(place.name, place.sign)
@@ -96,7 +98,7 @@ def structure_meets(directory: LooksUp, condition: Condition, place: Structure) 
             case _:
                 return _own(place, field)
 
-    return met(condition, values, _without_boxes(values))
+    return _judge(condition, values)
 
 
 def skills_of(directory: LooksUp, idnat: str) -> tuple[Skill, ...]:
@@ -108,8 +110,18 @@ def skills_of(directory: LooksUp, idnat: str) -> tuple[Skill, ...]:
     return tuple(found.values())
 
 
-def _without_boxes(values: Values) -> Values:
-    return lambda field: () if field in PERSONS.linked else values(field)
+def _judge(condition: Condition, values: Callable[[Field, T], Iterable[str]]) -> Callable[[T], bool]:
+    def of(field: Field) -> Callable[[T], Iterable[str]]:
+        return partial(values, field)
+
+    def own(field: Field) -> Callable[[T], Iterable[str]]:
+        return _nothing if field in PERSONS.linked else of(field)
+
+    return judge(condition, of, own)
+
+
+def _nothing(_row: object) -> tuple[str, ...]:
+    return ()
 
 
 def _own(row: object, field: Field) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from directory.annuaire.conditions import Condition
     from directory.annuaire.files import Budget
+    from directory.annuaire.kept import Kept
     from directory.annuaire.plans import Way
     from directory.annuaire.shelves import Shelf
     from foundation.driver import dbapi
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 _CHECKED_EVERY = 128
 _AT_ONCE = 100
+_AT_FIRST = 100
+"""Rows read before it is known whether more are wanted, where nobody says how many will be."""
+_AT_MOST = 512
 
 
 class Engine(Generic[R]):
     """The rows of one shelf in one database, in the order of their keys.
 
     `in_order` says that places rise with the keys; where they do not, rows are sorted. `only` bounds all that is
-    found.
+    found. Rows that are `kept` are not read again.
     """
 
     def __init__(
@@ -40,9 +44,10 @@ class Engine(Generic[R]):
         shelf: Shelf,
         *,
         make: Callable[[tuple[Any, ...]], R],
-        judge: Callable[[Condition, R], bool],
+        judge: Callable[[Condition], Callable[[R], bool]],
         in_order: bool = True,
         only: Clause | None = None,
+        kept: Kept[R] | None = None,
     ) -> None:
         self._connection = connection
         self._budget = budget
@@ -52,10 +57,11 @@ class Engine(Generic[R]):
         self._judge = judge
         self._in_order = in_order
         self._only = only
+        self._kept = kept
 
-    def found(self, condition: Condition, way: Way, *, after: str = "") -> Iterator[R]:
-        """The rows behind `after` that meet the condition, found as they are taken."""
-        rows = self._candidates(way, after)
+    def found(self, condition: Condition, way: Way, *, after: str = "", at_first: int = 0) -> Iterator[R]:
+        """The rows behind `after` that meet the condition, found as they are taken, most likely `at_first`."""
+        rows = self._candidates(way, after, at_first or _AT_FIRST)
         return rows if way.exact else self._judged(condition, rows)
 
     def count(self, condition: Condition, way: Way, at_most: int) -> int:
@@ -68,17 +74,17 @@ class Engine(Generic[R]):
         return sum(1 for _ in islice(self.found(condition, way), at_most))
 
     def _judged(self, condition: Condition, rows: Iterator[R]) -> Iterator[R]:
-        judge = self._judge
+        judge = self._judge(condition)
         for number, row in enumerate(rows):
             if number % _CHECKED_EVERY == 0:
                 self._budget.check()
-            if judge(condition, row):
+            if judge(row):
                 yield row
 
-    def _candidates(self, way: Way, after: str) -> Iterator[R]:
+    def _candidates(self, way: Way, after: str, at_first: int) -> Iterator[R]:
         if isinstance(way, Union):
-            return self._merged([self._stream(plan, after) for plan in way.plans])
-        return self._stream(way, after)
+            return self._merged([self._stream(plan, after, at_first) for plan in way.plans])
+        return self._stream(way, after, at_first)
 
     def _merged(self, streams: list[Iterator[R]]) -> Iterator[R]:
         position = self._shelf.told.index(self._shelf.key)
@@ -93,7 +99,7 @@ class Engine(Generic[R]):
                 last = key(row)
                 yield row
 
-    def _stream(self, plan: Plan, after: str) -> Iterator[R]:
+    def _stream(self, plan: Plan, after: str, at_first: int) -> Iterator[R]:
         if plan.keys is not None:
             return self._named(plan, plan.keys, after)
         source, values = self._source(plan, after)
@@ -104,10 +110,36 @@ class Engine(Generic[R]):
         else:
             # "+" keeps SQLite from looking at all rows in order where it can find the few and sort them
             order = "+m.place" if plan.keyed else "m.place"
-        columns = ", ".join(f"m.{name}" for name in self._shelf.told)
-        return map(
-            self._make, self._connection.execute(f"SELECT {columns} {source} ORDER BY {order}", values)
+        if self._kept is not None and self._in_order:
+            place = "i.rowid" if plan.match else "m.place"
+            places = self._connection.execute(f"SELECT {place} {source} ORDER BY {order}", values)
+            return self._at(places, self._kept, at_first)
+        rows = self._connection.execute(f"SELECT {self._columns} {source} ORDER BY {order}", values)
+        return map(self._make, rows)
+
+    @property
+    def _columns(self) -> str:
+        return ", ".join(f"m.{name}" for name in self._shelf.told)
+
+    def _at(self, found: dbapi.Cursor, kept: Kept[R], at_first: int) -> Iterator[R]:
+        """The rows of some places, each that nobody kept read from the file, many at a time."""
+        statement = (
+            f"SELECT m.place, {self._columns} FROM {self._schema}.{self._shelf.table} m"
+            " WHERE m.place IN (SELECT value FROM json_each(?))"
         )
+        seen = 0
+        while places := [place for (place,) in found.fetchmany(max(at_first, min(seen, _AT_MOST)))]:
+            rows = kept.of(places)
+            if len(rows) < len(places):
+                missing = json.dumps([place for place in places if place not in rows])
+                read = {
+                    row[0]: self._make(row[1:]) for row in self._connection.execute(statement, (missing,))
+                }
+                if not seen:
+                    kept.keep(read)  # a look at a thousand leaves the others what they have
+                rows.update(read)
+            yield from [rows[place] for place in places]
+            seen += len(places)
 
     def _named(self, plan: Plan, keys: Sequence[str], after: str) -> Iterator[R]:
         """The rows of some keys, a hundred at a time."""
@@ -115,7 +147,7 @@ class Engine(Generic[R]):
         for first in range(start, len(keys), _AT_ONCE):
             some = json.dumps(keys[first : first + _AT_ONCE])
             clause = Clause(f"m.{self._shelf.key} IN (SELECT value FROM json_each(?))", (some,))
-            yield from self._stream(replace(plan, keys=None, where=(clause, *plan.where)), "")
+            yield from self._stream(replace(plan, keys=None, where=(clause, *plan.where)), "", _AT_ONCE)
 
     def _source(self, plan: Plan, after: str = "") -> tuple[str, tuple[str | int, ...]]:
         """FROM and WHERE, with their parameters."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from directory.annuaire.kept import Kept
 from directory.annuaire.plans import CountedTerms
 from directory.annuaire.schema import SCHEMAS, create, index_all
 from directory.annuaire.view import TooSlow
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
 
     from directory.annuaire.conditions import Condition
     from directory.annuaire.generations import Generation
+    from directory.annuaire.model import Mailbox
     from directory.annuaire.plans import Terms
 
 _STEPS = 20_000
 """Instructions of SQLite's machine between two looks at the clock: about a millisecond."""
 _MMAP_BYTES = 1 << 30
 _CACHE_KIB = 8 * 1024
+
+_MOST_KEPT = 10_000
+"""Mailboxes, twice: about 2 KB each."""
 
 
 class Budget:
@@ -62,6 +67,7 @@ class Files:
         self._rows: dict[tuple[str, str], int] = {}
         self.bearers: dict[tuple[int, str, str, Condition], Sequence[str]] = {}
         """Of mailboxes that were asked for, see `directory.annuaire.known`."""
+        self.kept: Kept[Mailbox] = Kept(_MOST_KEPT)
 
     def close(self) -> None:
         """Closes the connections of every thread; nobody may be searching."""

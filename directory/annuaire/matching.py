@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, assert_never
+from operator import attrgetter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from directory.annuaire.conditions import (
     All,
@@ -20,15 +22,17 @@ from directory.annuaire.conditions import (
     Words,
 )
 from directory.annuaire.fields import Field, folded, folded_part
+from directory.annuaire.model import Mailbox
 from directory.folding import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from directory.annuaire.conditions import Condition
-    from directory.annuaire.model import Mailbox
 
     Values = Callable[[Field], Iterable[str]]
+
+T = TypeVar("T")
 
 LONGEST_TEXT = 200
 MOST_WORDS = 8
@@ -59,65 +63,113 @@ ADDRESS_BORDERS = (".", "-", "_", "@", "")
 """What a word of an address begins behind; nothing stands for its beginning."""
 
 
+def _none_at_all(_mailbox: Mailbox) -> tuple[str, ...]:
+    return ()
+
+
+def _column(name: str) -> Callable[[Mailbox], tuple[str, ...]]:
+    read = attrgetter(name)
+
+    def values(mailbox: Mailbox) -> tuple[str, ...]:
+        value = read(mailbox)
+        return (value,) if value else ()
+
+    return values
+
+
+_OF_MAILBOX: Mapping[Field, Callable[[Mailbox], tuple[str, ...]]] = MappingProxyType(
+    {
+        **{field: _column(field.value) for field in Field if hasattr(Mailbox, field.value)},
+        Field.CN: attrgetter("common_names"),
+        Field.GIVEN_NAME: _column("first_name"),
+        Field.STRUCTURE: lambda mailbox: _present(mailbox.structure, mailbox.structure_sign),
+        Field.DIGITAL: lambda mailbox: ("true" if mailbox.digital else "false",),
+        Field.UPDATED: lambda mailbox: (str(mailbox.updated_at),),
+    }
+)
+
+
 def values_of(mailbox: Mailbox, field: Field) -> tuple[str, ...]:
     """What a mailbox says in a field, as written."""
-    match field:
-        case Field.CN:
-            return mailbox.common_names
-        case Field.GIVEN_NAME:
-            return _present(mailbox.first_name)
-        case Field.STRUCTURE:
-            return _present(mailbox.structure, mailbox.structure_sign)
-        case Field.DIGITAL:
-            return ("true" if mailbox.digital else "false",)
-        case Field.UPDATED:
-            return (str(mailbox.updated_at),)
-        case Field.SECTOR_CODE | Field.FUNCTION_CODE | Field.ROLE_ID | Field.DIPLOMA_CODE:
-            return ()
-        case _:
-            return _present(getattr(mailbox, field.value))
+    return _OF_MAILBOX.get(field, _none_at_all)(mailbox)
 
 
-def matches(condition: Condition, mailbox: Mailbox) -> bool:
-    """Whether a mailbox meets the condition; `Words` without their typing errors."""
-    return met(condition, lambda field: values_of(mailbox, field))
+def judge_of_mailboxes(condition: Condition) -> Callable[[Mailbox], bool]:
+    """Tells of mailboxes whether they meet the condition; `Words` without their typing errors."""
+    return judge(condition, lambda field: _OF_MAILBOX.get(field, _none_at_all))
 
 
 def met(condition: Condition, values: Values, own: Values | None = None) -> bool:
-    """Whether a thing whose values of a field are `values(field)` meets the condition.
+    """Whether one thing whose values of a field are `values(field)` meets the condition; `own` as `judge` has it."""
+    return judge(condition, _of_one(values), _of_one(own) if own is not None else None)(None)
 
-    Words are looked for in its `own` values, where those are fewer.
+
+def _of_one(values: Values) -> Callable[[Field], Callable[[None], Iterable[str]]]:
+    return lambda field: lambda _: values(field)
+
+
+def judge(
+    condition: Condition,
+    of: Callable[[Field], Callable[[T], Iterable[str]]],
+    own: Callable[[Field], Callable[[T], Iterable[str]]] | None = None,
+) -> Callable[[T], bool]:
+    """Tells of things, whose values of a field `of(field)` gives, whether they meet the condition.
+
+    Words are looked for in their `own` values, where those are fewer. The condition is worked out once, not for
+    each of the thousands of things.
     """
     match condition:
         case Everything():
-            return True
+            return lambda _: True
         case Nothing():
-            return False
+            return lambda _: False
         case All(children):
-            return all(met(child, values, own) for child in children)
+            judges = [judge(child, of, own) for child in children]
+            return lambda thing: all(each(thing) for each in judges)
         case Any(children):
-            return any(met(child, values, own) for child in children)
+            return _any_of([judge(child, of, own) for child in children])
         case Not(child):
-            return not met(child, values, own)
+            denied = judge(child, of, own)
+            return lambda thing: not denied(thing)
         case Words(text):
-            return _all_words(words_of(text), own or values)
+            return _words_stand(words_of(text), own or of)
         case Present(field):
-            return any(values(field))
+            return _one_value(of(field), bool)
         case Equal(field, value):
             wanted = folded(field, value)
-            return bool(wanted) and any(folded(field, each) == wanted for each in values(field))
+            return _one_value(of(field), lambda each: bool(wanted) and folded(field, each) == wanted)
         case AtLeast(field, value):
             least = sort_key(field, value)
-            return any(sort_key(field, each) >= least for each in values(field))
+            return _one_value(of(field), lambda each: sort_key(field, each) >= least)
         case AtMost(field, value):
             most = sort_key(field, value)
-            return any(sort_key(field, each) <= most for each in values(field))
+            return _one_value(of(field), lambda each: sort_key(field, each) <= most)
         case Approximate(field, value):
-            return any(_approximates(field, value, each) for each in values(field))
-        case Substring():
-            return any(_holds(condition, each) for each in values(condition.field))
+            return _one_value(of(field), lambda each: _approximates(field, value, each))
+        case Substring(field):
+            return _one_value(of(field), _holds(condition))
         case _:
             assert_never(condition)
+
+
+def _any_of(judges: list[Callable[[T], bool]]) -> Callable[[T], bool]:
+    def meets(thing: T) -> bool:
+        for each in judges:  # noqa: SIM110 - a generator would take as long as the judging
+            if each(thing):
+                return True
+        return False
+
+    return meets
+
+
+def _one_value(values: Callable[[T], Iterable[str]], meets: Callable[[str], bool]) -> Callable[[T], bool]:
+    def one_meets(thing: T) -> bool:
+        for value in values(thing):  # noqa: SIM110 - as above
+            if meets(value):
+                return True
+        return False
+
+    return one_meets
 
 
 @lru_cache(maxsize=256)
@@ -174,7 +226,6 @@ def padded(field: Field, value: str) -> str:
     return f" {folded(field, value)} "
 
 
-@lru_cache(maxsize=256)
 def pieces_of(condition: Substring) -> tuple[str, ...]:
     """What stands in a padded value one behind the other; the borders of the value are in the outer ones."""
     field = condition.field
@@ -185,51 +236,64 @@ def pieces_of(condition: Substring) -> tuple[str, ...]:
     return tuple(piece for piece in pieces if piece)
 
 
-def _holds(condition: Substring, value: str) -> bool:
-    text = padded(condition.field, value)
-    pieces = pieces_of(condition)
-    start, end = 0, len(text)
-    if condition.initial is not None:
-        if not text.startswith(pieces[0]):
+def _holds(condition: Substring) -> Callable[[str], bool]:
+    field, pieces = condition.field, pieces_of(condition)
+    if condition.initial is None and condition.final is None and len(pieces) == 1:
+        only = pieces[0]
+        return lambda value: only in padded(field, value)
+    first = pieces[0] if condition.initial is not None else ""
+    last = pieces[-1] if condition.final is not None else ""
+    middle = pieces[bool(first) : len(pieces) - bool(last)]
+
+    def holds(value: str) -> bool:
+        text = padded(field, value)
+        if not text.startswith(first) or not text.endswith(last):
             return False
-        start, pieces = len(pieces[0]), pieces[1:]
-    if condition.final is not None:
-        if not text.endswith(pieces[-1]):
-            return False
-        end, pieces = end - len(pieces[-1]), pieces[:-1]
-    for piece in pieces:
-        found = text.find(piece, start, end)
-        if found < 0:
-            return False
-        start = found + len(piece)
-    return start <= end
+        start, end = len(first), len(text) - len(last)
+        for piece in middle:
+            found = text.find(piece, start, end)
+            if found < 0:
+                return False
+            start = found + len(piece)
+        return start <= end
+
+    return holds
 
 
-def _all_words(words: tuple[str, ...], values: Values) -> bool:
-    if not words:
-        return False
-    texts = "\n".join(f" {fold(value)} " for field in WORDS_LOOK_AT for value in values(field))
-    addresses = "\n".join(["", *(folded(Field.ADDRESS, value) for value in values(Field.ADDRESS))])
-    return all(_word_stands(word, texts, addresses, values) for word in words)
+def _words_stand(
+    words: tuple[str, ...], of: Callable[[Field], Callable[[T], Iterable[str]]]
+) -> Callable[[T], bool]:
+    looked_at = [of(field) for field in WORDS_LOOK_AT]
+    address, structure = of(Field.ADDRESS), of(Field.STRUCTURE_ID)
+    identifiers = [(field, of(field)) for field in IDENTIFIERS]
+
+    def is_identifier(word: str, thing: T) -> bool:
+        known = {folded(field, value) for field, values in identifiers for value in values(thing)}
+        structures = {folded(Field.STRUCTURE_ID, value) for value in structure(thing)}
+        return word in known or any(kind + word in structures for kind in "123")
+
+    def stand(thing: T) -> bool:
+        texts = "\n".join([f" {fold(value)} " for values in looked_at for value in values(thing)])
+        addresses = "\n".join(["", *(folded(Field.ADDRESS, value) for value in address(thing))])
+        return all(
+            _word_stands(word, texts, addresses) or (may_be_identifier(word) and is_identifier(word, thing))
+            for word in words
+        )
+
+    return stand if words else lambda _: False
 
 
-def _word_stands(word: str, texts: str, addresses: str, values: Values) -> bool:
+def _word_stands(word: str, texts: str, addresses: str) -> bool:
     if "@" in word:
         return word in addresses
     if len(word) < _SHORT:
         return f" {word}" in texts or any((border or "\n") + word in addresses for border in ADDRESS_BORDERS)
-    return word in texts or word in addresses or (may_be_identifier(word) and _is_identifier(word, values))
+    return word in texts or word in addresses
 
 
 def may_be_identifier(word: str) -> bool:
     """Whether a word is looked for among the identifiers."""
     return len(word) >= LEAST_IDENTIFIER and any(letter.isdecimal() for letter in word)
-
-
-def _is_identifier(word: str, values: Values) -> bool:
-    known = {folded(field, value) for field in IDENTIFIERS for value in values(field)}
-    structures = {folded(Field.STRUCTURE_ID, value) for value in values(Field.STRUCTURE_ID)}
-    return word in known or any(kind + word in structures for kind in "123")
 
 
 def _present(*values: str | None) -> tuple[str, ...]:

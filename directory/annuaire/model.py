@@ -76,7 +76,7 @@ class Mailbox(NamedTuple):
     def street(self) -> str | None:
         """ "1 R DES ESSAIS": the line L4."""
         parts = (self.street_number, self.street_repeat, self.street_type, self.street_name)
-        return " ".join(part for part in parts if part) or None
+        return " ".join([part for part in parts if part]) or None
 
     @property
     def common_names(self) -> tuple[str, ...]:

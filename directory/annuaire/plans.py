@@ -92,6 +92,8 @@ def all_of(ways: Sequence[Way]) -> Way:
     """Rows that every way finds: by the ways that find the fewest; the others may be left to judging."""
     if any(way.size == 0 and way.exact for way in ways):
         return NOTHING
+    if len(ways) == 1:
+        return ways[0]
     plans = [way for way in ways if isinstance(way, Plan)]
     unions = [way for way in ways if isinstance(way, Union)]
     combined = _combined(plans) if plans else None
@@ -104,6 +106,8 @@ def all_of(ways: Sequence[Way]) -> Way:
 
 def any_of(ways: Sequence[Way]) -> Way:
     """Rows that one of the ways finds."""
+    if len(ways) == 1:
+        return ways[0] if ways[0].size or not ways[0].exact else NOTHING
     plans = [
         plan
         for way in ways

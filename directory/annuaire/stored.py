@@ -9,26 +9,27 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from directory.annuaire import overlay
-from directory.annuaire.bearers import person_meets, role_meets, skills_of, structure_meets
+from directory.annuaire.bearers import judge_of_persons, judge_of_roles, judge_of_structures, skills_of
 from directory.annuaire.compile import Compiler
-from directory.annuaire.conditions import All, Equal
+from directory.annuaire.conditions import All, Equal, Nothing
 from directory.annuaire.engine import Engine
 from directory.annuaire.fields import Field
 from directory.annuaire.known import Known
-from directory.annuaire.matching import matches
+from directory.annuaire.matching import judge_of_mailboxes
 from directory.annuaire.model import Mailbox, Person, Role, Skill, Structure
-from directory.annuaire.plans import Clause
+from directory.annuaire.plans import NOTHING, Clause, Plan
 from directory.annuaire.ranking import by_name, corrected, exactly
 from directory.annuaire.shelves import MAILBOXES, OURS, PERSONS, ROLES, STRUCTURES
 from directory.bals import BalType
 from directory.extracts import ExtractKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from directory.annuaire.conditions import Condition
     from directory.annuaire.files import Files
     from directory.annuaire.overlay import Overlay
+    from directory.annuaire.plans import Way
     from directory.annuaire.shelves import Shelf
 
 R = TypeVar("R")
@@ -247,39 +248,51 @@ class StoredView:
         """Those one writes to, those of one's structure, those that are called so, all others; each by name."""
         if limit <= 0:
             return []
-        boxes = list(islice(self._boxes(condition), limit + 1))
-        found = {box.address: box for box in boxes}
-        if len(boxes) > limit:
+        whole, named = exactly(condition), dict[str, Mailbox]()
+        way = self._way("boxes", MAILBOXES, whole) if whole is not None else NOTHING
+        if whole is not None and way.size >= limit:
+            named = self._first(whole, limit, way)
+        # where those that are called so fill the list, nobody looks at the others
+        found = named if len(named) == limit else self._first(condition, limit + 1)
+        if len(named) < limit >= len(found):
+            is_called_so = judge_of_mailboxes(whole or Nothing())
+            named = {address: box for address, box in found.items() if is_called_so(box)}
+        else:
             # there are more than are wanted: the better ones are asked for as well
-            for address in islice(sorted(recent), _MOST_RECENT):
-                box = next(self._boxes(Equal(Field.ADDRESS, address)), None)
-                if box is not None and matches(condition, box):
-                    found[box.address] = box
+            if whole is not None and not named:
+                named = self._first(whole, limit, way)
+            found = found | named | self._of_addresses(condition, islice(sorted(recent), _MOST_RECENT))
             if own_structure is not None:
-                own = All((condition, Equal(Field.STRUCTURE_ID, own_structure)))
-                found.update((box.address, box) for box in islice(self._boxes(own), limit))
-        called_so: set[str] = set()
-        whole = exactly(condition)
-        if whole is not None and found:
-            for box in islice(self._boxes(whole), limit):
-                called_so.add(box.address)
-                found[box.address] = box
+                found |= self._first(All((condition, Equal(Field.STRUCTURE_ID, own_structure))), limit)
+        ordered = sorted(found.values(), key=by_name)
+        if named:
+            ordered.sort(key=lambda box: box.address not in named)
+        if own_structure is not None:
+            ordered.sort(key=lambda box: box.structure_id != own_structure)
+        if recent:
+            ordered.sort(key=lambda box: box.address not in recent)
+        return ordered[:limit]
 
-        def rank(box: Mailbox) -> tuple[bool, bool, bool, tuple[bool, str, str, str]]:
-            return (
-                box.address not in recent,
-                own_structure is None or box.structure_id != own_structure,
-                box.address not in called_so,
-                by_name(box),
-            )
+    def _first(self, condition: Condition, limit: int, way: Way | None = None) -> dict[str, Mailbox]:
+        return {box.address: box for box in islice(self._boxes(condition, way=way, at_first=limit), limit)}
 
-        return sorted(found.values(), key=rank)[:limit]
+    def _of_addresses(self, condition: Condition, addresses: Iterable[str]) -> dict[str, Mailbox]:
+        """The mailboxes that meet the condition, of some addresses in order."""
+        asked = list(addresses)
+        theirs = [address for address in asked if address not in self._ours.addresses]
+        way = Plan(len(theirs), keyed=True, exact=False, keys=theirs)
+        found = list(self._engine("boxes", MAILBOXES).found(condition, way))
+        for address in self._ours.addresses.intersection(asked):
+            found += self._published(All((condition, Equal(Field.ADDRESS, address))))
+        return {box.address: box for box in found}
 
-    def _boxes(self, condition: Condition, after: str = "") -> Iterator[Mailbox]:
-        """By address."""
+    def _boxes(
+        self, condition: Condition, after: str = "", *, way: Way | None = None, at_first: int = 0
+    ) -> Iterator[Mailbox]:
+        """By address; `at_first` is how many will most likely be taken."""
         shadowed = self._ours.addresses
-        way = self._way("boxes", MAILBOXES, condition)
-        found = self._engine("boxes", MAILBOXES).found(condition, way, after=after)
+        way = way or self._way("boxes", MAILBOXES, condition)
+        found = self._engine("boxes", MAILBOXES).found(condition, way, after=after, at_first=at_first)
         if not shadowed:
             return found
         theirs = (box for box in found if box.address not in shadowed)
@@ -296,7 +309,7 @@ class StoredView:
                 overlay.SCHEMA,
                 OURS,
                 make=_box,
-                judge=matches,
+                judge=judge_of_mailboxes,
                 in_order=False,
             )
             compiler = Compiler(
@@ -336,18 +349,27 @@ class StoredView:
     def _engine(self, schema: str, shelf: Shelf, only: Clause | None = None) -> Engine[Any]:
         make, judge = self._makers()[shelf.table]
         return Engine(
-            self._files.connection, self._files.budget, schema, shelf, make=make, judge=judge, only=only
+            self._files.connection,
+            self._files.budget,
+            schema,
+            shelf,
+            make=make,
+            judge=judge,
+            only=only,
+            kept=self._files.kept if shelf is MAILBOXES else None,
         )
 
-    def _makers(self) -> dict[str, tuple[Callable[[tuple[Any, ...]], Any], Callable[[Condition, Any], bool]]]:
+    def _makers(
+        self,
+    ) -> dict[str, tuple[Callable[[tuple[Any, ...]], Any], Callable[[Condition], Callable[[Any], bool]]]]:
         return {
-            "mailbox": (_box, matches),
-            "person": (lambda row: Person(*row), partial(person_meets, self)),
-            "structure": (lambda row: Structure(*row), partial(structure_meets, self)),
-            "role": (lambda row: Role(*row), partial(role_meets, self)),
+            "mailbox": (_box, judge_of_mailboxes),
+            "person": (lambda row: Person(*row), partial(judge_of_persons, self)),
+            "structure": (lambda row: Structure(*row), partial(judge_of_structures, self)),
+            "role": (lambda row: Role(*row), partial(judge_of_roles, self)),
         }
 
-    def _way(self, schema: str, shelf: Shelf, condition: Condition) -> Any:
+    def _way(self, schema: str, shelf: Shelf, condition: Condition) -> Way:
         terms = self._files.terms(schema, shelf.table) if shelf.index else self._ours.terms
         rows = self._files.rows(schema, shelf.table)
         return Compiler(shelf, terms, self._known.within(schema), rows).way(condition)
@@ -383,12 +405,12 @@ class StoredView:
 _BEARERS = replace(MAILBOXES, told=("address", "idnat", "structure_id"))
 
 
-def _never(_condition: Condition, _row: tuple[Any, ...]) -> bool:
+def _never(_condition: Condition) -> Callable[[tuple[Any, ...]], bool]:
     raise AssertionError("an exact way is not judged")
 
 
 def _box(row: tuple[Any, ...]) -> Mailbox:
-    return Mailbox(row[0], _TYPES[row[1]], row[2] == 1, *row[3:])
+    return Mailbox._make((row[0], _TYPES[row[1]], row[2] == 1, *row[3:]))
 
 
 def _bearer(box: Mailbox) -> Person:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from directory.annuaire.conditions import All, Equal, Not, Present
 from directory.annuaire.fields import Field
-from directory.annuaire.matching import matches
+from directory.annuaire.matching import judge_of_mailboxes
 from directory.annuaire.view import TooSlow
 from directory.fhir.registers import boxes_of_practitioner, roles_with_boxes
 from directory.fhir.systems import ResourceType
@@ -92,9 +92,10 @@ class ByMailbox:
                         yield box.address, place
 
     def _is_first(self, box: Mailbox, boxes: list[Mailbox]) -> bool:
-        first = min((each.address for each in boxes if matches(self.condition, each)), default=box.address)
+        found = filter(judge_of_mailboxes(self.condition), boxes)
+        first = min((each.address for each in found), default=box.address)
         return first == box.address and all(
-            any(matches(other, each) for each in boxes) for other in self.others
+            any(map(judge_of_mailboxes(other), boxes)) for other in self.others
         )
 
     def _is_first_of_structure(self, view: View, box: Mailbox, structure_id: str) -> bool:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from directory.annuaire.model import Mailbox
 
     Values = tuple[str, ...]
+    _One = Callable[[Mailbox], str | None]
+    _Several = Callable[[Mailbox], Values]
+    _Encoders = tuple[list[tuple["_Heads", _One]], list[tuple[Callable[[Values], bytes], _Several]]]
+
+_MOST_KEPT = 20_000
+"""Entries that were sent lately: about 1 KB each."""
 
 STRUCTURE_ID_KINDS: Mapping[str, str] = MappingProxyType(
     {"0": "ADELI", "1": "FINESS", "2": "SIREN", "3": "SIRET", "4": "RPPS"}
@@ -26,17 +32,23 @@ STRUCTURE_ID_KINDS: Mapping[str, str] = MappingProxyType(
 """TRE_G07: the first character of an IdNat_Struct, and the word of installed software for it."""
 
 
+def _differ(first: str, second: str) -> bool:
+    """Whether a server may hold both values (X.501)."""
+    return first.casefold().split() != second.casefold().split()
+
+
+@lru_cache(maxsize=4096)
 def _each_once(first: str | None, second: str | None) -> Values:
-    """Those there are: a server may not hold two equal values (X.501)."""
+    """Those there are, of what many mailboxes say."""
     if not first or not second:
         present = first or second
         return (present,) if present else ()
-    return (first, second) if first.casefold().split() != second.casefold().split() else (first,)
+    return (first, second) if _differ(first, second) else (first,)
 
 
 def _common_names(mailbox: Mailbox) -> Values:
     names = mailbox.common_names
-    return names if len(names) == 1 else _each_once(*names)
+    return names if len(names) == 1 or _differ(*names) else names[:1]
 
 
 def is_person(mailbox: Mailbox) -> bool:
@@ -63,7 +75,7 @@ def _modified(mailbox: Mailbox) -> str | None:
     return f"{datetime.fromtimestamp(mailbox.updated_at // 1000, UTC):%Y%m%d%H%M%SZ}"
 
 
-_ONE: Mapping[str, Callable[[Mailbox], str | None]] = MappingProxyType(
+_ONE: Mapping[str, _One] = MappingProxyType(
     {
         "sn": attrgetter("last_name"),
         "givenName": attrgetter("first_name"),
@@ -91,7 +103,7 @@ _ONE: Mapping[str, Callable[[Mailbox], str | None]] = MappingProxyType(
 )
 """What a mailbox says in the attributes that have one value at most."""
 
-_SEVERAL: Mapping[str, Callable[[Mailbox], Values]] = MappingProxyType(
+_SEVERAL: Mapping[str, _Several] = MappingProxyType(
     {
         "objectClass": _classes,
         "cn": _common_names,
@@ -153,26 +165,8 @@ class Selection:
 
     def of_mailboxes(self, mailboxes: Iterable[Mailbox]) -> Iterator[bytes]:
         """The SearchResultEntry of each mailbox."""
-        single = [(_ELEMENTS[name], _ONE[name]) for name in self.names if name in _ONE]
-        several = [(_ELEMENTS[name], _SEVERAL[name]) for name in self.names if name in _SEVERAL]
-        if self.types_only:
-            for mailbox in mailboxes:
-                said = values_of(mailbox)
-                types = [messages.attribute(_ELEMENTS[name], ()) for name in self.names if name in said]
-                yield messages.entry(dn_of(mailbox.address), types)
-            return
-        for mailbox in mailboxes:
-            sent = []
-            for element, one in single:
-                value = one(mailbox)
-                if value:
-                    octets = value.encode()
-                    sent.append(_head(element, len(octets)) + octets)
-            for element, several_of in several:
-                values = several_of(mailbox)
-                if values:
-                    sent.append(_attribute(element, values))
-            yield messages.entry(dn_of(mailbox.address), sent)
+        told = _types_of if self.types_only else _entry_of
+        return (told(self.names, mailbox) for mailbox in mailboxes)
 
     def of_entry(self, name: str, attributes: Mapping[str, Values]) -> bytes:
         """The SearchResultEntry of an entry that is no mailbox."""
@@ -184,21 +178,66 @@ class Selection:
         return messages.entry(name, sent)
 
 
-@lru_cache(maxsize=4096)
-def _head(element: bytes, octets: int) -> bytes:
-    """What stands before the one value of an attribute that has so many octets."""
-    whole = messages.attribute(element, (bytes(octets),))
-    return whole[: len(whole) - octets]
+class _Heads(dict[int, bytes]):
+    """What stands before the one value of an attribute, by how many octets the value has."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._element = _ELEMENTS[name]
+
+    def __missing__(self, octets: int) -> bytes:
+        whole = messages.attribute(self._element, (bytes(octets),))
+        head = self[octets] = whole[: len(whole) - octets]
+        return head
 
 
-@lru_cache(maxsize=4096)
-def _attribute(element: bytes, values: Values) -> bytes:
-    """Most values are those of many mailboxes: classes, structures, professions."""
-    return messages.attribute(element, [value.encode() for value in values])
+@lru_cache(maxsize=_MOST_KEPT)
+def _entry_of(names: tuple[str, ...], mailbox: Mailbox) -> bytes:
+    """Kept, since what people look for is the same few; so is the mailbox itself, by the directory."""
+    single, several = _encoders(names)
+    sent: list[bytes] = []
+    for heads, one in single:
+        value = one(mailbox)
+        if value:
+            octets = value.encode()
+            sent += heads[len(octets)], octets
+    for attribute, several_of in several:
+        values = several_of(mailbox)
+        if values:
+            sent.append(attribute(values))
+    return messages.entry(dn_of(mailbox.address), sent)
+
+
+def _types_of(names: tuple[str, ...], mailbox: Mailbox) -> bytes:
+    said = values_of(mailbox)
+    types = [messages.attribute(_ELEMENTS[name], ()) for name in names if name in said]
+    return messages.entry(dn_of(mailbox.address), types)
+
+
+@lru_cache(maxsize=64)
+def _encoders(names: tuple[str, ...]) -> _Encoders:
+    """How each attribute of a selection is told."""
+    return (
+        [(_HEADS[name], _ONE[name]) for name in names if name in _ONE],
+        [(_ENCODED[name], _SEVERAL[name]) for name in names if name in _SEVERAL],
+    )
+
+
+def _attribute_of(name: str) -> Callable[[Values], bytes]:
+    """What encodes an attribute; but for names, its values are those of many mailboxes: classes, structures."""
+
+    def attribute(values: Values) -> bytes:
+        return messages.attribute(_ELEMENTS[name], [value.encode() for value in values])
+
+    return attribute if name == "cn" else lru_cache(maxsize=4096)(attribute)
 
 
 _USER = {each.name: None for each in schema.ATTRIBUTES if not each.usage}
 _OPERATIONAL = {each.name: None for each in schema.ATTRIBUTES if each.usage}
 _ELEMENTS: Mapping[str, bytes] = MappingProxyType(
     {each.name: string(each.name) for each in schema.ATTRIBUTES}
+)
+_HEADS: Mapping[str, _Heads] = MappingProxyType({name: _Heads(name) for name in _ONE})
+_ENCODED: Mapping[str, Callable[[Values], bytes]] = MappingProxyType(
+    {name: _attribute_of(name) for name in _SEVERAL}
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from directory.annuaire.fields import Field
-from directory.annuaire.matching import matches, met, one_error, values_of
+from directory.annuaire.matching import judge_of_mailboxes, met, one_error, values_of
 from directory.annuaire.ranking import corrected
 from directory.folding import fold
 
@@ -51,14 +51,14 @@ class MemoryView:
                 box.address,
             )
 
-        return sorted(self._found(self.boxes, condition, matches), key=rank)[:limit]
+        return sorted(self._found(self.boxes, condition, _box_meets), key=rank)[:limit]
 
     def page(self, condition: Condition, limit: int, *, after: str = "") -> list[Mailbox]:
-        found = [box for box in self._found(self.boxes, condition, matches) if box.address > after]
+        found = [box for box in self._found(self.boxes, condition, _box_meets) if box.address > after]
         return sorted(found, key=lambda box: box.address)[:limit]
 
     def count(self, condition: Condition, at_most: int) -> int:
-        return min(at_most, len(self._found(self.boxes, condition, matches)))
+        return min(at_most, len(self._found(self.boxes, condition, _box_meets)))
 
     def mailbox(self, address: str) -> Mailbox | None:
         return next((box for box in self.boxes if box.address == address.lower()), None)
@@ -187,6 +187,10 @@ class MemoryView:
         }
         boxes = [box for box in boxes if box.idnat is None]
         return met(condition, _values(place, own, boxes), _values(place, own, ()))
+
+
+def _box_meets(condition: Condition, box: Mailbox) -> bool:
+    return judge_of_mailboxes(condition)(box)
 
 
 def _values(
