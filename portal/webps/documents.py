@@ -13,10 +13,10 @@ from dmp_bridge.dossier.life import Status, Visibility
 from dmp_bridge.record import Origin
 from foundation.clock import to_paris
 from portal import downloads
-from portal.previews import TEXT_BYTES, preview_of, previewed
+from portal.previews import TEXT_BYTES, has_structured_original, preview_of, previewed
 from portal.record_words import states_of
 from portal.webps.acts import ACTS
-from portal.webps.document import about, by_class, has_structured_original, line
+from portal.webps.document import about, by_class, line
 from portal.webps.filters import ALSO, PAGE, Asked
 from portal.webps.reception import RECORDS
 
