@@ -8,7 +8,7 @@ from dmp_bridge.dossier.consents import Consent, ConsentKind
 from dmp_bridge.dossier.life import Change
 from dmp_bridge.dossier.notices import NoticeEvent
 from dmp_bridge.rights.vocabulary import Reason
-from portal.webps.acts import Act
+from portal.record_acts import Act
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
