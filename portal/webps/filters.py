@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 from dmp_bridge import codes
 from dmp_bridge.dossier.forms import DocumentQuery
-from dmp_bridge.dossier.life import Status, Visibility
+from dmp_bridge.dossier.life import Status
+from dmp_bridge.visibility import Visibility
 from portal.days import day_of
 from portal.record_lists import iso, period, place_behind, place_of
 
