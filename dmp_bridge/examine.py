@@ -16,10 +16,8 @@ from dmp_bridge.hl7_time import paris_date
 from dmp_bridge.mapping import read_with_entry
 from dmp_bridge.sniff import FileType, name_fits, name_lies, sniff
 from dmp_bridge.visibility import (
-    MASKED,
-    UNSEEN,
-    UNSEEN_BY_REPRESENTATIVES,
     Marks,
+    Visibility,
     confidentiality,
     flag,
     identifier_key,
@@ -156,7 +154,7 @@ def _examine_zip(attachment: Attachment, limits: ArchiveLimits) -> list[tuple[Fi
     try:
         package = read_package(unpacked)
     except PackageRefused as fault:
-        flags = frozenset({UNSEEN}) if fault.unseen else frozenset()
+        flags = frozenset({Visibility.UNSEEN.value}) if fault.unseen else frozenset()
         return [(refused(whole, xdm.SENTENCES[fault.fault]), replace(marks, flags=flags))]
     return [_examine_packaged(attachment, document, item) for item, document in enumerate(package.documents)]
 
@@ -258,9 +256,9 @@ def _examine_cda(
         format_code=document.format_code,
         # Those of this one place; the whole message is united afterwards.
         confidentiality=confidentiality(marks.flags),
-        masked_to_professionals=MASKED in marks.flags,
-        invisible_to_patient=UNSEEN in marks.flags,
-        invisible_to_representatives=UNSEEN_BY_REPRESENTATIVES in marks.flags,
+        masked_to_professionals=Visibility.MASKED in marks.flags,
+        invisible_to_patient=Visibility.UNSEEN in marks.flags,
+        invisible_to_representatives=Visibility.UNSEEN_BY_REPRESENTATIVES in marks.flags,
         language=document.language,
         level=document.level.value,
         created_at=document.effective_at,

@@ -11,10 +11,11 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from dmp_bridge import codes
 from dmp_bridge.codes import Coded
-from dmp_bridge.dossier.life import Status, Visibility
+from dmp_bridge.dossier.life import Status
 from dmp_bridge.entry import DocumentEntry, confidentiality_codes, from_json
 from dmp_bridge.tables import document as document_table
 from dmp_bridge.tables import filing as filing_table
+from dmp_bridge.visibility import Visibility
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,9 +1,10 @@
-"""Unites what a whole message says about who may see a document: the strictest word counts, wherever it stands."""
+"""From whom a document is hidden. Of what a whole message says the strictest word counts, wherever it stands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
 from dmp_bridge.entry import confidentiality_codes
 
@@ -12,10 +13,16 @@ if TYPE_CHECKING:
 
     from dmp_bridge.findings import Finding
 
-MASKED = "MASQUE_PS"
-UNSEEN = "INVISIBLE_PATIENT"
-UNSEEN_BY_REPRESENTATIVES = "INVISIBLE_REPRESENTANTS_LEGAUX"
-_VISIBILITY = frozenset({MASKED, UNSEEN, UNSEEN_BY_REPRESENTATIVES})
+
+class Visibility(StrEnum):
+    """Whom a document is hidden from (TRE_A07-StatutVisibiliteDocument)."""
+
+    MASKED = "MASQUE_PS"
+    UNSEEN = "INVISIBLE_PATIENT"
+    UNSEEN_BY_REPRESENTATIVES = "INVISIBLE_REPRESENTANTS_LEGAUX"
+
+
+VISIBILITIES: Final = frozenset(each.value for each in Visibility)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +40,12 @@ def flag(code: str) -> str:
 
 def is_unseen(codes: Iterable[str]) -> bool:
     """True when one of the codes hides the document from the patient (TRE_A07-StatutVisibiliteDocument)."""
-    return any(flag(code) == UNSEEN for code in codes)
+    return any(flag(code) == Visibility.UNSEEN for code in codes)
 
 
 def confidentiality(flags: frozenset[str]) -> str:
     """The strictest of N, R and V; a value nobody knows is not taken for N."""
-    levels = flags - _VISIBILITY
+    levels = flags - VISIBILITIES
     if "V" in levels:
         return "V"
     return "R" if levels - {"N"} else "N"
@@ -65,7 +72,11 @@ def unite(marked: Sequence[tuple[Finding, Marks]]) -> list[Finding]:
     united = [
         frozenset(flags[groups.of(marks.keys[0])]) if marks.keys else marks.flags for _, marks in marked
     ]
-    hidden = {finding.part for (finding, _), all_of in zip(marked, united, strict=True) if UNSEEN in all_of}
+    hidden = {
+        finding.part
+        for (finding, _), all_of in zip(marked, united, strict=True)
+        if Visibility.UNSEEN in all_of
+    }
     return [
         replace(_under(finding, all_of), hidden=finding.part in hidden)
         for (finding, _), all_of in zip(marked, united, strict=True)
@@ -76,16 +87,16 @@ def _under(finding: Finding, flags: frozenset[str]) -> Finding:
     if finding.clinical is None:
         return finding
     level = confidentiality(flags)
-    visibilities = (code for code in (MASKED, UNSEEN, UNSEEN_BY_REPRESENTATIVES) if code in flags)
+    visibilities = (each.value for each in Visibility if each in flags)
     clinical = replace(
         finding.clinical,
         entry=replace(
             finding.clinical.entry, confidentiality_codes=confidentiality_codes(level, *visibilities)
         ),
         confidentiality=level,
-        masked_to_professionals=MASKED in flags,
-        invisible_to_patient=UNSEEN in flags,
-        invisible_to_representatives=UNSEEN_BY_REPRESENTATIVES in flags,
+        masked_to_professionals=Visibility.MASKED in flags,
+        invisible_to_patient=Visibility.UNSEEN in flags,
+        invisible_to_representatives=Visibility.UNSEEN_BY_REPRESENTATIVES in flags,
     )
     return replace(finding, clinical=clinical)
 

@@ -36,6 +36,11 @@ def preview_of(document: Document) -> str:
     return "narrative" if document.media_type in XML else ""
 
 
+def has_structured_original(document: Document) -> bool:
+    """Whether a readable copy is shown in place of a CDA."""
+    return document.mime_type in XML and document.media_type not in XML
+
+
 # ref: DMP-F14
 async def previewed(pages: Pages, content: Content) -> Response:
     """A PDF or picture as it is, a CDA as the safe HTML of its narrative; 404 for anything else."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 from dmp_bridge.dossier.care_desk import DECLARE_ATTENDING
 from dmp_bridge.dossier.consents import ConsentKind
 from dmp_bridge.dossier.denials import DENIALS
-from dmp_bridge.dossier.life import Change, Status, Visibility
+from dmp_bridge.dossier.life import Change, Status
 from dmp_bridge.dossier.minority import GuardianshipKind
 from dmp_bridge.dossier.relations import RelationKind
 from dmp_bridge.record import Origin
 from dmp_bridge.rights.vocabulary import Action, Mode, OwnAct, Reason, Role
+from dmp_bridge.visibility import Visibility
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,7 +23,7 @@ from dmp_bridge.check.metadata_table import (
 )
 from dmp_bridge.check.report import Weight
 from dmp_bridge.hl7_time import parse_birth_date, parse_cda_time, parse_dtm
-from dmp_bridge.visibility import identifier_key
+from dmp_bridge.visibility import VISIBILITIES, identifier_key
 from foundation.identifiers import INS_OIDS
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ _OIDS = ("uniqueId", "sourceId")
 _FACILITY_SYSTEM = "1.2.250.1.71.4.2.4"
 _PRACTICE_SYSTEM = "1.2.250.1.213.1.1.4.9"
 _CONTENT_SYSTEM = "1.2.250.1.213.2.2"
-_VISIBILITY = frozenset({"MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX"})
 _BY_NAME = {attribute.name: attribute for attribute in DOCUMENT}
 _SET_BY_NAME = {attribute.name: attribute for attribute in SUBMISSION_SET}
 
@@ -239,7 +238,7 @@ def _check_codes(ledger: Ledger, described: Described) -> None:
     for coded in _coded(described, "confidentialityCode"):
         if coded.code in ("N", "R", "V"):
             _check_system(ledger, described, "confidentialityCode", coded, codes.CONFIDENTIALITY_SYSTEM)
-        elif coded.code in _VISIBILITY:
+        elif coded.code in VISIBILITIES:
             _check_system(ledger, described, "confidentialityCode", coded, codes.VISIBILITY_SYSTEM)
         else:
             _unknown(ledger, described, "confidentialityCode", coded, "JDV_J58")

@@ -12,7 +12,7 @@ from dmp_bridge.cda import PatientIdentity
 from dmp_bridge.codes import PROFESSIONAL_OID, ErrorCode
 from dmp_bridge.dossier import registry
 from dmp_bridge.dossier.forms import Denied, Filed
-from dmp_bridge.dossier.life import Status, Visibility
+from dmp_bridge.dossier.life import Status
 from dmp_bridge.dossier.standing import structure_of
 from dmp_bridge.entry import Author, DocumentEntry, Organization, Person, Relation, confidentiality_codes
 from dmp_bridge.filing import Arrival, Structured, Traits, admit, document_values, sha1
@@ -21,7 +21,7 @@ from dmp_bridge.record import Origin, State
 from dmp_bridge.rights.question import DocumentFacts
 from dmp_bridge.rights.vocabulary import Action, OwnAct, Reason, Role
 from dmp_bridge.shelf import Depositor, Shelf
-from dmp_bridge.visibility import flag, identifier_key
+from dmp_bridge.visibility import Visibility, flag, identifier_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

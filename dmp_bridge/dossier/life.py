@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from dmp_bridge.visibility import Visibility
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,14 +33,6 @@ class Change(StrEnum):
     ARCHIVE = "archive"
     UNARCHIVE = "unarchive"
     DELETE = "delete"
-
-
-class Visibility(StrEnum):
-    """Whom a document is hidden from (TRE_A07-StatutVisibiliteDocument)."""
-
-    MASKED = "MASQUE_PS"
-    UNSEEN = "INVISIBLE_PATIENT"
-    UNSEEN_BY_REPRESENTATIVES = "INVISIBLE_REPRESENTANTS_LEGAUX"
 
 
 # ref: DMP-F36

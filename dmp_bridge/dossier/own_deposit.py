@@ -15,7 +15,7 @@ from foundation.clock import PARIS, to_millis
 if TYPE_CHECKING:
     from datetime import date
 
-    from dmp_bridge.dossier.life import Visibility
+    from dmp_bridge.visibility import Visibility
 
 LARGEST: Final = OFFER_BYTES
 """Octets of one document (Mon espace santé: 5 Mo)."""

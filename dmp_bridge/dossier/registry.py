@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
 
 from dmp_bridge import record
-from dmp_bridge.dossier.life import STATUS_WHEN_REPLACED, Status, Visibility
+from dmp_bridge.dossier.life import STATUS_WHEN_REPLACED, Status
 from dmp_bridge.dossier.tables import association, document_revision, document_term, submission_set
 from dmp_bridge.entry import to_json
 from dmp_bridge.tables import document
+from dmp_bridge.visibility import Visibility
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

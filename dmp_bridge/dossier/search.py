@@ -9,11 +9,11 @@ from sqlalchemy import false, func, or_, select, tuple_
 
 from dmp_bridge import record
 from dmp_bridge.dossier.forms import Denied, FoundDocuments
-from dmp_bridge.dossier.life import Visibility
 from dmp_bridge.dossier.registry import EVENT, REFERENCE
 from dmp_bridge.dossier.tables import document_revision, document_term, submission_set
 from dmp_bridge.rights.vocabulary import Reason
 from dmp_bridge.tables import document
+from dmp_bridge.visibility import Visibility
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,6 +12,8 @@ from dmp_bridge.sections import CERTIFICATES, Section, codes_of, section_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dmp_bridge.dossier.caller import Caller
+    from dmp_bridge.dossier.desk import Desk
     from dmp_bridge.record import Document
 
 
@@ -47,6 +49,16 @@ class RecordShelf:
                 by_type = self.rubrics.get(each.type_code, self.others)
                 placed[self.rubrics.get(each.format_code, by_type)].append(each)
         return list(placed.items())
+
+
+async def standing_on(
+    shelf: RecordShelf, desk: Desk, caller: Caller, ins: str
+) -> list[tuple[str, list[Document]]]:
+    """The rubrics of a shelf with the documents of a record that this caller may know of. Raises Denied."""
+    found = [
+        document for query in shelf.queries for document in (await desk.search(caller, ins, query)).documents
+    ]
+    return shelf.arranged(found)
 
 
 def _label(type_code: str) -> str:

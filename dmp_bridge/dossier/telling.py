@@ -7,6 +7,7 @@ import quopri
 import smtplib
 import ssl
 from email.utils import format_datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from directory.bals import BalState, BalType, bals_of
@@ -19,7 +20,7 @@ from foundation.log import get_logger
 from foundation.mime.folding import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -35,20 +36,23 @@ if TYPE_CHECKING:
 _SECONDS: Final = 30
 _log = get_logger(__name__)
 
-_SENTENCES: Final[dict[NoticeEvent, str]] = {
-    NoticeEvent.DOCUMENT_ADDED: "Un document a été ajouté.",
-    NoticeEvent.DOCUMENT_CHANGED: "Un document a été modifié.",
-    NoticeEvent.ACCESS: "Un professionnel a consulté le dossier.",
-    NoticeEvent.EMERGENCY_ACCESS: "Un professionnel a consulté le dossier en urgence.",
-    NoticeEvent.CONSENT_CHANGED: "Une autorisation ou un choix a été enregistré ou modifié.",
-    NoticeEvent.RECORD_UPDATED: (
-        "Le dossier a été mis à jour : parlez-en avec un professionnel de santé, par exemple le médecin traitant."
-    ),
-    NoticeEvent.DOCUMENT_VISIBLE: "Un document est devenu visible.",
-    NoticeEvent.RECORD_CLOSED: "Le dossier a été clos.",
-    NoticeEvent.RECORD_REOPENED: "Le dossier a été rouvert.",
-    NoticeEvent.MAJORITY: "Plus personne ne représente le titulaire, devenu majeur.",
-}
+SENTENCES: Final[Mapping[NoticeEvent, str]] = MappingProxyType(
+    {
+        NoticeEvent.DOCUMENT_ADDED: "Un document a été ajouté.",
+        NoticeEvent.DOCUMENT_CHANGED: "Un document a été modifié.",
+        NoticeEvent.ACCESS: "Un professionnel a consulté le dossier.",
+        NoticeEvent.EMERGENCY_ACCESS: "Un professionnel a consulté le dossier en urgence.",
+        NoticeEvent.CONSENT_CHANGED: "Une autorisation ou un choix a été enregistré ou modifié.",
+        NoticeEvent.RECORD_UPDATED: (
+            "Le dossier a été mis à jour : parlez-en avec un professionnel de santé, par exemple le médecin traitant."
+        ),
+        NoticeEvent.DOCUMENT_VISIBLE: "Un document est devenu visible.",
+        NoticeEvent.RECORD_CLOSED: "Le dossier a été clos.",
+        NoticeEvent.RECORD_REOPENED: "Le dossier a été rouvert.",
+        NoticeEvent.MAJORITY: "Plus personne ne représente le titulaire, devenu majeur.",
+    }
+)
+"""What happened, without a word of health or a name."""
 
 
 class RefusedForGood(Exception):
@@ -206,7 +210,7 @@ def render_notice(
 ) -> bytes:
     """The whole mail to an ordinary address. It names nobody and no document."""
     of = "votre espace santé" if is_own else "l’espace santé d’une personne que vous représentez"
-    sentences = [_SENTENCES[event] for event in NoticeEvent if event in events]
+    sentences = [SENTENCES[event] for event in NoticeEvent if event in events]
     lines = [
         f"Il y a du nouveau dans {of} :",
         "",

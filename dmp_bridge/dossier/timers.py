@@ -16,12 +16,13 @@ from sqlalchemy import bindparam, select, update
 from directory.patients import patient, patient_of, representative
 from dmp_bridge.dossier import closing, traces
 from dmp_bridge.dossier.caller import Caller
-from dmp_bridge.dossier.life import Change, Status, Visibility
+from dmp_bridge.dossier.life import Change, Status
 from dmp_bridge.dossier.minority import GuardianshipKind, end_representation, guardianships_of, is_protected
 from dmp_bridge.dossier.notices import NoticeEvent, leave
 from dmp_bridge.dossier.registry import document_by_id, revise
 from dmp_bridge.rights.vocabulary import Role
 from dmp_bridge.tables import document
+from dmp_bridge.visibility import Visibility
 from foundation.clock import from_millis, to_millis, to_paris
 from foundation.log import get_logger
 

@@ -17,7 +17,7 @@ from directory.psc.faults import TokenFault
 from dmp_bridge.dossier.caller import Caller
 from dmp_bridge.rights.functional import OCCUPATIONAL_SKILLS
 from dmp_bridge.rights.vocabulary import Mode, Role
-from dmp_bridge.visibility import UNSEEN_BY_REPRESENTATIVES
+from dmp_bridge.visibility import Visibility
 from foundation.fhir.outcome import Refused
 
 if TYPE_CHECKING:
@@ -211,11 +211,11 @@ def _purpose(request: Request) -> tuple[Mode, str]:
 # ref: DMP-F20
 def _is_secret(request: Request) -> bool:
     written = request.headers.get(CONFIDENTIALITY_HEADER, "")
-    if written not in ("", UNSEEN_BY_REPRESENTATIVES):
+    if written not in ("", Visibility.UNSEEN_BY_REPRESENTATIVES):
         raise Refused(
             400,
             "value",
-            f"X-Confidentiality-Code vaut {UNSEEN_BY_REPRESENTATIVES}.",
+            f"X-Confidentiality-Code vaut {Visibility.UNSEEN_BY_REPRESENTATIVES}.",
             expression="X-Confidentiality-Code",
         )
     return bool(written)

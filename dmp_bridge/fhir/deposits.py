@@ -14,11 +14,10 @@ from dmp_bridge.entry import DocumentEntry, Relation
 from dmp_bridge.fhir import systems
 from dmp_bridge.fhir.elements import Element
 from dmp_bridge.fhir.people import Referred, patient_of
-from dmp_bridge.visibility import MASKED, UNSEEN, UNSEEN_BY_REPRESENTATIVES
+from dmp_bridge.visibility import VISIBILITIES
 from foundation.fhir.outcome import Refused
 from foundation.fhir.search import token_of
 
-VISIBILITIES = frozenset({MASKED, UNSEEN, UNSEEN_BY_REPRESENTATIVES})
 _KINDS = MappingProxyType({"replaces": "RPLC", "transforms": "XFRM", "appends": "APND", "signs": "signs"})
 _LEVELS = frozenset({"N", "R", "V"})
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,48}/[a-z0-9][a-z0-9!#$&^_.+-]{0,48}")

@@ -10,7 +10,7 @@ from dmp_bridge.entry import Identifier, confidentiality_codes
 from dmp_bridge.fhir import systems
 from dmp_bridge.fhir.people import Contained
 from dmp_bridge.record import Status
-from dmp_bridge.visibility import MASKED, UNSEEN, UNSEEN_BY_REPRESENTATIVES
+from dmp_bridge.visibility import Visibility
 from foundation.fhir.resources import instant
 
 if TYPE_CHECKING:
@@ -86,12 +86,10 @@ def document_reference(
 
 def security_labels(document: Document) -> list[Resource]:
     """N (or R, V) first, then the visibilities that are not open (dmp.md §2.6)."""
-    flags = (
-        (document.masked_to_professionals, MASKED),
-        (document.invisible_to_patient, UNSEEN),
-        (document.invisible_to_representatives, UNSEEN_BY_REPRESENTATIVES),
+    hidden = document.visibilities
+    codes = confidentiality_codes(
+        document.confidentiality, *(each.value for each in Visibility if each in hidden)
     )
-    codes = confidentiality_codes(document.confidentiality, *(code for is_set, code in flags if is_set))
     return [{"coding": [coding(each)]} for each in codes]
 
 

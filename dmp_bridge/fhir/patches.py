@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from dmp_bridge.dossier.desk import Change
 from dmp_bridge.fhir import systems
-from dmp_bridge.fhir.deposits import VISIBILITIES, visibilities_of
+from dmp_bridge.fhir.deposits import visibilities_of
 from dmp_bridge.fhir.elements import Element, resource
-from dmp_bridge.visibility import MASKED, UNSEEN, UNSEEN_BY_REPRESENTATIVES
+from dmp_bridge.visibility import VISIBILITIES, Visibility
 from foundation.fhir.outcome import Refused
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ _MOST_STEPS = 6
 _PATCHED = ("status", "securityLabel", "extension")
 _EXTENSIONS = frozenset({systems.IS_ARCHIVED, systems.IS_DELETED})
 _GONE = frozenset({"entered-in-error", "superseded"})
-_SET = MappingProxyType({MASKED: Change.MASK})
+_SET = MappingProxyType({Visibility.MASKED.value: Change.MASK})
 _UNSET = MappingProxyType(
     {
-        MASKED: Change.UNMASK,
-        UNSEEN: Change.SHOW_TO_PATIENT,
-        UNSEEN_BY_REPRESENTATIVES: Change.REVEAL_TO_REPRESENTATIVES,
+        Visibility.MASKED.value: Change.UNMASK,
+        Visibility.UNSEEN.value: Change.SHOW_TO_PATIENT,
+        Visibility.UNSEEN_BY_REPRESENTATIVES.value: Change.REVEAL_TO_REPRESENTATIVES,
     }
 )
 _BY_URL = re.compile(r"/extension\[url:'([^']{1,200})'\](/valueBoolean)?")

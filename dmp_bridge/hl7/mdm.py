@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from dmp_bridge.codes import LOINC, PROFESSIONAL_OID, STRUCTURE_OID
 from dmp_bridge.entry import Person
 from dmp_bridge.hl7 import er7
-from dmp_bridge.visibility import MASKED, UNSEEN, UNSEEN_BY_REPRESENTATIVES
+from dmp_bridge.visibility import Visibility
 from foundation.clock import from_millis, to_paris
 from foundation.identifiers import OID_NIA
 
@@ -50,9 +50,9 @@ FLAGS: Final[Mapping[str, str]] = {
 """The codes of the table MetaDMPMSS that a mail for a system has, in the order in which they are written."""
 
 _FIELDS = {
-    "MASQUE_PS": MASKED,
-    "INVISIBLE_PATIENT": UNSEEN,
-    "INVISIBLE_REP_LEGAUX": UNSEEN_BY_REPRESENTATIVES,
+    "MASQUE_PS": Visibility.MASKED,
+    "INVISIBLE_PATIENT": Visibility.UNSEEN,
+    "INVISIBLE_REP_LEGAUX": Visibility.UNSEEN_BY_REPRESENTATIVES,
 }
 _CONTROL_CHARACTERS = 20
 """Of MSH-10 in HL7 2.6."""

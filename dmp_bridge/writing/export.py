@@ -15,7 +15,7 @@ from dmp_bridge.dossier import traces
 from dmp_bridge.dossier.tables import submission_set
 from dmp_bridge.entry import Identifier, SubmissionSet, confidentiality_codes, from_json
 from dmp_bridge.rights.vocabulary import OwnAct
-from dmp_bridge.visibility import MASKED, UNSEEN, UNSEEN_BY_REPRESENTATIVES
+from dmp_bridge.visibility import Visibility
 from dmp_bridge.writing.document import Written
 from dmp_bridge.writing.draft_file import new_oid
 from dmp_bridge.writing.package import Lot, Sender, index_page, metadata_of, names_of, readme
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 _IN_ONE_FOLDER = 100
 _CONSULTATION = "07"
 _FLAGS = {
-    "masked_to_professionals": MASKED,
-    "invisible_to_patient": UNSEEN,
-    "invisible_to_representatives": UNSEEN_BY_REPRESENTATIVES,
+    "masked_to_professionals": Visibility.MASKED.value,
+    "invisible_to_patient": Visibility.UNSEEN.value,
+    "invisible_to_representatives": Visibility.UNSEEN_BY_REPRESENTATIVES.value,
 }
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from dmp_bridge.codes import PROFESSIONAL_OID, STRUCTURE_OID, Coded
 from dmp_bridge.dossier.forms import Deposit, Submission
-from dmp_bridge.dossier.life import Visibility
 from dmp_bridge.ebrim import MetadataFault, submission_of
 from dmp_bridge.entry import Author, DocumentEntry, Identifier, Organization, Person, Relation
 from dmp_bridge.hl7_time import parse_dtm
+from dmp_bridge.visibility import VISIBILITIES
 from dmp_bridge.xds.registry_errors import ErrorCode, Failed, Problem, Severity
 from dmp_bridge.xml import local_name
 
@@ -27,7 +27,6 @@ XDS = "urn:ihe:iti:xds-b:2007"
 REQUEST = f"{{{XDS}}}ProvideAndRegisterDocumentSetRequest"
 SIGNATURE = "http://www.w3.org/2000/09/xmldsig#"
 """formatCode of the signature of a lot (DSG), the third object of every lot of the DMP."""
-_VISIBILITIES = frozenset(each.value for each in Visibility)
 _LONGEST = 256
 
 
@@ -116,7 +115,7 @@ def _deposit(entry: ebrim.DocumentEntry, data: bytes) -> Deposit:
         media_type=entry.mime_type,
         unique_id=entry.unique_id or "",
         replaces=entry.replaces,
-        visibilities=frozenset(each.code for each in entry.confidentiality_codes) & _VISIBILITIES,
+        visibilities=frozenset(each.code for each in entry.confidentiality_codes) & VISIBILITIES,
         title=entry.title,
         type_code=entry.type_code.code if entry.type_code is not None else "",
         service_at=parse_dtm(entry.service_start_time),

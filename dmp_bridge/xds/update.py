@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmp_bridge.codes import Coded
-from dmp_bridge.dossier.life import Change, Status, Visibility
+from dmp_bridge.dossier.life import Change, Status
 from dmp_bridge.ebrim import SET_PATIENT_ID, MetadataFault, parse_cx, submission_of
+from dmp_bridge.visibility import Visibility
 from dmp_bridge.xds.queries import STATUSES
 from dmp_bridge.xds.registry_errors import ErrorCode, Failed
 from dmp_bridge.xml import local_name

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dmp_bridge.ebrim import Cx, parse_cx
 from dmp_bridge.rights.vocabulary import Mode
+from dmp_bridge.visibility import Visibility
 from dmp_bridge.xds.signature import SignatureRefused, certificate_of, verify
 from dmp_bridge.xds.soap import Fault, SubCode
 from dmp_bridge.xml import local_name
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from foundation.settings import RecordSettings
 
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
-SECRET = "INVISIBLE_REPRESENTANTS_LEGAUX"  # noqa: S105 - a visibility, no secret
 
 _SKEW = timedelta(minutes=2)
 _MOST_ELEMENTS = 500
@@ -258,7 +258,7 @@ def _is_secret(attributes: Mapping[str, list[etree._Element]]) -> bool:
             continue
         codes = {(value.text or "").strip().partition("^")[0] for value in values}
         codes |= {each.get("code", "") for value in values for each in value}
-        if SECRET in codes:
+        if Visibility.UNSEEN_BY_REPRESENTATIVES in codes:
             return True
     return False
 

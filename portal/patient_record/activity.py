@@ -12,9 +12,10 @@ from dmp_bridge.dossier import traces
 from dmp_bridge.dossier.traces import TraceQuery
 from dmp_bridge.rights.vocabulary import Mode, Reason, Role
 from portal import downloads
-from portal.days import day_of, midnight, midnight_after
+from portal.days import day_of
 from portal.pages import not_found
 from portal.patient_record.professionals import CARERS
+from portal.record_lists import iso, period
 from portal.record_words import MODES, ROLES, act_of, refusal_of
 
 if TYPE_CHECKING:
@@ -87,9 +88,10 @@ class Asked:
 
     def query(self, inside: Inside, limit: int, before: int | None = None) -> TraceQuery:
         """The same for the desk."""
+        since, until = period(self.since, self.until)
         return TraceQuery(
-            since=midnight(self.since) if self.since is not None else None,
-            until=midnight_after(self.until) if self.until is not None else None,
+            since=since,
+            until=until,
             roles=tuple(each.value for each in _ROLES[self.actors]),
             but_not_by=inside.caller.id if self.actors is Actors.OTHERS else "",
             before_id=before,
@@ -100,8 +102,8 @@ class Asked:
         """The same as the query of an address."""
         asked = {
             "qui": self.actors.value,
-            "du": self.since.isoformat() if self.since is not None else "",
-            "au": self.until.isoformat() if self.until is not None else "",
+            "du": iso(self.since),
+            "au": iso(self.until),
             **more,
         }
         return urlencode({name: value for name, value in asked.items() if value})

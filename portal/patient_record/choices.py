@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dmp_bridge.dossier.consents import Consent, ConsentKind, ConsentRefused
 from dmp_bridge.dossier.forms import DocumentQuery
-from dmp_bridge.dossier.life import Change, Status, Visibility
+from dmp_bridge.dossier.life import Change, Status
+from dmp_bridge.visibility import Visibility
 from portal.forms import read_own_form
 from portal.pages import not_found
 from portal.patient_record.words import KINDS, VALUES

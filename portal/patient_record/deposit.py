@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from dmp_bridge import codes
 from dmp_bridge.dossier.denials import DENIALS
 from dmp_bridge.dossier.forms import Denied, Submission
-from dmp_bridge.dossier.life import Visibility
 from dmp_bridge.dossier.own_deposit import EXTENSIONS, LARGEST, own_deposit
 from dmp_bridge.rights.vocabulary import Reason
+from dmp_bridge.visibility import Visibility
 from foundation.clock import to_paris
 from mailserver.uploads import safe_name
 from portal.days import day_of

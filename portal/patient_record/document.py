@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dmp_bridge import codes
-from dmp_bridge.dossier.life import Visibility
 from dmp_bridge.record import Origin, Status
+from dmp_bridge.visibility import Visibility
 from portal import downloads, shown
 from portal.threads import OLD_VERSION, document_date, type_label
 

@@ -13,9 +13,8 @@ from portal import downloads, shown
 from portal.patient_record.document import about, line, states
 from portal.patient_record.filters import BY, SHOWN, Asked
 from portal.patient_record.words import ACTS
-from portal.previews import TEXT_BYTES, preview_of, previewed
+from portal.previews import TEXT_BYTES, has_structured_original, preview_of, previewed
 from portal.threads import document_date
-from portal.webps.document import has_structured_original
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 
 from dmp_bridge import codes
 from dmp_bridge.dossier.forms import DocumentQuery
-from dmp_bridge.dossier.life import Status, Visibility
+from dmp_bridge.dossier.life import Status
 from dmp_bridge.record import Origin
-from portal.days import day_of, midnight, midnight_after
-from portal.webps.filters import place_of
+from dmp_bridge.visibility import Visibility
+from portal.days import day_of
+from portal.record_lists import iso, period, place_behind, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,10 +114,7 @@ class Asked:
             categories=(self.category,) if self.category else (),
             origins=tuple(each.value for each in _ORIGINS[self.by]),
             author=self.author,
-            acted=(
-                midnight(self.since) if self.since is not None else None,
-                midnight_after(self.until) if self.until is not None else None,
-            ),
+            acted=period(self.since, self.until),
             after=self.after,
             limit=PAGE,
         )
@@ -127,9 +125,9 @@ class Asked:
             "etat": self.shown.value,
             "categorie": self.category,
             "par": self.by.value,
-            "du": self.since.isoformat() if self.since is not None else "",
-            "au": self.until.isoformat() if self.until is not None else "",
+            "du": iso(self.since),
+            "au": iso(self.until),
             "auteur": self.author,
-            "apres": f"{last.act_at}_{last.id}",
+            "apres": place_behind(last),
         }
         return urlencode({name: value for name, value in asked.items() if value})

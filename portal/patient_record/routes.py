@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dmp_bridge.dossier.export_desk import ExportDesk
 from portal.patient_record.activity import ActivityPages
-from portal.patient_record.acts import ActPages
+from portal.patient_record.acts import PatientActPages
 from portal.patient_record.choices import ChoicePages
 from portal.patient_record.closed import ClosedPages
 from portal.patient_record.deposit import DepositPages
@@ -34,7 +34,7 @@ def patient_routes(
     exports = Exports(ExportDesk(context.database, context.vault, context.clock))
     return [
         *DepositPages(context, reception, desk).routes(),
-        *ActPages(reception, desk).routes(),
+        *PatientActPages(reception, desk).routes(),
         *DocumentPages(pages, reception, desk).routes(),
         *ShelfPages(reception, desk).routes(),
         *ProfessionalPages(context, reception, desk, own).routes(),

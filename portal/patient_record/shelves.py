@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dmp_bridge.dossier.shelves import CHILDHOOD, VACCINATIONS
+from dmp_bridge.dossier.shelves import CHILDHOOD, VACCINATIONS, standing_on
 from portal.patient_record.document import line
 
 if TYPE_CHECKING:
@@ -37,13 +37,7 @@ class ShelfPages:
         return await self._shelf(inside, CHILDHOOD, "/enfance")
 
     async def _shelf(self, inside: Inside, shelf: RecordShelf, here: str) -> Response:
-        found = [
-            document
-            for query in shelf.queries
-            for document in (await self._desk.search(inside.caller, inside.ins, query)).documents
-        ]
-        rubrics = [
-            (label, [line(inside, each) for each in documents]) for label, documents in shelf.arranged(found)
-        ]
+        standing = await standing_on(shelf, self._desk, inside.caller, inside.ins)
+        rubrics = [(label, [line(inside, each) for each in documents]) for label, documents in standing]
         values = {"title": shelf.title, "here": here, "rubrics": rubrics}
         return await self._reception.page(inside, "patient_record/shelf.html", values)

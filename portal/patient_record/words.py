@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 from dmp_bridge.dossier.consents import Consent, ConsentKind
 from dmp_bridge.dossier.life import Change
 from dmp_bridge.dossier.notices import NoticeEvent
+from dmp_bridge.dossier.telling import SENTENCES
 from dmp_bridge.rights.vocabulary import Reason
-from portal.webps.acts import Act
+from portal.record_acts import Act
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,18 +75,8 @@ ACTS: Final[Mapping[str, Act]] = {
 """By the last word of the address."""
 
 EVENTS: Final[Mapping[NoticeEvent, str]] = {
-    NoticeEvent.DOCUMENT_ADDED: "Un document a été ajouté.",
-    NoticeEvent.DOCUMENT_CHANGED: "Un document a été modifié.",
-    NoticeEvent.ACCESS: "Un professionnel a consulté le dossier.",
-    NoticeEvent.EMERGENCY_ACCESS: "Un professionnel a consulté le dossier en urgence.",
-    NoticeEvent.CONSENT_CHANGED: "Une autorisation ou un choix a été enregistré ou modifié.",
-    NoticeEvent.RECORD_UPDATED: (
-        "Le dossier a été mis à jour : parlez-en avec un professionnel de santé, par exemple le médecin traitant."
-    ),
-    NoticeEvent.DOCUMENT_VISIBLE: "Un document est devenu visible.",
+    **SENTENCES,
     NoticeEvent.RECORD_CLOSED: "Le dossier a été fermé.",
-    NoticeEvent.RECORD_REOPENED: "Le dossier a été rouvert.",
-    NoticeEvent.MAJORITY: "Plus personne ne représente le titulaire, devenu majeur.",
 }
 KINDS: Final[Mapping[ConsentKind, str]] = {
     ConsentKind.INFORMATION: "Information avant l’alimentation",

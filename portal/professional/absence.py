@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from foundation.clock import PARIS, from_millis, to_millis, to_paris
+from foundation.clock import from_millis, to_paris
 from mailserver.delivery import absence
 from mailserver.delivery.absence import AbsenceRefused, Period
 from mailserver.store.rights import Right
+from portal.days import day_of, midnight, midnight_after
 from portal.forms import read_own_form
 from portal.pages import not_found
 from portal.professional.frame import say, trace
@@ -56,10 +56,10 @@ class AbsencePages:
         """Sets the absence: 303; else the page with the reason and what was typed."""
         _only_administrator(visit)
         form = await read_own_form(request, visit)
-        first, last = _day(form.get("first")), _day(form.get("last"))
+        first, last = day_of(form.get("first"), _YEARS), day_of(form.get("last"), _YEARS)
         if first is None or last is None:
             return await self._page(visit, _NO_DATE, form.fields)
-        period = Period(_midnight(first), _midnight(last + timedelta(days=1)))
+        period = Period(midnight(first), midnight_after(last))
         now = self._context.clock.millis()
 
         def unit(uow: UnitOfWork) -> None:
@@ -107,20 +107,6 @@ class AbsencePages:
 def _only_administrator(visit: Visit) -> None:
     if Right.ADMINISTER not in visit.opening.rights:
         raise not_found()
-
-
-def _day(text: str) -> date | None:
-    """A date as browsers post it (HTML Standard §2.3.5.2), near enough to be meant."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if day.year in _YEARS else None
-
-
-def _midnight(day: date) -> int:
-    """The beginning of a day on the clocks of Paris, in epoch ms."""
-    return to_millis(datetime.combine(day, time(), PARIS))
 
 
 def _fields(present: Absence | None) -> dict[str, str]:

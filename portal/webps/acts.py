@@ -1,42 +1,24 @@
-"""What may be done with a document that is there: one page asks for each act before it is done."""
+"""What a professional may do with a document that is there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.routing import Route
 
 from dmp_bridge.dossier.life import Change
-from portal import downloads
-from portal.forms import read_own_form
-from portal.pages import not_found
+from portal.record_acts import Act, ActPages
 from portal.webps.document import document_of, line
-from portal.webps.reception import RECORDS
+from portal.webps.reception import RECORDS, Inside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from dmp_bridge.dossier.desk import Desk
-    from portal.webps.reception import Inside, Reception
-
-_NOT_CONFIRMED: Final = "Cochez la case : cet acte est définitif."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """One act: its name as a link, what it brings about, what is said once it is done."""
-
-    change: Change
-    name: str
-    effect: str
-    done: str
-    is_final: bool = False
-    """Nobody can undo it: the page asks for a tick."""
-
+    from dmp_bridge.record import Document
+    from portal.webps.reception import Reception
 
 # ref: DMP-F36
 ACTS: Final[Mapping[str, Act]] = {
@@ -95,61 +77,33 @@ ACTS: Final[Mapping[str, Act]] = {
 """By the last word of the address."""
 
 
-class ActPages:
+class ProfessionalActPages(ActPages[Inside]):
     """`/pro/dossier/{access}/documents/{document}/acte/{act}`."""
 
+    acts = ACTS
+    template = "webps/act.html"
+
     def __init__(self, reception: Reception, desk: Desk) -> None:
-        self._reception = reception
-        self._desk = desk
+        super().__init__(reception, desk)
+        self._inside = reception.inside
 
     def routes(self) -> list[Route]:
-        inside = self._reception.inside
         path = f"{RECORDS}/{{access}}/documents/{{document}}/acte/{{act}}"
         return [
-            Route(path, inside(self.ask), methods=["GET"]),
-            Route(path, inside(self.do), methods=["POST"]),
+            Route(path, self._inside(self.ask), methods=["GET"]),
+            Route(path, self._inside(self.do), methods=["POST"]),
         ]
 
-    async def ask(self, request: Request, inside: Inside) -> Response:
-        """Tells what the act brings about, and asks for it (EX 126)."""
-        return await self._ask(request, inside)
+    async def document(self, request: Request, inside: Inside) -> Document:
+        return await document_of(request, inside, self._desk)
 
-    async def do(self, request: Request, inside: Inside) -> Response:
-        """Does it, unless the document has changed since it was shown: 303 to what can be seen then."""
-        act = _act(request)
-        form = await read_own_form(request, inside)
-        if act.is_final and form.get("confirm") != "1":
-            return await self._ask(request, inside, refusal=_NOT_CONFIRMED, status=422)
-        version = form.get("version")
-        if not (version.isascii() and version.isdecimal() and len(version) <= downloads.LONGEST_NUMBER):
-            raise not_found()
-        document = await document_of(request, inside, self._desk)
-        await self._desk.change(inside.caller, document.id, act.change, version=int(version))
-        # Who masked what is not theirs, or deleted without an authorisation, may not look at it any more.
-        after = {Change.MASK: "/documents", Change.DELETE: ""}.get(act.change, f"/documents/{document.id}")
-        return await self._reception.done(inside, act.done, inside.access.path + after)
+    def line(self, inside: Inside, document: Document) -> dict[str, Any]:
+        return line(document)
 
-    async def _ask(
-        self,
-        request: Request,
-        inside: Inside,
-        *,
-        refusal: str | None = None,
-        status: int = 200,
-    ) -> Response:
-        document = await document_of(request, inside, self._desk)
-        values = {
-            "act": _act(request),
-            "slug": request.path_params["act"],
-            "document": document,
-            "line": line(document),
-            "refusal": refusal,
-        }
-        return await self._reception.page(inside, "webps/act.html", values, status=status)
+    def after(self, inside: Inside, change: Change, document: Document) -> str:
+        """The document; the list or the record for who may not look at it any more.
 
-
-def _act(request: Request) -> Act:
-    act = ACTS.get(str(request.path_params["act"]))
-    if act is None:
-        raise not_found()
-    return act
+        They masked what is not theirs, or deleted without an authorisation.
+        """
+        to = {Change.MASK: "/documents", Change.DELETE: ""}.get(change, f"/documents/{document.id}")
+        return inside.access.path + to

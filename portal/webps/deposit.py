@@ -12,8 +12,8 @@ from dmp_bridge.dossier.care_desk import Said
 from dmp_bridge.dossier.consents import Consent, ConsentKind
 from dmp_bridge.dossier.denials import DENIALS
 from dmp_bridge.dossier.forms import Denied, Deposit, Submission
-from dmp_bridge.dossier.life import Visibility
 from dmp_bridge.rights.vocabulary import Reason
+from dmp_bridge.visibility import Visibility
 from foundation.clock import from_millis, to_paris
 from portal.days import day_of, midnight
 from portal.forms import read_own_answer

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from dmp_bridge import codes
 from dmp_bridge.record import Origin
 from portal import downloads, shown
-from portal.previews import XML
 from portal.record_words import states_of
 from portal.threads import author_line, document_date, type_label
 
@@ -50,11 +49,6 @@ def by_class() -> dict[str, dict[str, str]]:
             label = labels.get(each.class_code, each.class_code)
             grouped.setdefault(label, {})[each.code] = each.label
     return grouped
-
-
-def has_structured_original(document: Document) -> bool:
-    """Whether a readable copy is shown in place of a CDA."""
-    return document.mime_type in XML and document.media_type not in XML
 
 
 def about(document: Document) -> list[tuple[str, str]]:

@@ -9,14 +9,15 @@ from starlette.routing import Route
 from dmp_bridge import codes
 from dmp_bridge.dossier.denials import DENIALS
 from dmp_bridge.dossier.forms import Denied
-from dmp_bridge.dossier.life import Status, Visibility
+from dmp_bridge.dossier.life import Status
 from dmp_bridge.record import Origin
+from dmp_bridge.visibility import Visibility
 from foundation.clock import to_paris
 from portal import downloads
-from portal.previews import TEXT_BYTES, preview_of, previewed
+from portal.previews import TEXT_BYTES, has_structured_original, preview_of, previewed
 from portal.record_words import states_of
 from portal.webps.acts import ACTS
-from portal.webps.document import about, by_class, has_structured_original, line
+from portal.webps.document import about, by_class, line
 from portal.webps.filters import ALSO, PAGE, Asked
 from portal.webps.reception import RECORDS
 

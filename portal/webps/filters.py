@@ -9,8 +9,10 @@ from urllib.parse import urlencode
 
 from dmp_bridge import codes
 from dmp_bridge.dossier.forms import DocumentQuery
-from dmp_bridge.dossier.life import Status, Visibility
-from portal.days import day_of, midnight, midnight_after
+from dmp_bridge.dossier.life import Status
+from dmp_bridge.visibility import Visibility
+from portal.days import day_of
+from portal.record_lists import iso, period, place_behind, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,10 +93,7 @@ class Asked:
             type_codes=(self.type_code,) if self.type_code else (),
             author=self.author,
             but_not=tuple(each.value for also, each in _HIDDEN.items() if also not in self.also),
-            acted=(
-                midnight(self.since) if self.since is not None else None,
-                midnight_after(self.until) if self.until is not None else None,
-            ),
+            acted=period(self.since, self.until),
             after=self.after,
             limit=PAGE,
         )
@@ -102,13 +101,13 @@ class Asked:
     def following(self, last: Document) -> str:
         """The query of the page behind a document."""
         asked = [
-            ("du", self.since.isoformat() if self.since is not None else ""),
-            ("au", self.until.isoformat() if self.until is not None else ""),
+            ("du", iso(self.since)),
+            ("au", iso(self.until)),
             ("classe", self.class_code),
             ("type", self.type_code),
             ("auteur", self.author),
             *(("aussi", each.value) for each in Also if each in self.also),
-            ("apres", f"{last.act_at}_{last.id}"),
+            ("apres", place_behind(last)),
         ]
         return urlencode(asked)
 
@@ -119,13 +118,3 @@ def years_before(day: date, years: int) -> date:
         return day.replace(year=day.year - years)
     except ValueError:
         return day.replace(year=day.year - years, month=3, day=1)
-
-
-def place_of(text: str) -> tuple[int, int] | None:
-    """Where a page begins, as an address tells it; None for what is no place."""
-    at, _, number = text[:40].partition("_")
-    digits = at.removeprefix("-")
-    if not (digits.isascii() and digits.isdecimal() and number.isascii() and number.isdecimal()):
-        return None
-    place = int(at), int(number)
-    return place if max(abs(place[0]), place[1]) < 2**63 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from portal.professional.frame import Frame
-from portal.webps.acts import ActPages
+from portal.webps.acts import ProfessionalActPages
 from portal.webps.deposit import DepositPages
 from portal.webps.documents import DocumentPages
 from portal.webps.opening import OpeningPages
@@ -27,7 +27,7 @@ def record_routes(context: PortalContext, pages: Pages, records: Records) -> lis
         *ShelfPages(reception, records.desk, records.news).routes(),
         *PeoplePages(reception, records.desk, records.care).routes(),
         *DepositPages(reception, records.desk, records.care, context.clock).routes(),
-        *ActPages(reception, records.desk).routes(),
+        *ProfessionalActPages(reception, records.desk).routes(),
         *DocumentPages(pages, reception, records.desk, context.clock).routes(),
         *OpeningPages(context, reception, records.desk, records.care).routes(),
     ]

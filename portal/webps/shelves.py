@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from dmp_bridge.dossier.shelves import CHILDHOOD, VACCINATIONS
+from dmp_bridge.dossier.shelves import CHILDHOOD, VACCINATIONS, standing_on
 from portal.webps.document import line
 from portal.webps.reception import RECORDS
 
@@ -51,11 +51,7 @@ class ShelfPages:
         return await self._shelf(inside, CHILDHOOD, "/enfance")
 
     async def _shelf(self, inside: Inside, shelf: RecordShelf, here: str) -> Response:
-        found = [
-            each
-            for query in shelf.queries
-            for each in (await self._desk.search(inside.caller, inside.ins, query)).documents
-        ]
-        rubrics = [(label, [line(each) for each in held]) for label, held in shelf.arranged(found)]
+        standing = await standing_on(shelf, self._desk, inside.caller, inside.ins)
+        rubrics = [(label, [line(each) for each in documents]) for label, documents in standing]
         values = {"title": shelf.title, "here": here, "shelves": rubrics}
         return await self._reception.page(inside, "webps/shelf.html", values)

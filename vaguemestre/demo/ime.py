@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dmp_bridge.visibility import MASKED
+from dmp_bridge.visibility import Visibility
 from vaguemestre import fictive
 from vaguemestre.demo.letters import first_text, health_letter, printed, sha1, structured
 from vaguemestre.demo.mail_program import submit
@@ -87,7 +87,7 @@ def the_ime_deposits(stage: Stage) -> None:
     )
     with stage.software(fictive.IME_DOCTOR) as software:
         software.publish(THOMAS.ins, plan)
-        software.publish(THOMAS.ins, masked, MASKED)
+        software.publish(THOMAS.ins, masked, Visibility.MASKED)
     stage.appeared(before, {plan: "Ordonnances et soins", masked: "Ma santé en résumé"}, "Dr Paul GIRARD")
     stage.papers |= {
         "observations": observations,

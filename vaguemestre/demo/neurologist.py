@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dmp_bridge.visibility import UNSEEN
+from dmp_bridge.visibility import Visibility
 from vaguemestre import fictive
 from vaguemestre.demo.letters import (
     Attachment,
@@ -129,7 +129,7 @@ def the_result_is_announced(stage: Stage) -> None:
     with stage.site(fictive.NEUROLOGIST) as site:
         site.declare("/autorisation", ground="consent")
         before, family = stage.space.documents(), stage.family.documents()
-        site.deposit(result, UNSEEN)
+        site.deposit(result, Visibility.UNSEEN)
         must(stage.space.documents() == before, "Thomas voit un document avant son annonce.")
         must(stage.family.documents() == family, "sa mère voit un document avant son annonce.")
         tell.proved("ni Thomas ni sa mère ne le voient")

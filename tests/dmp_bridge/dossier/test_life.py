@@ -16,12 +16,12 @@ from dmp_bridge.dossier.life import (
     NotFromThisStatus,
     NotTogether,
     Status,
-    Visibility,
     after,
     go_together,
 )
 from dmp_bridge.record import Reader
 from dmp_bridge.rights.vocabulary import Reason, Role
+from dmp_bridge.visibility import Visibility
 from tests.dmp_bridge.dossier.wards import DOCTOR, add, deposit, document, reason_of
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import pytest
 
 from dmp_bridge import codes
 from dmp_bridge.codes import Coded
-from dmp_bridge.dossier.life import Visibility
 from dmp_bridge.entry import DocumentEntry
 from dmp_bridge.rights.vocabulary import OwnAct
+from dmp_bridge.visibility import Visibility
 from portal.patient_record.filters import PAGE
 from tests.dmp_bridge.builders import PDF, cda
 from tests.portal.patient_record.home import Home, said, upload

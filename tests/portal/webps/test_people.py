@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dmp_bridge.dossier.consents import Consent, ConsentKind, consents_of
-from dmp_bridge.dossier.life import Change, Status, Visibility
+from dmp_bridge.dossier.life import Change, Status
 from dmp_bridge.dossier.relations import RelationKind
 from dmp_bridge.rights.vocabulary import Action, Mode, OwnAct, Role
+from dmp_bridge.visibility import Visibility
 from portal.record_words import ACTS, MODES, RELATIONS, ROLES, STATUSES, VISIBILITIES
 from tests.portal.webps.ward import HOSPITAL, MARIE, PAUL, post, said
 
