@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from vaguemestre.app import PlainAddresses
 
 _log = get_logger(__name__)
+_COLLECTED_EVERY = 20_000
+"""Objects more than were freed, of those that may be in a circle."""
 
 
 def _allow_many_files() -> None:
@@ -50,6 +52,8 @@ def serve_until_told(
         # What start-up made lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        # An answer is made of thousands of objects that live for a moment: they are no sign of any that stay.
+        gc.set_threshold(_COLLECTED_EVERY, 20, 20)
         trim()
         try:
             if ready is not None:

@@ -260,6 +260,8 @@ class Compiler:
 
     def _column_equals(self, item: Equal) -> Way:
         columns = self._shelf.columns[item.field]
+        if item.field is Field.ADDRESS and "@" not in item.value:
+            return NOTHING
         # addresses are kept in lower case, keys are declared to be compared without it
         bare = item.field is Field.ADDRESS or item.field in self._shelf.keyed
         sql = " OR ".join(f"m.{column} = ?{'' if bare else ' COLLATE NOCASE'}" for column in columns)

@@ -102,18 +102,10 @@ class Engine(Generic[R]):
     def _stream(self, plan: Plan, after: str, at_first: int) -> Iterator[R]:
         if plan.keys is not None:
             return self._named(plan, plan.keys, after)
+        if self._kept is not None:
+            return self._at(plan, after, at_first, self._kept)
         source, values = self._source(plan, after)
-        if not self._in_order:
-            order = f"m.{self._shelf.key}"
-        elif plan.match:
-            order = "i.rowid"
-        else:
-            # "+" keeps SQLite from looking at all rows in order where it can find the few and sort them
-            order = "+m.place" if plan.keyed else "m.place"
-        if self._kept is not None and self._in_order:
-            place = "i.rowid" if plan.match else "m.place"
-            places = self._connection.execute(f"SELECT {place} {source} ORDER BY {order}", values)
-            return self._at(places, self._kept, at_first)
+        order = self._place(plan) if self._in_order else f"m.{self._shelf.key}"
         rows = self._connection.execute(f"SELECT {self._columns} {source} ORDER BY {order}", values)
         return map(self._make, rows)
 
@@ -121,25 +113,48 @@ class Engine(Generic[R]):
     def _columns(self) -> str:
         return ", ".join(f"m.{name}" for name in self._shelf.told)
 
-    def _at(self, found: dbapi.Cursor, kept: Kept[R], at_first: int) -> Iterator[R]:
-        """The rows of some places, each that nobody kept read from the file, many at a time."""
-        statement = (
-            f"SELECT m.place, {self._columns} FROM {self._schema}.{self._shelf.table} m"
-            " WHERE m.place IN (SELECT value FROM json_each(?))"
-        )
-        seen = 0
-        while places := [place for (place,) in found.fetchmany(max(at_first, min(seen, _AT_MOST)))]:
+    def _place(self, plan: Plan) -> str:
+        """What rows are ordered by."""
+        if plan.match:
+            return "i.rowid"
+        # "+" keeps SQLite from looking at all rows in order where it can find the few and sort them
+        return "+m.place" if plan.keyed else "m.place"
+
+    def _at(self, plan: Plan, after: str, at_first: int, kept: Kept[R]) -> Iterator[R]:
+        """The rows in the order of their places, each that nobody kept read from the file, many at a time."""
+        behind, seen = 0, 0
+        while True:
+            at_once = max(at_first, min(seen, _AT_MOST))
+            places = self._places(plan, after, behind, at_once)
             rows = kept.of(places)
             if len(rows) < len(places):
-                missing = json.dumps([place for place in places if place not in rows])
-                read = {
-                    row[0]: self._make(row[1:]) for row in self._connection.execute(statement, (missing,))
-                }
+                read = self._read([place for place in places if place not in rows])
                 if not seen:
                     kept.keep(read)  # a look at a thousand leaves the others what they have
                 rows.update(read)
             yield from [rows[place] for place in places]
-            seen += len(places)
+            if len(places) < at_once:
+                return
+            behind, seen = places[-1], seen + len(places)
+
+    # One row of JSON for all there is to say: between two rows SQLite gives way to the other threads.
+
+    def _places(self, plan: Plan, after: str, behind: int, at_most: int) -> list[int]:
+        source, values = self._source(plan, after, behind)
+        found = (
+            f"SELECT {self._place(plan).strip('+')} AS place {source} ORDER BY {self._place(plan)} LIMIT ?"
+        )
+        statement = f"SELECT json_group_array(place) FROM ({found})"
+        (told,) = self._connection.execute(statement, (*values, at_most)).fetchone()
+        return sorted(json.loads(told))
+
+    def _read(self, places: Sequence[int]) -> dict[int, R]:
+        statement = (
+            f"SELECT json_group_array(json_array(m.place, {self._columns}))"
+            f" FROM {self._schema}.{self._shelf.table} m WHERE m.place IN (SELECT value FROM json_each(?))"
+        )
+        (told,) = self._connection.execute(statement, (json.dumps(places),)).fetchone()
+        return {row[0]: self._make(row[1:]) for row in json.loads(told)}
 
     def _named(self, plan: Plan, keys: Sequence[str], after: str) -> Iterator[R]:
         """The rows of some keys, a hundred at a time."""
@@ -149,21 +164,22 @@ class Engine(Generic[R]):
             clause = Clause(f"m.{self._shelf.key} IN (SELECT value FROM json_each(?))", (some,))
             yield from self._stream(replace(plan, keys=None, where=(clause, *plan.where)), "", _AT_ONCE)
 
-    def _source(self, plan: Plan, after: str = "") -> tuple[str, tuple[str | int, ...]]:
-        """FROM and WHERE, with their parameters."""
+    def _source(self, plan: Plan, after: str = "", behind: int = 0) -> tuple[str, tuple[str | int, ...]]:
+        """FROM and WHERE, with their parameters; `behind` is a place."""
         table, key = f"{self._schema}.{self._shelf.table}", self._shelf.key
         where = [*plan.where, *([self._only] if self._only is not None else [])]
-        source = f"FROM {table} m"
-        place = "m.place"
+        source, place = f"FROM {table} m", "m.place"
         if plan.match:
-            source = f"FROM {table}_index i CROSS JOIN {table} m ON m.place = i.rowid"
-            place = "i.rowid"
+            join = f" CROSS JOIN {table} m ON m.place = i.rowid" if where or not self._kept else ""
+            source, place = f"FROM {table}_index i{join}", "i.rowid"
             where.insert(0, Clause(f"i.{self._shelf.table}_index MATCH ?", (plan.match,)))
-        if after:
+        if behind:
+            where.append(Clause(f"{place} > ?", (behind,)))
+        elif after and self._in_order:
             last = f"(SELECT place FROM {table} WHERE {key} <= ? ORDER BY {key} DESC LIMIT 1)"
-            where.append(
-                Clause(f"{place} > coalesce({last}, 0)" if self._in_order else f"m.{key} > ?", (after,))
-            )
+            where.append(Clause(f"{place} > coalesce({last}, 0)", (after,)))
+        elif after:
+            where.append(Clause(f"m.{key} > ?", (after,)))
         told = " AND ".join(clause.sql for clause in where)
         values = tuple(value for clause in where for value in clause.values)
         return f"{source} WHERE {told}" if told else source, values
