@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from directory.annuaire.ahead import ahead
+from directory.annuaire.inserts import insert
 from directory.annuaire.model import Mailbox
 from directory.annuaire.schema import (
     MAILBOX_COLUMNS,
@@ -23,7 +25,7 @@ from directory.extracts import ExtractKind, ExtractRefused
 from foundation.driver import dbapi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
     from directory.annuaire.staging import Staged
@@ -79,7 +81,7 @@ def assemble(
             connection.execute(f"PRAGMA {pragma}")
         _attach(connection, "staged", staged.path)
         _attach_or_make(connection, "old", staged.kind, before)
-        assembly = _Assembly(connection, staged.kind, now, progress)
+        assembly = _Assembly(connection, staged, now, progress)
         assembly.judge(largest_loss_percent, first=before is None)
         for statement in create("main", staged.kind):
             connection.execute(statement)
@@ -111,10 +113,11 @@ def assemble(
 
 class _Assembly:
     def __init__(
-        self, connection: dbapi.Connection, kind: ExtractKind, now: int, progress: Callable[[float], None]
+        self, connection: dbapi.Connection, staged: Staged, now: int, progress: Callable[[float], None]
     ) -> None:
         self._connection = connection
-        self._kind = kind
+        self._staged = staged.path
+        self._kind = kind = staged.kind
         self._now = now
         self._progress = progress
         self._table, self._key = _KEYS[kind]
@@ -141,32 +144,24 @@ class _Assembly:
 
     def mailboxes(self) -> None:
         """The mailboxes in the order of their addresses, and who and what only they name."""
-        columns = MAILBOX_COLUMNS[:-1]
-        places = ", ".join("?" * (len(columns) + 3))
-        insert = (
-            f"INSERT INTO main.mailbox (place, {', '.join(columns)}, updated_at, digest) VALUES ({places})"
-        )
+        told = ", ".join(MAILBOX_COLUMNS[:-1])
         self._fill_fts("mailbox")
+        (total,) = self._connection.execute("SELECT count(*) FROM staged.mailbox").fetchone()
         names: set[str] = set()
-        total = self._connection.execute("SELECT count(*) FROM staged.mailbox").fetchone()[0]
-        rows = self._connection.execute(
-            f"SELECT {', '.join(f's.{name}' for name in columns)},"
-            " CASE WHEN o.digest = s.digest THEN o.updated_at ELSE ? END, s.digest"
-            f" FROM {self._once('mailbox', 'address')} LEFT JOIN old.mailbox o ON o.address = s.address"
-            " ORDER BY s.address",
-            (self._now,),
-        )
-        place = 0
-        while batch := rows.fetchmany(BATCH):
-            texts = []
-            for number, row in enumerate(batch, place + 1):
-                box = Mailbox(row[0], _TYPES[row[1]], *row[2:-1])
-                texts.append((number, mailbox_text(box)))
-                names |= name_words(box)
-            self._connection.executemany(insert, ((place + n, *row) for n, row in enumerate(batch, 1)))
-            self._connection.executemany("INSERT INTO main.mailbox_index (rowid, text) VALUES (?, ?)", texts)
-            place += len(batch)
-            self._progress(0.7 * place / total)
+        with ahead(_texts_of_mailboxes(self._staged)) as batches:
+            self._connection.execute(
+                f"INSERT INTO main.mailbox ({told}, updated_at, digest)"
+                f" SELECT {', '.join(f's.{name}' for name in MAILBOX_COLUMNS[:-1])},"
+                " CASE WHEN o.digest = s.digest THEN o.updated_at ELSE ? END, s.digest"
+                f" FROM {_once('staged.mailbox', 'address')} LEFT JOIN old.mailbox o ON o.address = s.address"
+                " ORDER BY s.address",
+                (self._now,),
+            )
+            self._progress(0.2)
+            for texts, words in batches:
+                insert(self._connection, "INSERT INTO main.mailbox_index (rowid, text)", 2, texts)
+                names |= words
+                self._progress(0.2 + 0.5 * texts[-1][0] / total)
         self._finish_fts("mailbox")
         self._names(names)
         self._alone()
@@ -190,7 +185,7 @@ class _Assembly:
                 f"INSERT OR IGNORE INTO main.{table} ({told}, updated_at, digest)"
                 f" SELECT {', '.join(f's.{name}' for name in columns[:-1])},"
                 " CASE WHEN o.digest = s.digest THEN o.updated_at ELSE ? END, s.digest"
-                f" FROM {self._once(table, key)} LEFT JOIN old.{table} o ON o.{key} = s.{key} ORDER BY s.{key}",
+                f" FROM {_once(f'staged.{table}', key)} LEFT JOIN old.{table} o ON o.{key} = s.{key} ORDER BY s.{key}",
                 (self._now,),
             )
             self._progress({"person": 0.1, "structure": 0.15, "role": 0.4}[table])
@@ -206,7 +201,7 @@ class _Assembly:
         """Skills or diplomas by person and code."""
         self._connection.execute(
             "INSERT OR IGNORE INTO main.qualification SELECT s.idnat, s.code, s.label, s.type_code, s.type_label"
-            f" FROM {self._once('qualification', 'idnat', 'code')} ORDER BY s.idnat, s.code"
+            f" FROM {_once('staged.qualification', 'idnat', 'code')} ORDER BY s.idnat, s.code"
         )
         self._index()
 
@@ -229,14 +224,6 @@ class _Assembly:
             (counts[what],) = execute(f"SELECT count(*) {source}").fetchone()
             execute(f"INSERT INTO main.change SELECT ?, {named} {source} LIMIT ?", (what, LISTED))
         return Counts(rows, counts["added"], counts["changed"], counts["removed"])
-
-    def _once(self, table: str, *key: str) -> str:
-        """The staged rows, the first line of each thing."""
-        same = " AND ".join(f"t.{column} = s.{column}" for column in key)
-        return (
-            f"(SELECT * FROM staged.{table} s WHERE NOT EXISTS"
-            f" (SELECT 1 FROM staged.{table} t WHERE {same} AND t.line < s.line)) s"
-        )
 
     def _same(self, one: str, other: str) -> str:
         return " AND ".join(f"{one}.{column} = {other}.{column}" for column in self._key)
@@ -340,6 +327,31 @@ class _Assembly:
                 f" WHERE NOT EXISTS (SELECT 1 FROM main.{table} m WHERE m.{key} = t.key) GROUP BY key",
                 (table, self._now - TOMBSTONE_MILLIS, self._now),
             )
+
+
+def _once(table: str, *key: str) -> str:
+    """The staged rows, the first line of each thing."""
+    same = " AND ".join(f"t.{column} = s.{column}" for column in key)
+    return (
+        f"(SELECT * FROM {table} s WHERE NOT EXISTS"
+        f" (SELECT 1 FROM {table} t WHERE {same} AND t.line < s.line)) s"
+    )
+
+
+def _texts_of_mailboxes(staged: Path) -> Generator[tuple[list[tuple[int, str]], set[str]], None, None]:
+    """What the index holds of the mailboxes, by their places, and the words of their names; by address."""
+    connection = dbapi.connect(f"file:{quote(str(staged))}?mode=ro", uri=True, isolation_level=None)
+    try:
+        columns = ", ".join(MAILBOX_COLUMNS[:-1])
+        rows = connection.execute(f"SELECT {columns} FROM {_once('mailbox', 'address')} ORDER BY s.address")
+        place = 0
+        while batch := rows.fetchmany(BATCH):
+            boxes = [Mailbox(row[0], _TYPES[row[1]], *row[2:]) for row in batch]
+            texts = [(number, mailbox_text(box)) for number, box in enumerate(boxes, place + 1)]
+            yield texts, set[str]().union(*map(name_words, boxes))
+            place += len(batch)
+    finally:
+        connection.close()
 
 
 def _attach(connection: dbapi.Connection, schema: str, path: Path) -> None:
