@@ -18,7 +18,7 @@ from benchmarks.target import Unavailable
 from vaguemestre.sandbox_process import PROGRAM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from benchmarks.target import Target
 
@@ -58,9 +58,8 @@ def _command(ours: Target, *words: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def queries() -> tuple[str, ...]:
-    """What people type: beginnings and middles of names, two words, and one in eight that nobody has."""
-    chance = random.Random(2026)
+def _names() -> Sequence[tuple[str, str]]:
+    """First and last names, as frequent as they are among the mailboxes."""
     names: list[tuple[str, str]] = []
     with national_data.mailboxes_file().open(encoding="utf-8") as file:
         columns = file.readline().rstrip("\n").split("|")
@@ -68,7 +67,20 @@ def queries() -> tuple[str, ...]:
         for number, line in enumerate(file):
             if number % 300 == 0 and (fields := line.split("|"))[last] and fields[first].isascii():
                 names.append((fields[first], fields[last]))
-    return tuple(_typed(chance, *chance.choice(names)) for _ in range(_QUERIES))
+    return names
+
+
+@lru_cache(maxsize=1)
+def queries() -> tuple[str, ...]:
+    """What people type: beginnings and middles of names, two words, and one in eight that nobody has."""
+    chance = random.Random(2026)
+    return tuple(_typed(chance, *chance.choice(_names())) for _ in range(_QUERIES))
+
+
+@lru_cache(maxsize=1)
+def typing() -> tuple[str, ...]:
+    """The same, letter by letter from the third on: a mail client asks anew at each."""
+    return tuple(text[:letters] for text in queries() for letters in range(3, len(text) + 1))
 
 
 def _typed(chance: random.Random, first: str, last: str) -> str:
@@ -91,11 +103,12 @@ class Searching(Scenario):
     """Searches in a second, of many clients together."""
 
     clients: int
+    asked: Callable[[], Sequence[str]] = queries
     unit: str = "searches/s"
     is_national: bool = True
 
     def prepare(self, target: Target) -> None:
-        ldap_client.load(_port(target), self.clients, _requests(), 2.0)
+        ldap_client.load(_port(target), self.clients, self._requests(), 2.0)
 
     def answers(self, target: Target) -> Mapping[str, object]:
         """Of the first searches that find less than everything a client asked for."""
@@ -109,8 +122,11 @@ class Searching(Scenario):
     def run(self, target: Target, effort: float) -> Run:
         seconds = max(3.0, _SECONDS * effort)
         meter = Meter(target)
-        durations = ldap_client.load(_port(target), self.clients, _requests(), seconds)
+        durations = ldap_client.load(_port(target), self.clients, self._requests(), seconds)
         return meter.stop(len(durations), elapsed=seconds)
+
+    def _requests(self) -> Sequence[bytes]:
+        return [ldap_client.thunderbird(each) for each in self.asked()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,12 +138,8 @@ class Delay(Searching):
 
     def run(self, target: Target, effort: float) -> Run:
         seconds = max(3.0, _SECONDS * effort)
-        durations = sorted(ldap_client.load(_port(target), self.clients, _requests(), seconds))
+        durations = sorted(ldap_client.load(_port(target), self.clients, self._requests(), seconds))
         return Run(durations[int(len(durations) * 0.95)] * 1000)
-
-
-def _requests() -> Sequence[bytes]:
-    return [ldap_client.thunderbird(each) for each in queries()]
 
 
 def _port(target: Target) -> int:

@@ -12,7 +12,7 @@ from benchmarks.exchange import NewConnections, Outbound, TwoOperators
 from benchmarks.imap_figures import IdleMemory, OpenAgain, OpenFirst, Push, Resynchronise
 from benchmarks.imap_mix import Mix
 from benchmarks.imap_rows import Appending, Reading, SigningIn
-from benchmarks.ldap_rows import Delay, Searching
+from benchmarks.ldap_rows import Delay, Searching, typing
 from benchmarks.national import ImportMailboxes
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "import_bal_seconds": ImportMailboxes(),
         "ldap_substring": Searching(clients=16),
         "ldap_substring_p95_ms": Delay(),
+        "ldap_typing": Searching(clients=16, asked=typing),
+        "ldap_typing_p95_ms": Delay(asked=typing),
     }
 )
 """Every benchmark by the name it has in results.json."""
