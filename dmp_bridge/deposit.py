@@ -131,10 +131,10 @@ class Deposits:
         }
 
         def unit(uow: UnitOfWork) -> None:
-            found = [self._rule(uow.connection, box, mail, finding) for finding in findings]
+            # One after the other: what stands twice in a mail is a duplicate of itself, and versions follow each other.
             outcomes = [
-                self._carry_out(uow, mail, finding, ruling, sealed)
-                for finding, ruling in zip(findings, found, strict=True)
+                self._carry_out(uow, mail, finding, self._rule(uow.connection, box, mail, finding), sealed)
+                for finding in findings
             ]
             for unused in sealed.values():
                 self._drop(uow, unused)

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from dmp_bridge import archive
 from dmp_bridge.examine import Attachment, examine_attachments
-from dmp_bridge.findings import Finding, Kind
+from dmp_bridge.findings import Finding, Kind, refused
 from foundation.mime.headers import attachments
 from foundation.mime.scanner import TooLarge, decode_body, scan
 
 if TYPE_CHECKING:
     from dmp_bridge.archive import ArchiveLimits
 
-# More files than this in one message are no letter; the rest is told and stays in the message.
+# More files than this in one message are no letter. The rest is refused: it may be a document, and nobody is told
+# « intégré » of what was not looked at.
 MAX_ATTACHMENTS = 200
 
 _TOO_MANY = "Le message contient trop de pièces jointes : celle-ci n'a pas été examinée."
@@ -29,13 +30,13 @@ def examine_message(message: bytes, limits: ArchiveLimits = archive.DEFAULT) -> 
     for number, attachment in enumerate(listed):
         part = attachment.part
         if number >= MAX_ATTACHMENTS:
-            beyond.append(_kept(part.number, attachment.filename, attachment.media_type, attachment.size))
+            beyond.append(_unread(part.number, attachment.filename, attachment.media_type, attachment.size))
             continue
         try:
             # A decoded body is never larger than the message that holds it.
             data = decode_body(message, part, len(message))
         except TooLarge:
-            beyond.append(_kept(part.number, attachment.filename, attachment.media_type, attachment.size))
+            beyond.append(_unread(part.number, attachment.filename, attachment.media_type, attachment.size))
             continue
         taken.append(Attachment(part.number, attachment.filename, data))
     findings = examine_attachments(taken, limits)
@@ -44,5 +45,5 @@ def examine_message(message: bytes, limits: ArchiveLimits = archive.DEFAULT) -> 
     return (*findings, *(replace(finding, hidden=hidden) for finding in beyond))
 
 
-def _kept(part: str, filename: str, media_type: str, size: int) -> Finding:
-    return Finding(part, 0, filename, media_type, size, Kind.KEPT, _TOO_MANY)
+def _unread(part: str, filename: str, media_type: str, size: int) -> Finding:
+    return refused(Finding(part, 0, filename, media_type, size, Kind.REFUSED), _TOO_MANY)

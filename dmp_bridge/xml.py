@@ -10,6 +10,7 @@ from lxml import etree
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 200
 MAX_ELEMENTS = 500_000
+MAX_ATTRIBUTES = 2_000_000
 
 # Any other encoding (UTF-7, UTF-16, EBCDIC) could hide a DOCTYPE from the reading of the prolog below.
 _ENCODINGS = {
@@ -23,6 +24,8 @@ _ENCODINGS = {
 }
 _DECLARED = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _SPACE = b" \t\r\n"
+_AROUND = 100
+"""Marks of the prolog, of comments and of instructions that a document may have beside its elements."""
 
 
 class XmlFault(Exception):
@@ -31,11 +34,12 @@ class XmlFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class XmlLimits:
-    """Bytes, nested elements and elements in all that a document may have."""
+    """Bytes, nested elements, elements and attributes in all that a document may have."""
 
     size: int = MAX_BYTES
     depth: int = MAX_DEPTH
     elements: int = MAX_ELEMENTS
+    attributes: int = MAX_ATTRIBUTES
 
 
 DEFAULT = XmlLimits()
@@ -48,6 +52,9 @@ def parse(data: bytes, limits: XmlLimits = DEFAULT) -> etree._Element:
     """
     if len(data) > limits.size:
         raise XmlFault("too large")
+    # A tree takes thirty times the bytes of `<a/>`: what cannot be within the limits is not built.
+    if data.count(b"<") > 2 * limits.elements + _AROUND or data.count(b"=") > limits.attributes + _AROUND:
+        raise XmlFault("too many elements or attributes")
     start, encoding = _read_prolog(data)
     parser = etree.XMLParser(
         encoding=encoding,

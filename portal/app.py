@@ -92,7 +92,8 @@ def application(context: PortalContext, extra: Sequence[BaseRoute] = ()) -> Star
 
     def limit(path: str) -> int:
         if path.startswith(("/fhir/dmp", "/xds/")):
-            return context.settings.limits.message_bytes + _ENVELOPE_BYTES
+            # More than they take, so that programs are refused in FHIR and SOAP and by no page.
+            return 2 * context.settings.limits.message_bytes + _ENVELOPE_BYTES
         if path.startswith("/fhir/"):
             return _FHIR_BYTES
         answers = path.startswith("/patient/conversations/") and path.endswith("/messages")

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select
 from directory.patients import patient, patient_of
 from dmp_bridge.dossier import consents, notices, relations, traces
 from dmp_bridge.dossier.case import asker_of
-from dmp_bridge.dossier.consents import Consent, ConsentKind
+from dmp_bridge.dossier.consents import Consent, ConsentKind, ConsentRefused
 from dmp_bridge.dossier.counter import Counter
 from dmp_bridge.dossier.forms import Denied
 from dmp_bridge.dossier.notices import NoticeEvent
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 DECLARE_ATTENDING: Final = "TD0.3-declare-mt"
 """What a trace calls the declaration as attending doctor."""
 _MOST_FOUND: Final = 20
+_SKEW: Final = 24 * 3600 * 1000
+"""Milliseconds by which a hospital's clock may be ahead."""
+_OF_TOMORROW: Final = "Cette réponse est datée de l’avenir : vérifiez l’horloge du système qui l’envoie."
 _BORN = (
     select(patient.c.owner_id)
     .where(patient.c.birth_date == bindparam("born"))
@@ -181,6 +184,9 @@ class CareDesk(Counter):
             if any(each.kind not in _NOTED for each in said):
                 raise case.denied(Reason.ROLE)
             owner_id, now = case.patient.owner_id, self._clock.millis()
+            # Sent again and again, it would be the last word each time, whatever the patient said since.
+            if any(each.at is not None and each.at > now + _SKEW for each in said):
+                raise ConsentRefused(_OF_TOMORROW)
             towards = structure_of(caller) or caller.id
             new = sum(
                 consents.record(

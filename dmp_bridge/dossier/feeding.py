@@ -49,6 +49,7 @@ _NO_TITLE = "Donnez au document un titre de 128 caractères au plus."
 _NO_IDENTIFIER = "L'identifiant du document n'est pas un OID ou un UUID."
 _TITLE = 128
 _UNSEEN_BY_ONESELF = "Vous ne pouvez pas vous cacher un document à vous-même."
+_OF_THE_HOLDER = "Seul le titulaire du dossier cache un document à ses représentants légaux."
 _LEVELS = frozenset({"N", "R", "V"})
 _OF_PATIENT = frozenset(
     {ErrorCode.UNKNOWN_PATIENT, ErrorCode.NO_INS, ErrorCode.OTHER_PATIENT, ErrorCode.INCOMPLETE_INS}
@@ -223,6 +224,8 @@ class Reception:
         if case.is_own and Visibility.UNSEEN in visibilities:
             raise case.denied(Reason.INVALID, _UNSEEN_BY_ONESELF)
         # ref: DMP-F20
+        if case.caller.role is Role.REPRESENTATIVE and Visibility.UNSEEN_BY_REPRESENTATIVES in visibilities:
+            raise case.denied(Reason.INVALID, _OF_THE_HOLDER)
         if case.is_own and case.caller.is_secret:
             visibilities |= {Visibility.UNSEEN_BY_REPRESENTATIVES}
         relations = (

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select, update
 
-from directory.patients import add_representative, remove_representative
+from directory.patients import add_representative, remove_representative, representatives_of
 from dmp_bridge.dossier.consent_tables import record_guardianship
+from foundation.clock import from_millis, to_paris
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from directory.patients import Patient
     from foundation.database import UnitOfWork
 
 
@@ -67,6 +69,25 @@ def is_protected(connection: Connection, owner_id: int, now: int) -> bool:
         each.kind is GuardianshipKind.TUTELLE and each.holds(now)
         for each in guardianships_of(connection, owner_id)
     )
+
+
+# ref: DMP-F20
+def acting_for(connection: Connection, patient: Patient, now: int) -> list[Patient]:
+    """Those who represent this person at `now` (epoch ms): of an adult the guardians (tutelle) alone, none after its end.
+
+    Nobody waits for the calendar to be kept: who came of age today is represented by no parent any more.
+    """
+    is_minor = patient.is_minor(to_paris(from_millis(now)).date())
+    told = guardianships_of(connection, patient.owner_id)
+    kinds = {GuardianshipKind.TUTELLE} | ({GuardianshipKind.PARENTAL} if is_minor else set())
+    holding = {each.representative_owner for each in told if each.kind in kinds and each.holds(now)}
+    # Parents were written down before guardianships were.
+    untold = {each.representative_owner for each in told} if is_minor else None
+    return [
+        each
+        for each in representatives_of(connection, patient.owner_id)
+        if each.owner_id in holding or (untold is not None and each.owner_id not in untold)
+    ]
 
 
 def represent(

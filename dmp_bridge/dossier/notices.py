@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, insert, select, update
 
-from directory.patients import patient_of, representatives_of
+from directory.patients import patient_of
 from dmp_bridge.dossier.consent_tables import record_notice
+from dmp_bridge.dossier.minority import acting_for
 from dmp_bridge.dossier.preferences import preferences_of
 from dmp_bridge.dossier.relations import attending_of
 from dmp_bridge.rights.vocabulary import Role
@@ -149,7 +150,7 @@ def leave(
     if not is_by_holder:
         _leave_for(uow, values, Addressee.HOLDER, owner_id, owner_id, is_by_mail=not (is_secret and is_minor))
     if not is_secret:
-        for each in representatives_of(uow.connection, owner_id):
+        for each in acting_for(uow.connection, patient, now):
             if caller is None or caller.owner_id != each.owner_id:
                 _leave_for(uow, values, Addressee.REPRESENTATIVE, each.owner_id, owner_id, is_by_mail=True)
     if event is NoticeEvent.EMERGENCY_ACCESS:

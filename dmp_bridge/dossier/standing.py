@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from directory.patients import representatives_of
 from dmp_bridge.dossier.consents import ConsentKind, consents_of
-from dmp_bridge.dossier.minority import is_protected
+from dmp_bridge.dossier.minority import acting_for, is_protected
 from dmp_bridge.dossier.relations import RelationKind, relations_of
 from dmp_bridge.rights.question import Standing
 from dmp_bridge.rights.vocabulary import Role
@@ -34,12 +33,11 @@ def standing_of(connection: Connection, patient: Patient | None, caller: Caller,
     consented = consents.consents_to_consultation(towards)
     declared = any(kind in _AUTHORISING for kind, _ in held)
     is_minor = patient.is_minor(to_paris(from_millis(now)).date())
-    protected = is_protected(connection, patient.owner_id, now)
     return Standing(
         state=patient.state,
-        is_theirs=_is_theirs(connection, patient, caller, is_represented=is_minor or protected),
+        is_theirs=_is_theirs(connection, patient, caller, now),
         is_minor=is_minor,
-        is_protected=protected,
+        is_protected=is_protected(connection, patient.owner_id, now),
         is_blocked=any(kind is RelationKind.BLOCKED for kind, _ in held),
         is_authorised=(declared or bool(consented))
         and not (consented is False and not _declared_in_person(held, caller)),
@@ -54,13 +52,11 @@ def standing_of(connection: Connection, patient: Patient | None, caller: Caller,
 _AUTHORISING = frozenset({RelationKind.AUTHORISED, RelationKind.TEAM, RelationKind.ATTENDING})
 
 
-def _is_theirs(connection: Connection, patient: Patient, caller: Caller, *, is_represented: bool) -> bool:
+def _is_theirs(connection: Connection, patient: Patient, caller: Caller, now: int) -> bool:
     if caller.role is Role.PATIENT:
         return caller.owner_id == patient.owner_id
-    return (
-        caller.role is Role.REPRESENTATIVE
-        and is_represented
-        and any(each.owner_id == caller.owner_id for each in representatives_of(connection, patient.owner_id))
+    return caller.role is Role.REPRESENTATIVE and any(
+        each.owner_id == caller.owner_id for each in acting_for(connection, patient, now)
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from dmp_bridge.dossier.consent_tables import (
     record_preference,
     record_relation,
 )
+from dmp_bridge.dossier.consents import Consent, ConsentKind
+from dmp_bridge.dossier.life import Status
+from dmp_bridge.dossier.relations import RelationKind
 from dmp_bridge.dossier.tables import association, document_revision, document_term, submission_set
 from dmp_bridge.tables import document
 
@@ -26,7 +30,23 @@ ROWS_FILE = "RECORD/ROWS.JSL"
 VERSION = 1
 MAX_ROWS = 500_000
 _MAX_LINE = 2_000_000
-_BIGGEST = 2**63
+_MAX_ALL = 256 * 1024 * 1024
+"""Octets of all lines: 5 000 documents with their history have some twenty million."""
+_BIGGEST = 2**31
+_EARLIEST, _LATEST = -62_000_000_000_000, 253_370_000_000_000
+"""Epoch milliseconds of the years 5 and 9998: no calendar goes further."""
+
+_MEDIA_TYPE = re.compile(r"(?:[A-Za-z0-9._+-]+/[A-Za-z0-9._+-]+)?")
+_WORDS: Mapping[tuple[str, str], frozenset[str]] = {
+    (record_consent.name, "kind"): frozenset(ConsentKind),
+    (record_consent.name, "value"): frozenset(Consent),
+    (record_relation.name, "kind"): frozenset(RelationKind),
+    (document_revision.name, "status"): frozenset(Status),
+    (document.name, "confidentiality"): frozenset("NRV"),
+}
+"""What a column may say where the pages could not go on with anything else."""
+
+_NUMBERS_OF_ENTRY = frozenset({"size", "creation_time", "service_start_time", "service_stop_time"})
 
 # Columns that number rows of one database: the document or submission is told by its uniqueId in their place.
 _NUMBERS = frozenset({"id", "owner_id", "blob_id", "display_blob_id", "mail_id"})
@@ -112,9 +132,10 @@ def write_lines(head: Mapping[str, Any], rows: RecordRows) -> Iterator[bytes]:
 def read_lines(lines: Iterator[bytes]) -> tuple[dict[str, Any], RecordRows]:
     """What `write_lines` wrote, each value of the type of its column. Raises RowsRefused."""
     head: dict[str, Any] | None = None
-    found = RecordRows()
+    found, size = RecordRows(), 0
     for number, line in enumerate(lines, 1):
-        if number > MAX_ROWS or len(line) > _MAX_LINE:
+        size += len(line)
+        if number > MAX_ROWS or len(line) > _MAX_LINE or size > _MAX_ALL:
             raise RowsRefused(f"line {number}: too much for one record")
         try:
             values = json.loads(line)
@@ -164,8 +185,44 @@ def _check(number: int, table: Table, values: Mapping[str, Any]) -> None:
         raise RowsRefused(f"line {number}: not the columns of {table.name}")
     for name, value in values.items():
         is_right = isinstance(value, extra[name]) if name in extra else _fits(table.c[name], value)
-        if not is_right:
+        if not is_right or not _is_said(table, name, value):
             raise RowsRefused(f"line {number}: {table.name}.{name} is of another kind")
+
+
+def _is_said(table: Table, name: str, value: Any) -> bool:
+    """Whether a text can be written at all, and is one of those its column knows."""
+    if not isinstance(value, str):
+        return True
+    if name in ("media_type", "mime_type"):
+        return _MEDIA_TYPE.fullmatch(value) is not None
+    known = _WORDS.get((table.name, name))
+    return value in known if known is not None else is_text(value)
+
+
+def holds_entry(values: Mapping[str, Any]) -> bool:
+    """Whether the members of an entry are texts, and its times and size numbers, as `to_json` writes them."""
+    left: list[tuple[str, Any]] = list(values.items())
+    while left:
+        name, value = left.pop()
+        if isinstance(value, dict):
+            left += value.items()
+        elif isinstance(value, list):
+            left += [(name, each) for each in value]
+        elif name in _NUMBERS_OF_ENTRY:
+            if type(value) is not int or not _EARLIEST <= value < _LATEST:
+                return False
+        elif not isinstance(value, str) or not is_text(value):
+            return False
+    return True
+
+
+def is_text(value: str) -> bool:
+    """Whether it can be encoded: JSON may hold half a character (a surrogate alone)."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _fits(column: Column[Any], value: Any) -> bool:
@@ -176,7 +233,8 @@ def _fits(column: Column[Any], value: Any) -> bool:
     if isinstance(column.type, Boolean):
         return isinstance(value, bool)
     if isinstance(column.type, (BigInteger, Integer)):
-        return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _BIGGEST
+        least, most = (_EARLIEST, _LATEST) if isinstance(column.type, BigInteger) else (-_BIGGEST, _BIGGEST)
+        return isinstance(value, int) and not isinstance(value, bool) and least <= value < most
     if isinstance(column.type, String):
         return isinstance(value, str) and (column.type.length is None or len(value) <= column.type.length)
     return False

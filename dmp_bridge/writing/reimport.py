@@ -17,12 +17,21 @@ from sqlalchemy.exc import IntegrityError
 from directory.patients import add_patient, find_patient
 from dmp_bridge.cda import CdaRefused, read_cda
 from dmp_bridge.dossier import registry, traces
+from dmp_bridge.dossier.consent_tables import record_closing
 from dmp_bridge.dossier.life import Status
 from dmp_bridge.dossier.tables import association, document_revision, document_term, submission_set
 from dmp_bridge.entry import from_json
 from dmp_bridge.record import Origin
 from dmp_bridge.tables import document
-from dmp_bridge.writing.record_rows import ROWS_FILE, WILL, RecordRows, RowsRefused, read_lines
+from dmp_bridge.writing.record_rows import (
+    ROWS_FILE,
+    WILL,
+    RecordRows,
+    RowsRefused,
+    holds_entry,
+    is_text,
+    read_lines,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -117,6 +126,9 @@ class Importer:
             # What was said here since is not mixed with what was said there.
             if uow.connection.execute(held).first() is None:
                 for row in rows.of(table):
+                    # The end of an archive is none of a record that is open here: its documents would be deleted.
+                    if table is record_closing and row["reopened_at"] is None and found.record_is_open:
+                        continue
                     uow.execute(insert(table), {"owner_id": found.owner_id, **row})
         for row in rows.of(submission_set):
             if _submission(uow.connection, found.owner_id, row["unique_id"]) is None:
@@ -174,9 +186,8 @@ def _look(file: Path) -> tuple[dict[str, Any], RecordRows]:
             raise ImportRefused("the file holds no record: RECORD/ROWS.JSL is missing") from None
         except RowsRefused as error:
             raise ImportRefused(f"RECORD/ROWS.JSL, {error}") from None
-        if set(head) != _HEAD or not all(
-            isinstance(head[name], str) for name in _HEAD - {"used_name", "exported_at"}
-        ):
+        said = [head.get(name) or "" for name in ("used_name", *sorted(_HEAD - {"used_name", "exported_at"}))]
+        if set(head) != _HEAD or not all(isinstance(each, str) and is_text(each) for each in said):
             raise ImportRefused("RECORD/ROWS.JSL does not say whose record it is")
         del head["exported_at"]
         for number, row in enumerate(rows.of(document), 1):
@@ -190,9 +201,13 @@ def _demand_whole(package: zipfile.ZipFile, number: int, row: Mapping[str, Any])
     if row["status"] not in set(Status) or row["origin"] not in set(Origin):
         raise ImportRefused(f"document {number} is in a state this version does not know")
     try:
-        from_json(json.loads(row["entry"]))
+        entry = json.loads(row["entry"])
+        from_json(entry)
+        is_read = holds_entry(entry)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise ImportRefused(f"the metadata of document {number} cannot be read") from None
+        is_read = False
+    if not is_read:
+        raise ImportRefused(f"the metadata of document {number} cannot be read")
     digest, size = hashlib.sha1(usedforsecurity=False), 0
     try:
         with package.open(row["file"]) as content:

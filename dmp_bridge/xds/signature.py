@@ -41,6 +41,8 @@ _METHODS = frozenset(
 )
 _OLD_DIGESTS = frozenset({DigestAlgorithm.SHA1})
 _OLD_METHODS = frozenset({SignatureMethod.RSA_SHA1})
+_LARGEST = 64 * 1024
+"""Octets of an assertion with the namespaces it inherits: its canonical form costs the square of their number."""
 _MOST_CERTIFICATES = 4
 _SMALLEST_RSA, _LARGEST_RSA = 2048, 8192
 _UNREADABLE: tuple[type[Exception], ...] = (
@@ -82,6 +84,10 @@ def verify(assertion: etree._Element, der: bytes, now: datetime, *, sha1: bool =
     identifier = assertion.get("ID", "")
     if not identifier:
         raise SignatureRefused("the assertion has no ID")
+    # As bytes of its own: nothing of the message around it can be looked at instead.
+    data = etree.tostring(assertion, with_tail=False)
+    if len(data) > _LARGEST:
+        raise SignatureRefused("the assertion is too large")
     _refuse_repeated_ids(assertion)
     _check_shape(_the_signature(assertion), identifier)
     expected = SignatureConfiguration(
@@ -94,9 +100,8 @@ def verify(assertion: etree._Element, der: bytes, now: datetime, *, sha1: bool =
     try:
         certificate = x509.load_der_x509_certificate(der)
         _check_key(certificate)
-        # As bytes of its own: nothing of the message around it can be looked at instead.
         result = XMLVerifier().verify(
-            etree.tostring(assertion, with_tail=False),
+            data,
             x509_cert=certificate,
             id_attribute="ID",
             expect_config=expected,

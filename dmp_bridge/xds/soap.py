@@ -22,7 +22,7 @@ ANONYMOUS = "http://www.w3.org/2005/08/addressing/anonymous"
 FAULT_ACTION = "http://www.w3.org/2005/08/addressing/fault"
 
 LARGEST_ENVELOPE = 8 * 1024 * 1024
-_LIMITS = XmlLimits(size=LARGEST_ENVELOPE, depth=60, elements=200_000)
+_LIMITS = XmlLimits(size=LARGEST_ENVELOPE, depth=60, elements=50_000, attributes=100_000)
 _MOST_HEADERS = 20
 _LONGEST_HEADER = 1000
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import RedirectResponse
 
-from directory.patients import PatientRefused, PatientState, representatives_of
+from directory.patients import PatientRefused, PatientState, represented_by
 from dmp_bridge.dossier.closing import ClosingRefused
+from dmp_bridge.dossier.minority import acting_for
 from portal import sessions
 from portal.forms import read_own_form
 from portal.pages import not_found
@@ -15,10 +16,12 @@ from portal.patient_record.documents import DOCUMENTS
 from portal.patient_record.reception import IS_UNTOLD, OWN, RELATIVES
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
 
+    from directory.patients import Patient
     from dmp_bridge.dossier.own_desk import OwnDesk
     from foundation.database import UnitOfWork
     from portal.context import PortalContext
@@ -47,13 +50,17 @@ class RelativePages:
     # ref: DMP-F20
     async def list(self, request: Request, inside: Inside) -> Response:
         """Those for whom the person acts, and those who act for the person."""
-        owner_id = inside.patient.owner_id
-        values = {
-            "represented": self._reception.represented(inside.visit),
-            "representatives": self._context.database.read_now(
-                lambda connection: representatives_of(connection, owner_id)
-            ),
-        }
+        person, now = inside.patient, self._context.clock.millis()
+
+        def look(connection: Connection) -> dict[str, list[Patient]]:
+            represented = [
+                each
+                for each in represented_by(connection, person.owner_id)
+                if any(other.owner_id == person.owner_id for other in acting_for(connection, each, now))
+            ]
+            return {"represented": represented, "representatives": acting_for(connection, person, now)}
+
+        values = self._context.database.read_now(look)
         return await self._reception.page(inside, "patient_record/relatives.html", values)
 
     # ref: DMP-F20

@@ -278,3 +278,12 @@ def test_what_is_too_much_to_examine_is_hidden_beside_an_unseen_document() -> No
     package = ("IHE_XDM.zip", "application/zip", xdm(cda(), flags=("INVISIBLE_PATIENT",)))
     found = examine_message(mail(package, *notes, ("copie.pdf", "application/pdf", PDF)))
     assert [each.hidden for each in found] == [True, *[False] * 199, True]
+
+
+# ref: DMP-F10
+def test_a_document_beyond_those_that_are_examined_is_refused_and_not_passed_over() -> None:
+    notes = [(f"{number}.txt", "text/plain", b"bonjour") for number in range(199)]
+    documents = [(f"{number}.xml", "text/xml", cda(unique_id=f"1.2.{number}")) for number in range(2)]
+    *_, taken, passed_over = examine_message(mail(*notes, *documents))
+    assert taken.kind is Kind.CDA
+    assert (passed_over.kind, passed_over.code) == (Kind.REFUSED, ErrorCode.OTHER)

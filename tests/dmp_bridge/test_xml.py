@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from lxml import etree
 
 from dmp_bridge.xml import XmlFault, XmlLimits, local_name, namespace, parse
 
@@ -78,3 +79,15 @@ def test_what_is_not_xml_is_refused_in_words(data: bytes) -> None:
 def test_a_large_text_such_as_a_pdf_in_base64_is_read() -> None:
     text = b"QUJD" * 4_000_000
     assert len(parse(b"<a>" + text + b"</a>").text or "") == len(text)
+
+
+@pytest.mark.parametrize("data", [b"<a>" + b"<b/>" * 300 + b"</a>", b"<a" + b" b='c'" * 300 + b"/>"])
+def test_what_is_beyond_its_limits_is_told_before_a_tree_is_built(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object) -> None:
+        raise AssertionError("a tree of thirty times the size")
+
+    monkeypatch.setattr(etree, "fromstring", build)
+    with pytest.raises(XmlFault, match="too many"):
+        parse(data, XmlLimits(elements=50, attributes=100))

@@ -6,16 +6,19 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from portal import signin
+from portal.app import application
 from portal.guard import Guard
 from portal.pages import SENTENCES
-from tests.portal.house import PASSWORD, House, form_token, sign_in
+from tests.portal.house import ORIGIN, PASSWORD, House, form_token, sign_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -86,6 +89,20 @@ async def test_an_announced_body_beyond_the_limit_is_refused(house: House, lengt
     answer = await house.browser().post("/session", content=b"x=1", headers={"content-length": length})
     assert answer.status_code == 413
     assert SENTENCES[413][0] in answer.text
+
+
+@pytest.mark.parametrize("path", ["/xds/repository", "/fhir/dmp/DocumentReference"])
+async def test_programs_that_send_too_much_are_refused_by_their_own_interface(
+    house: House, path: str
+) -> None:
+    async def refuse(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("its own words", 413)
+
+    app = application(house.context, [Route(path, refuse, methods=["POST"])])
+    length = str(house.context.settings.limits.message_bytes * 3 // 2)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN) as client:
+        answer = await client.post(path, content=b"x", headers={"Content-Length": length})
+    assert (answer.status_code, answer.text) == (413, "its own words")
 
 
 async def test_a_body_that_does_not_say_its_length_is_bounded_too(house: House) -> None:

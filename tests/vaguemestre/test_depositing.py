@@ -359,6 +359,21 @@ async def test_a_replacement_takes_the_place_of_the_former_version(
     assert len(hospital.documents(patient, Status.DEPRECATED)) == 1
 
 
+async def test_a_document_that_stands_twice_in_one_mail_is_one(hospital: Hospital, patient: Patient) -> None:
+    await hospital.get(package(cda()), package(cda()), ("lettre.xml", "text/xml", cda()))
+    assert len(hospital.documents(patient, None)) == 1
+    assert await hospital.fate() == ""
+
+
+# ref: DMP-F12
+async def test_versions_in_one_mail_follow_each_other(hospital: Hospital, patient: Patient) -> None:
+    second = cda(unique_id="1.2.250.1.999.1.2", version=2)
+    await hospital.get(("v1.xml", "text/xml", cda()), ("v2.xml", "text/xml", second))
+    [current] = hospital.documents(patient)
+    assert current.unique_id == "1.2.250.1.999.1.2"
+    assert len(hospital.documents(patient, Status.DEPRECATED)) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "sender", "code"),
     [

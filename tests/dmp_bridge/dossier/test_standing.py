@@ -251,13 +251,44 @@ async def test_a_tutor_stands_for_a_protected_adult_and_a_curator_does_not(
     assert (later.is_theirs, later.is_protected) == (False, False)
 
 
+# ref: DMP-F20
+async def test_a_guardian_whose_time_is_over_stands_for_nobody_beside_another_one(
+    database: Database, vault: Vault, clock: FixedClock
+) -> None:
+    former, present = await add(database, vault, clock), await add(database, vault, clock, "1600123456789")
+    adult = await add(database, vault, clock, "1510999999001", birth_date="1951-09-01")
+    child = await add(database, vault, clock, "1120599999001", birth_date="2012-05-14")
+    end = clock.millis() + 1000
+    for holder, kind in ((adult, GuardianshipKind.TUTELLE), (child, GuardianshipKind.PARENTAL)):
+        await _represent(database, holder, former, clock.millis(), kind, until=end)
+        await _represent(database, holder, present, clock.millis(), kind)
+
+    def standing(person: Patient) -> list[bool]:
+        caller, now = as_representative(person), clock.millis()
+        return database.read_now(
+            lambda c: [standing_of(c, each, caller, now).is_theirs for each in (adult, child)]
+        )
+
+    assert standing(former) == standing(present) == [True, True]
+    clock.advance(timedelta(seconds=1))
+    assert (standing(former), standing(present)) == ([False, False], [True, True])
+
+
 async def _say(database: Database, patient: Patient, kind: ConsentKind, value: Consent, at: int) -> None:
     await database.write(lambda uow: consents.record(uow, patient.owner_id, kind, value, "patient:1", at))
 
 
-async def _represent(database: Database, holder: Patient, parent: Patient, at: int) -> None:
+async def _represent(
+    database: Database,
+    holder: Patient,
+    guardian: Patient,
+    at: int,
+    kind: GuardianshipKind = GuardianshipKind.PARENTAL,
+    *,
+    until: int | None = None,
+) -> None:
     await database.write(
         lambda uow: minority.represent(
-            uow, holder.owner_id, parent.owner_id, GuardianshipKind.PARENTAL, "operator", at
+            uow, holder.owner_id, guardian.owner_id, kind, "operator", at, until=until
         )
     )

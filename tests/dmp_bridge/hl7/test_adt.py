@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from directory.patients import PatientState
 from dmp_bridge.dossier.caller import Caller
 from dmp_bridge.dossier.care_desk import CareDesk, Said
-from dmp_bridge.dossier.consents import Consent, ConsentKind
+from dmp_bridge.dossier.consents import Consent, ConsentKind, ConsentRefused
 from dmp_bridge.dossier.forms import Denied
 from dmp_bridge.dossier.standing import standing_of
 from dmp_bridge.hl7.adt import MAX_BYTES, AdtRefused, read_admission
@@ -180,6 +180,18 @@ async def test_messages_out_of_order_end_as_in_order(
     for each in (second, first, second):
         await note(database, clock, each)
     assert answers(database, patient, clock) == (None, None)
+
+
+async def test_a_word_of_tomorrow_is_not_kept_as_the_last_one_of_every_day(
+    database: Database, patient: Patient, clock: FixedClock
+) -> None:
+    await note(
+        database, clock, read_admission(message("ZFA|ACTIF||||||||IO|20260306111154|IC|20260306111154"))
+    )
+    ahead = read_admission(message("ZFA|ACTIF||||||||INO|20990306111154|IC|20260306111154"))
+    with pytest.raises(ConsentRefused, match="avenir"):
+        await note(database, clock, ahead)
+    assert answers(database, patient, clock) == (Reason.FEEDING_OPPOSED, None)
 
 
 async def test_nothing_is_noted_of_a_closed_record(

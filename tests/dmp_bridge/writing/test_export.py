@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lxml import etree
 
-from directory.patients import patient_of
+from directory.patients import PatientState, patient_of
 from dmp_bridge import record
 from dmp_bridge.archive import unpack
-from dmp_bridge.dossier import consents, relations
+from dmp_bridge.dossier import closing, consents, relations
 from dmp_bridge.dossier.consents import Consent, ConsentKind
 from dmp_bridge.dossier.desk import Change
 from dmp_bridge.dossier.relations import RelationKind
 from dmp_bridge.ebrim import read_submission
+from dmp_bridge.writing import record_rows
 from dmp_bridge.writing.export import Exporter, seen_by_patient
-from dmp_bridge.writing.record_rows import ROWS_FILE, gather
+from dmp_bridge.writing.record_rows import ROWS_FILE, RowsRefused, gather, read_lines
 from dmp_bridge.writing.reimport import Importer, ImportRefused
 from dmp_bridge.xdm import read_package
 from foundation.vault import Vault, write_master_key
@@ -244,10 +245,19 @@ DOCUMENT = "IHE_XDM/SUB00001/DOC00001.XML"
         (ROWS_FILE, swap(b'"filed_at":1', b'"filed_at":"1","x":1'), "columns"),
         (ROWS_FILE, swap(b'"masked_to_professionals":false', b'"masked_to_professionals":0'), "another kind"),
         (ROWS_FILE, swap(b'"entry":"{', b'"entry":"['), "metadata"),
-        (ROWS_FILE, swap(b'"document_id":"1.2.250.1.999.1.1"', b'"document_id":"9"'), "does not hold"),
+        (ROWS_FILE, swap(b'"document_id":"1.2.1"', b'"document_id":"9"'), "does not hold"),
         (ROWS_FILE, lambda content: content + content.split(b"\n", 1)[1], "twice"),
         (ROWS_FILE, lambda content: b"[" * 100_000 + content, "not JSON"),
         (ROWS_FILE, swap(b'"file":"IHE', b'"file":"/etc/passwd","y":"IHE'), "columns"),
+        (ROWS_FILE, swap(b'"filed_at":', b'"filed_at":9000000'), "another kind"),
+        (ROWS_FILE, swap(b'"kind":"consultation"', b'"kind":"nonsense"'), "another kind"),
+        (ROWS_FILE, swap(b'"value":"IC"', b'"value":"zz"'), "another kind"),
+        (ROWS_FILE, swap(b'"kind":"authorised"', b'"kind":"king"'), "another kind"),
+        (ROWS_FILE, swap(b'"media_type":"', b'"media_type":"text/html\\r\\nX: y'), "another kind"),
+        (ROWS_FILE, swap(b'"title":"', b'"title":"\\ud800'), "another kind"),
+        (ROWS_FILE, swap(b'"birth_name":"', b'"birth_name":"\\ud800'), "whose record"),
+        (ROWS_FILE, swap(b'"entry":"{', b'"entry":"{\\"comments\\":5,'), "metadata"),
+        (ROWS_FILE, swap(b'creation_time\\":', b'creation_time\\":9000000'), "metadata"),
     ],
 )  # fmt: skip
 async def test_a_file_that_is_not_whole_brings_nothing_in(
@@ -258,7 +268,7 @@ async def test_a_file_that_is_not_whole_brings_nothing_in(
     change: Callable[[bytes], bytes | None],
     words: str,
 ) -> None:
-    await ward.feed()
+    await fill(ward)
     file = tmp_path / "record.zip"
     data = await export(ward, file)
     file.write_bytes(changed(data, name, change))
@@ -284,6 +294,35 @@ async def test_another_document_under_the_same_identifier_is_refused(
     file.write_bytes(changed(forged, ROWS_FILE, lambda rows: rows.replace(row["sha1"].encode(), digest)))
     with pytest.raises(ImportRefused, match="another document"):
         await elsewhere.importer.bring_in(OPERATOR, file)
+
+
+# ref: DMP-F21
+async def test_the_end_of_an_archive_elsewhere_ends_no_record_that_is_open_here(
+    ward: Ward, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    await ward.feed()
+    await export(ward, tmp_path / "open.zip")
+    await elsewhere.importer.bring_in(OPERATOR, tmp_path / "open.zip")
+
+    def close(uow: Any) -> None:
+        now = ward.clock.millis()
+        closing.change_state(uow, INS, PatientState.CLOSED, "patient:1", now)
+        closing.ask_deletion(uow, ward.owner_id, "patient:1", now)
+
+    await ward.database.write(close)
+    await export(ward, tmp_path / "closed.zip")
+    await elsewhere.importer.bring_in(OPERATOR, tmp_path / "closed.zip")
+    in_a_year = ward.clock.millis() + 366 * 86_400_000
+    assert await elsewhere.database.read(lambda c: closing.due(c, in_a_year)) == []
+
+
+def test_lines_that_are_too_much_for_one_record_are_not_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_rows, "_MAX_ALL", 1000)
+    head, line = b'{"record":1}\n', b'{"table":"record_preference","name":"email","value":""}\n'
+    lines = iter([head, *[line] * 100])
+    with pytest.raises(RowsRefused, match="too much"):
+        read_lines(lines)
+    assert len(list(lines)) > 50
 
 
 async def test_what_is_no_zip_is_refused(elsewhere: Elsewhere, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -238,6 +239,21 @@ def test_an_assertion_with_very_many_elements_is_refused_before_its_signature(
     more = "<s:Attribute Name='x'/>".replace("x", "{}") * 600
     many = replace(claims, more=more.format(*range(600)))
     assert refusal(read, signed(many, cards.doctor)) is SubCode.INVALID_TOKEN
+
+
+def test_the_canonical_form_of_very_many_attributes_or_namespaces_is_not_made(
+    read: Callable[..., Vihf], cards: Cards, claims: Claims
+) -> None:
+    crowds = (
+        " ".join(f'a{number}=""' for number in range(60_000)),
+        " ".join(f'xmlns:n{number}="urn:n{number}" n{number}:a=""' for number in range(20_000)),
+    )
+    for crowd in crowds:
+        element = signed(claims, cards.doctor)
+        element.append(etree.fromstring(f"<x {crowd}/>".encode(), etree.XMLParser(huge_tree=True)))
+        began = time.process_time()
+        assert refusal(read, element) is SubCode.FAILED_CHECK
+        assert time.process_time() - began < 1
 
 
 async def test_an_overheard_assertion_serves_nobody_else(

@@ -99,7 +99,7 @@ def test_what_must_be_understood_and_is_not_is_refused() -> None:
         (b'<?xml version="1.0"?><!DOCTYPE e [<!ENTITY a "aaaa">]>' + envelope(body="<x>&a;</x>"), None),
         (b'<!DOCTYPE e SYSTEM "file:///etc/passwd">' + envelope(), None),
         (envelope(body="<x>" * 100 + "</x>" * 100), None),
-        (envelope(body=f"<x>{'<y/>' * 200_001}</x>"), None),
+        (envelope(body=f"<x>{'<y/>' * 50_001}</x>"), None),
         (envelope(body="<x>&undeclared;</x>"), None),
         (envelope().decode().encode("utf-16"), None),
     ],

@@ -201,6 +201,24 @@ async def test_who_comes_of_age_is_represented_by_nobody(home: Home) -> None:
     assert "vous ne le représentez plus" in said(answer.text)
 
 
+# ref: DMP-F20
+async def test_who_came_of_age_today_is_told_of_to_no_parent_before_the_calendar_is_kept(home: Home) -> None:
+    grown = await home.child(born="2008-03-13")
+    await home.file(grown)
+    assert told(home, grown, Addressee.HOLDER, grown.owner_id) == ["document-added"]
+    assert told(home, grown, Addressee.REPRESENTATIVE, home.patient.owner_id) == []
+    assert "Dossier de" not in await home.page("/patient/proches")
+
+
+# ref: DMP-F20
+async def test_a_parent_hides_no_document_from_the_other_parent(home: Home) -> None:
+    child = await home.child()
+    answer = await upload(home.browser, path=f"{base(child)}/documents/ajout", secret="1")
+    assert answer.status_code == 422
+    assert "Seul le titulaire" in said(answer.text)
+    assert not [each for each in home.traces(child, "feed") if each.outcome == "ok"]
+
+
 async def test_a_parent_activates_the_space_of_a_child_who_never_signed_in(home: Home) -> None:
     child = await home.child(state=PatientState.NOT_ACTIVATED)
     await home.file(child, title="Carnet")
