@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from directory.annuaire import overlay
 from directory.annuaire.bearers import judge_of_persons, judge_of_roles, judge_of_structures, skills_of
 from directory.annuaire.compile import Compiler
-from directory.annuaire.conditions import All, Equal, Nothing
+from directory.annuaire.conditions import All, Equal, Not, Nothing, Present
 from directory.annuaire.engine import Engine
 from directory.annuaire.fields import Field
 from directory.annuaire.known import Known
+from directory.annuaire.lookups import LONE_ROLE, OF_PEOPLE, Lookup, Lookups
 from directory.annuaire.matching import judge_of_mailboxes
 from directory.annuaire.model import Mailbox, Person, Role, Skill, Structure
 from directory.annuaire.plans import NOTHING, Clause, Plan
@@ -24,7 +25,7 @@ from directory.bals import BalType
 from directory.extracts import ExtractKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from directory.annuaire.conditions import Condition
     from directory.annuaire.files import Files
@@ -38,10 +39,7 @@ _MOST_RECENT = 500
 _LONE = {
     "person": Clause("NOT EXISTS (SELECT 1 FROM people.person p WHERE p.idnat = m.idnat)"),
     "structure": Clause("NOT EXISTS (SELECT 1 FROM people.structure p WHERE p.idnat = m.idnat)"),
-    "role": Clause(
-        "NOT EXISTS (SELECT 1 FROM people.role r WHERE r.idnat = m.idnat AND (r.structure_id = m.structure_id"
-        " OR r.structure_id IN (SELECT id FROM people.structure s WHERE s.idnat = m.structure_id)))"
-    ),
+    "role": Clause(LONE_ROLE),
 }
 """Of those whom a mailbox names, the ones whom the activities do not name."""
 
@@ -63,6 +61,7 @@ class StoredView:
         self._version = ours.version
         self._seconds = seconds
         self._known = Known(files, ours, self._linked)
+        self._lookups = Lookups(files)
 
     @property
     def generation(self) -> str:
@@ -109,6 +108,16 @@ class StoredView:
         with self._files.within(self._seconds):
             return self.boxes_of("structure_id", structure_id)
 
+    def own_mailboxes(self, structure_id: str, limit: int) -> list[Mailbox]:
+        own = All((Equal(Field.STRUCTURE_ID, structure_id), Not(Present(Field.IDNAT))))
+        with self._files.within(self._seconds):
+            return self._with_ours(Lookup.OWN_BOXES_OF_STRUCTURE, structure_id, own)[:limit]
+
+    def expect(self, wanted: Mapping[Lookup, Collection[str]]) -> None:
+        with self._files.within(self._seconds):
+            for what, keys in wanted.items():
+                self._lookups.expect(what, keys)
+
     def removed_at(self, field: Field, key: str) -> int | None:
         shelf = _KEYED[field]
         if shelf is MAILBOXES:
@@ -129,16 +138,17 @@ class StoredView:
 
     def person(self, idnat: str) -> Person | None:
         with self._files.within(self._seconds):
-            for schema in ("people", "boxes"):
-                row = self._row(schema, PERSONS, "idnat", idnat)
-                if row is not None:
-                    return self._qualified(Person(*row))
+            found = self._lookups.rows(Lookup.PERSON, idnat)
+            if found:
+                return self._qualified(Person(*found[0]))
             boxes = [box for box in self.boxes_of("idnat", idnat) if box.last_name]
             return _bearer(boxes[0]) if boxes else None
 
     def persons(self, condition: Condition, limit: int, *, after: str = "") -> list[Person]:
         with self._files.within(self._seconds):
             found = self._page(condition, limit, after, partial(self._merged, PERSONS))
+            keys = {person.idnat for person in found}
+            self.expect(dict.fromkeys(OF_PEOPLE, keys))
             return [self._qualified(person) for person in found]
 
     def count_persons(self, condition: Condition, at_most: int) -> int:
@@ -180,42 +190,28 @@ class StoredView:
     # What rows are judged by: directory.annuaire.bearers.LooksUp
 
     def boxes_of(self, column: str, value: str) -> list[Mailbox]:
-        columns = ", ".join(MAILBOXES.told)
-        rows = self._files.connection.execute(
-            f"SELECT {columns} FROM boxes.mailbox WHERE {column} = ? ORDER BY +place", (value,)
-        )
-        shadowed = self._ours.addresses
-        boxes = [_box(row) for row in rows if row[0] not in shadowed]
-        if not shadowed:
-            return boxes
-        field = {"idnat": Field.IDNAT, "structure_id": Field.STRUCTURE_ID}[column]
-        return sorted([*boxes, *self._published(Equal(field, value))], key=lambda box: box.address)
+        what, field = _BOXES_OF[column]
+        return self._with_ours(what, value, Equal(field, value))
 
     def roles_of(self, idnat: str) -> list[Role]:
-        columns = ", ".join(ROLES.told)
-        rows = self._files.connection.execute(
-            f"SELECT {columns} FROM people.role WHERE idnat = ?1"
-            f" UNION ALL SELECT {columns} FROM boxes.role m WHERE idnat = ?1 AND {_LONE['role'].sql} ORDER BY id",
-            (idnat,),
-        )
-        return [Role(*row) for row in rows]
+        return [Role(*row) for row in self._lookups.rows(Lookup.ROLES_OF_PERSON, idnat)]
 
     def qualifications(self, schema: str, idnat: str) -> tuple[Skill, ...]:
-        rows = self._files.connection.execute(
-            f"SELECT code, label, type_code, type_label FROM {schema}.qualification WHERE idnat = ? ORDER BY code",
-            (idnat,),
-        )
-        return tuple(Skill(*row) for row in rows)
+        return tuple(Skill(*row) for row in self._lookups.rows(_QUALIFICATIONS[schema], idnat))
 
     def structure_named(self, structure_id: str) -> Structure | None:
-        for schema in ("people", "boxes"):
-            for column in ("id", "idnat"):
-                row = self._row(schema, STRUCTURES, column, structure_id)
-                if row is not None:
-                    return Structure(*row)
-        return None
+        found = self._lookups.rows(Lookup.STRUCTURE, structure_id)
+        return Structure(*found[0]) if found else None
 
     # How
+
+    def _with_ours(self, what: Lookup, key: str, condition: Condition) -> list[Mailbox]:
+        """The mailboxes that are looked up, by address; `condition` says the same of those published here."""
+        shadowed = self._ours.addresses
+        boxes = [_box(row) for row in self._lookups.rows(what, key) if row[0] not in shadowed]
+        if not shadowed:
+            return boxes
+        return sorted([*boxes, *self._published(condition)], key=lambda box: box.address)
 
     def _near(self, condition: Condition) -> Condition | None:
         """What is meant where nothing meets a condition; None where no free word can be a typing error."""
@@ -402,6 +398,11 @@ class StoredView:
         return self._files.connection.execute(statement, (value,)).fetchone()
 
 
+_BOXES_OF = {
+    "idnat": (Lookup.BOXES_OF_PERSON, Field.IDNAT),
+    "structure_id": (Lookup.BOXES_OF_STRUCTURE, Field.STRUCTURE_ID),
+}
+_QUALIFICATIONS = {"skills": Lookup.SKILLS_OF_PERSON, "diplomas": Lookup.DIPLOMAS_OF_PERSON}
 _BEARERS = replace(MAILBOXES, told=("address", "idnat", "structure_id"))
 
 

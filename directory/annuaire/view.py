@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from directory.annuaire.conditions import Condition
     from directory.annuaire.fields import Field
+    from directory.annuaire.lookups import Lookup
     from directory.annuaire.model import Mailbox, Person, Role, Structure
 
 
@@ -78,6 +79,14 @@ class View(Protocol):
 
     def mailboxes_of_structure(self, structure_id: str) -> list[Mailbox]:
         """Of an IdNat_Struct, as mailboxes name their structure; boxes of persons and of services."""
+        ...
+
+    def own_mailboxes(self, structure_id: str, limit: int) -> list[Mailbox]:
+        """Those of an IdNat_Struct that are nobody's own, of services and of software, by address."""
+        ...
+
+    def expect(self, wanted: Mapping[Lookup, Collection[str]]) -> None:
+        """Fetches together what is about to be asked of each of some people or structures."""
         ...
 
     def removed_at(self, field: Field, key: str) -> int | None:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from directory.annuaire.conditions import All, Equal, Not, Present
 from directory.annuaire.fields import Field
+from directory.annuaire.lookups import OF_PEOPLE, Lookup
 from directory.annuaire.matching import judge_of_mailboxes
 from directory.annuaire.view import TooSlow
-from directory.fhir.registers import boxes_of_practitioner, roles_with_boxes
+from directory.fhir.registers import MOST_BOXES, boxes_of_practitioner, roles_with_boxes
 from directory.fhir.systems import ResourceType
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from directory.annuaire.model import Mailbox
     from directory.annuaire.view import View
 
-_CHUNK = 100
+_CHUNK = 50
 _SECONDS = 5.0
 """Between one bearer and the next."""
 _NO_STRUCTURE, _NOBODY = Not(Present(Field.STRUCTURE_ID)), Not(Present(Field.IDNAT))
@@ -34,6 +35,17 @@ _BORNE: dict[ResourceType, tuple[Condition, ...]] = {
     ResourceType.PRACTITIONER_ROLE: (Present(Field.IDNAT), Present(Field.STRUCTURE_ID)),
     ResourceType.ORGANIZATION: (Present(Field.STRUCTURE_ID), _NOBODY),
 }
+_OF_PEOPLE: dict[ResourceType, tuple[Lookup, ...]] = {
+    ResourceType.PRACTITIONER: OF_PEOPLE,
+    ResourceType.PRACTITIONER_ROLE: (Lookup.BOXES_OF_PERSON, Lookup.ROLES_OF_PERSON),
+    ResourceType.ORGANIZATION: (),
+}
+_OF_STRUCTURES: dict[ResourceType, tuple[Lookup, ...]] = {
+    ResourceType.PRACTITIONER: (),
+    ResourceType.PRACTITIONER_ROLE: (Lookup.STRUCTURE,),
+    ResourceType.ORGANIZATION: (Lookup.STRUCTURE, Lookup.OWN_BOXES_OF_STRUCTURE),
+}
+"""What the bearers of mailboxes are told with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,10 @@ class ByMailbox:
         wanted = All((self.condition, *_BORNE[self.kind]))
         deadline = time.monotonic() + _SECONDS
         while boxes := view.page(wanted, _CHUNK, after=after):
+            people = {box.idnat for box in boxes if box.idnat is not None}
+            structures = {box.structure_id for box in boxes if box.structure_id is not None}
+            view.expect(dict.fromkeys(_OF_PEOPLE[self.kind], people))
+            view.expect(dict.fromkeys(_OF_STRUCTURES[self.kind], structures))
             for box in boxes:
                 if time.monotonic() > deadline:
                     raise TooSlow("Too many mailboxes are of bearers that were told already.")
@@ -99,6 +115,9 @@ class ByMailbox:
         )
 
     def _is_first_of_structure(self, view: View, box: Mailbox, structure_id: str) -> bool:
+        boxes = view.own_mailboxes(structure_id, MOST_BOXES)
+        if len(boxes) < MOST_BOXES:
+            return self._is_first(box, boxes)
         own = (Equal(Field.STRUCTURE_ID, structure_id), _NOBODY)
         first = view.page(All((self.condition, *own)), 1)
         if first and first[0].address != box.address:

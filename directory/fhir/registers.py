@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from directory.annuaire.conditions import All, Equal, Not, Present
 from directory.annuaire.fields import Field
+from directory.annuaire.lookups import Lookup
 from directory.fhir import resources
 from directory.fhir.systems import ResourceType
 
@@ -34,6 +34,8 @@ class Register:
     count: Callable[[View, Condition, int], int]
     find: Callable[[View, str], Any | None]
     resource: Callable[[View, Any], Resource]
+    expect: Callable[[View, list[Any]], None]
+    """Has what `resource` asks for fetched together."""
 
 
 def boxes_of_practitioner(view: View, idnat: str) -> list[Mailbox]:
@@ -67,8 +69,7 @@ def boxes_of_organization(view: View, place: Structure) -> list[Mailbox]:
     """The boxes that are a structure's own: of services and of software."""
     if place.idnat is None:
         return []
-    own = All((Equal(Field.STRUCTURE_ID, place.idnat), Not(Present(Field.IDNAT))))
-    return view.page(own, MOST_BOXES)
+    return view.own_mailboxes(place.idnat, MOST_BOXES)
 
 
 def _practitioner(view: View, row: Person) -> Resource:
@@ -81,6 +82,23 @@ def _role(view: View, row: Role) -> Resource:
 
 def _organization(view: View, row: Structure) -> Resource:
     return resources.organization(row, boxes_of_organization(view, row))
+
+
+def _expect_people(view: View, rows: list[Person]) -> None:
+    view.expect({Lookup.BOXES_OF_PERSON: {row.idnat for row in rows}})
+
+
+def _expect_roles(view: View, rows: list[Role]) -> None:
+    view.expect(
+        {
+            Lookup.BOXES_OF_PERSON: {row.idnat for row in rows},
+            Lookup.STRUCTURE: {row.structure_id for row in rows if row.structure_id is not None},
+        }
+    )
+
+
+def _expect_structures(view: View, rows: list[Structure]) -> None:
+    view.expect({Lookup.OWN_BOXES_OF_STRUCTURE: {row.idnat for row in rows if row.idnat is not None}})
 
 
 def _structure(view: View, key: str) -> Structure | None:
@@ -97,6 +115,7 @@ REGISTERS = MappingProxyType(
             count=lambda view, condition, at_most: view.count_persons(condition, at_most),
             find=lambda view, key: view.person(key),
             resource=_practitioner,
+            expect=_expect_people,
         ),
         ResourceType.PRACTITIONER_ROLE: Register(
             field=Field.ROLE_ID,
@@ -105,6 +124,7 @@ REGISTERS = MappingProxyType(
             count=lambda view, condition, at_most: view.count_roles(condition, at_most),
             find=lambda view, key: view.role(key),
             resource=_role,
+            expect=_expect_roles,
         ),
         ResourceType.ORGANIZATION: Register(
             field=Field.STRUCTURE_ID,
@@ -113,6 +133,7 @@ REGISTERS = MappingProxyType(
             count=lambda view, condition, at_most: view.count_structures(condition, at_most),
             find=_structure,
             resource=_organization,
+            expect=_expect_structures,
         ),
     }
 )

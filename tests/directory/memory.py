@@ -11,9 +11,10 @@ from directory.annuaire.ranking import corrected
 from directory.folding import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from directory.annuaire.conditions import Condition
+    from directory.annuaire.lookups import Lookup
     from directory.annuaire.model import Mailbox, Person, Role, Structure
     from directory.annuaire.view import View
 
@@ -68,6 +69,12 @@ class MemoryView:
 
     def mailboxes_of_structure(self, structure_id: str) -> list[Mailbox]:
         return [box for box in self.boxes if box.structure_id == structure_id]
+
+    def own_mailboxes(self, structure_id: str, limit: int) -> list[Mailbox]:
+        return [box for box in self.mailboxes_of_structure(structure_id) if box.idnat is None][:limit]
+
+    def expect(self, wanted: Mapping[Lookup, Collection[str]]) -> None:
+        """Everything is in memory."""
 
     def removed_at(self, field: Field, key: str) -> int | None:
         return self.removed.get((field, key.lower()))
