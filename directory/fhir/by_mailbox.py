@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from directory.annuaire.model import Mailbox
     from directory.annuaire.view import View
 
-_CHUNK = 50
+_CHUNK = 100
+_SPARE = 10
+"""Mailboxes more than bearers are wanted: some are of a bearer that was told already."""
 _SECONDS = 5.0
 """Between one bearer and the next."""
 _NO_STRUCTURE, _NOBODY = Not(Present(Field.STRUCTURE_ID)), Not(Present(Field.IDNAT))
@@ -59,16 +61,16 @@ class ByMailbox:
     def rows(self, view: View, after: str, limit: int) -> Iterator[tuple[str, Any]]:
         """At most `limit` bearers behind a position, each with its own: the address, for a role also its id."""
         address, _, last = after.partition(" ")
-        yield from islice(self._rows(view, address, last), limit)
+        yield from islice(self._rows(view, address, last, min(limit + _SPARE, _CHUNK)), limit)
 
-    def _rows(self, view: View, after: str, last: str) -> Iterator[tuple[str, Any]]:
+    def _rows(self, view: View, after: str, last: str, at_once: int) -> Iterator[tuple[str, Any]]:
         if last:  # the page before ended amid the roles that bear one mailbox
             box = view.mailbox(after)
             if box is not None:
                 yield from (each for each in self._bearers(view, box) if each[1].id > last)
         wanted = All((self.condition, *_BORNE[self.kind]))
         deadline = time.monotonic() + _SECONDS
-        while boxes := view.page(wanted, _CHUNK, after=after):
+        while boxes := view.page(wanted, at_once, after=after):
             people = {box.idnat for box in boxes if box.idnat is not None}
             structures = {box.structure_id for box in boxes if box.structure_id is not None}
             view.expect(dict.fromkeys(_OF_PEOPLE[self.kind], people))
