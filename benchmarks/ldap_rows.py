@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.target import Target
 
 _SECONDS = 12.0
-_QUERIES = 20_000
+_WORDS = 20_000
 """More than one run asks: what comes again does so because people have the same names."""
 _COMPARED = 12
 
@@ -71,16 +71,16 @@ def _names() -> Sequence[tuple[str, str]]:
 
 
 @lru_cache(maxsize=1)
-def queries() -> tuple[str, ...]:
+def words() -> tuple[str, ...]:
     """What people type: beginnings and middles of names, two words, and one in eight that nobody has."""
     chance = random.Random(2026)
-    return tuple(_typed(chance, *chance.choice(_names())) for _ in range(_QUERIES))
+    return tuple(_typed(chance, *chance.choice(_names())) for _ in range(_WORDS))
 
 
 @lru_cache(maxsize=1)
 def typing() -> tuple[str, ...]:
     """The same, letter by letter from the third on: a mail client asks anew at each."""
-    return tuple(text[:letters] for text in queries() for letters in range(3, len(text) + 1))
+    return tuple(text[:letters] for text in words() for letters in range(3, len(text) + 1))
 
 
 def _typed(chance: random.Random, first: str, last: str) -> str:
@@ -103,7 +103,7 @@ class Searching(Scenario):
     """Searches in a second, of many clients together."""
 
     clients: int
-    asked: Callable[[], Sequence[str]] = queries
+    asked: Callable[[], Sequence[str]] = typing
     unit: str = "searches/s"
     is_national: bool = True
 
@@ -112,7 +112,7 @@ class Searching(Scenario):
 
     def answers(self, target: Target) -> Mapping[str, object]:
         """Of the first searches that find less than everything a client asked for."""
-        typed = queries()[:_COMPARED]
+        typed = self.asked()[:_COMPARED]
         found = ldap_client.found(_port(target), [ldap_client.thunderbird(each) for each in typed])
         return {
             query: names if len(names) < 100 else "a hundred"
