@@ -26,7 +26,7 @@ _CHECKED_EVERY = 128
 _AT_ONCE = 100
 _AT_FIRST = 100
 """Rows read before it is known whether more are wanted, where nobody says how many will be."""
-_AT_MOST = 512
+_AT_MOST = 4096
 
 
 class Engine(Generic[R]):
