@@ -274,7 +274,9 @@ def person_condition(value: Token) -> Condition:
     """The persons an identifier names."""
     match value:
         case Token(None, code) if code:
-            return conditions.Any((Equal(Field.IDNAT, code), Equal(Field.PERSON_ID, code)))
+            # roles say the IdNat_PS alone: kind (8 RPPS, 0 ADELI) and number
+            numbers = (Equal(Field.IDNAT, kind + code) for kind in ("", "8", "0"))
+            return conditions.Any((*numbers, Equal(Field.PERSON_ID, code)))
         case Token(systems.IDNAT_PS, code):
             return Equal(Field.IDNAT, code) if code else Everything()
         case Token(systems.RPPS, code):

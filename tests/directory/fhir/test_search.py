@@ -129,6 +129,8 @@ async def test_practitioners_are_found_by(client: httpx2.AsyncClient, query: str
         (f"organization={HOSPITAL}", {AT_HOSPITAL}),
         (f"organization={HOSPITAL},{CABINET}", {AT_HOSPITAL, AT_CABINET}),
         ("practitioner.identifier=http://rpps.fr|99900000011", {AT_HOSPITAL, AT_CABINET}),
+        ("practitioner.identifier=99900000011", {AT_HOSPITAL, AT_CABINET}),
+        ("practitioner.identifier=899900000011", {AT_HOSPITAL, AT_CABINET}),
         ("organization.identifier=http://finess.sante.gouv.fr|990780017", {AT_HOSPITAL}),
         ("organization.identifier=urn:oid:1.2.250.1.71.4.2.2|1990780017", {AT_HOSPITAL}),
         ("organization.identifier=https://finess.esante.gouv.fr|1990780017", set()),
