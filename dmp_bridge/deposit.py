@@ -19,6 +19,7 @@ from dmp_bridge.dossier.standing import structure_of
 from dmp_bridge.filing import Traits, document_values
 from dmp_bridge.hl7.outbox import Outbox, left_of
 from dmp_bridge.intake import Examined, NotSealed, Outcome, described, filing_row, mail_of, payload_of
+from dmp_bridge.lots import join
 from dmp_bridge.record import Origin, State
 from dmp_bridge.report import Report, compose, returning, settles
 from dmp_bridge.rights.vocabulary import Action
@@ -217,6 +218,8 @@ class Deposits:
                 reason=verdict.reason,
                 clock=self._clock,
             )
+        if verdict.state in (State.FILED, State.DUPLICATE) and document_id is not None:
+            join(uow, document_id, finding.lot, now=self._clock.millis())
         return Outcome.of(finding, verdict, document_id)
 
     def _store(

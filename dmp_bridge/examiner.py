@@ -34,6 +34,7 @@ _ALLOWED: dict[tuple[str, str], type] = {
         entry.Person,
         entry.Relation,
         entry.SourcePatient,
+        entry.SubmissionSet,
         AttachedCda,
     )
 }

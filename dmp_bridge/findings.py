@@ -10,7 +10,7 @@ from dmp_bridge.codes import ErrorCode
 
 if TYPE_CHECKING:
     from dmp_bridge.cda import Attached, PatientIdentity
-    from dmp_bridge.entry import DocumentEntry
+    from dmp_bridge.entry import DocumentEntry, SubmissionSet
     from foundation.mime.mss_headers import AttachedCda
 
 # ens-mobile and the help pages of Mon espace santé: a file added by the patient weighs at most 5 000 000 bytes.
@@ -89,6 +89,8 @@ class Finding:
     """The document is sent for it to be deleted from the record."""
     ins: str | None = field(default=None, repr=False)
     cda: AttachedCda | None = None
+    lot: SubmissionSet | None = field(default=None, repr=False)
+    """In what a document of a package was submitted."""
     display: Attached | None = field(default=None, repr=False)
     data: bytes = field(default=b"", repr=False)
 

@@ -18,6 +18,7 @@ from dmp_bridge.dossier.notices import NoticeEvent
 from dmp_bridge.examiner import Examiner
 from dmp_bridge.filing import OPERATOR, Arrival, Structured, Traits, Verdict, document_values, judge
 from dmp_bridge.findings import Kind
+from dmp_bridge.lots import join
 from dmp_bridge.offer import OfferAccepted, OfferDesk, OfferRefused
 from dmp_bridge.record import State
 from dmp_bridge.report import REPORT_JOB, Report, compose, settles
@@ -214,6 +215,8 @@ class Bridge:
                 if ready is None:
                     raise NotSealed
                 document_id = self._store(uow, mail, caller, finding, verdict, ready)
+            if verdict.state in (State.FILED, State.DUPLICATE) and document_id is not None:
+                join(uow, document_id, finding.lot, now=self._clock.millis())
             if verdict.state is State.DELETED and document_id is not None:
                 delete(uow, caller, document_id, self._clock)
             if verdict.state is State.REFUSED and finding.clinical is not None and verdict.reason is not None:
@@ -318,6 +321,7 @@ class Bridge:
         if verdict.state is State.FILED and document_id is None:
             ready = sealed[finding.part, finding.item]
             document_id = self._store(uow, mail, _OPERATOR, finding, verdict, ready)
+            join(uow, document_id, finding.lot, now=self._clock.millis())
             uow.publish(f"owner:{mail.owner_id}")
         elif verdict.state is State.DELETED and document_id is not None:
             delete(uow, _OPERATOR, document_id, self._clock)

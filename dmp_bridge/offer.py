@@ -15,6 +15,7 @@ from dmp_bridge.dossier.caller import Caller
 from dmp_bridge.entry import DocumentEntry
 from dmp_bridge.filing import Arrival, Structured, Traits, Verdict, admit, document_values, sha1
 from dmp_bridge.findings import OFFER_BYTES, Clinical, Finding, Kind
+from dmp_bridge.lots import join
 from dmp_bridge.record import Filing, Origin, State, Status
 from dmp_bridge.rights.vocabulary import OwnAct, Role
 from dmp_bridge.shelf import Depositor
@@ -247,6 +248,7 @@ class OfferDesk:
             depositor=Depositor(caller.id),
             verdict=verdict,
         )
+        join(uow, document_id, material.finding.lot, now=self._clock.millis())
         traces.append(
             uow, caller, OwnAct.FEED, owner_id=row.owner_id, document_id=document_id, clock=self._clock
         )

@@ -11,7 +11,7 @@ from dmp_bridge import codes
 from dmp_bridge.cda import PatientIdentity
 from dmp_bridge.codes import PROFESSIONAL_OID, ErrorCode
 from dmp_bridge.dossier import registry
-from dmp_bridge.dossier.forms import Denied, Filed
+from dmp_bridge.dossier.forms import Denied, Filed, Membership, SubmissionQuery
 from dmp_bridge.dossier.life import Status
 from dmp_bridge.dossier.standing import structure_of
 from dmp_bridge.entry import Author, DocumentEntry, Organization, Person, Relation, confidentiality_codes
@@ -120,7 +120,8 @@ class Reception:
     ) -> list[Filed]:
         """Files every document in this unit. Raises Denied at the first that may not be filed.
 
-        A submission that is there already is the same one: it brings nothing new, or is refused (DUPLICATE).
+        A submission that is there already is the same one: it brings nothing new, or is refused (DUPLICATE). A new
+        one takes in the documents that were there without one; those of another one stay in that.
         """
         connection, owner_id = uow.connection, case.patient.owner_id
         known = registry.submission_named(connection, owner_id, submission.unique_id)
@@ -137,7 +138,7 @@ class Reception:
             # A file without an identifier is known by its bytes.
             again = there.get(sha1(each.finding.data)) if each.finding.clinical is None else None
             filed.append(self._file(uow, case, each, set_id, act) if again is None else _there(again))
-        return filed
+        return _with_memberships(uow, owner_id, filed, set_id, is_new_set=known is None)
 
     async def _examined(self, caller: Caller, deposit: Deposit) -> list[Finding]:
         if not deposit.data:
@@ -299,6 +300,32 @@ class Reception:
             patient=_identity_of(case.patient),
             entry=replace(entry, authors=entry.authors or (author,)),
         )
+
+
+def _with_memberships(
+    uow: UnitOfWork, owner_id: int, filed: Sequence[Filed], set_id: Callable[[], int], *, is_new_set: bool
+) -> list[Filed]:
+    """What was filed, with the submission sets the documents are in; a new one takes in those that are in none."""
+    numbers: list[int | None] = []
+    made: int | None = None
+    for each in filed:
+        known = registry.document_by_id(uow.connection, each.document_id)
+        number = None if known is None else known.submission_id
+        if each.is_new or (number is None and is_new_set):
+            made = set_id()
+        if number is None and made is not None:
+            number = made
+            registry.join(uow, each.document_id, made)
+        numbers.append(number)
+    ids = tuple({number for number in numbers if number is not None})
+    query = SubmissionQuery(ids=ids, limit=len(ids))
+    sets = {each.id: each for each in registry.submissions_of(uow.connection, owner_id, query)} if ids else {}
+    return [
+        replace(each, membership=Membership(number, sets[number].unique_id, number == made))
+        if number is not None
+        else each
+        for each, number in zip(filed, numbers, strict=True)
+    ]
 
 
 def _there(known: Document) -> Filed:

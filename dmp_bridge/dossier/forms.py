@@ -158,6 +158,15 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """The submission set that a document is in; `is_new` where this submission made it."""
+
+    number: int
+    unique_id: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Filed:
     """What became of one deposit."""
 
@@ -166,3 +175,5 @@ class Filed:
     entry_uuid: str
     is_new: bool
     """False where the very same document was there already."""
+    membership: Membership | None = None
+    """None where the document came in no submission set."""

@@ -42,6 +42,11 @@ _INSERT = insert(document)
 _INSERT_REVISION = insert(document_revision)
 _INSERT_SUBMISSION = insert(submission_set)
 _INSERT_TERM = insert(document_term)
+_JOIN = (
+    update(document)
+    .where(document.c.id == bindparam("document"), document.c.submission_id.is_(None))
+    .values(submission_id=bindparam("submission"))
+)
 _INSERT_ASSOCIATION = insert(association)
 _REVISE = (
     update(document)
@@ -364,6 +369,11 @@ def filed_with(connection: Connection, submission_id: int) -> dict[str, Document
 def submit(uow: UnitOfWork, values: Mapping[str, Any]) -> int:
     """Writes a submission set; its number."""
     return uow.run(_INSERT_SUBMISSION, {"entry_uuid": new_uuid(), **values}).inserted_id
+
+
+def join(uow: UnitOfWork, document_id: int, submission_id: int) -> None:
+    """Makes a document that is in no submission set a member of this one."""
+    uow.execute(_JOIN, {"document": document_id, "submission": submission_id})
 
 
 def _revise(uow: UnitOfWork, wanted: Document, actor: str, at: int) -> Document:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from foundation.fhir.outcome import warnings
 from foundation.fhir.paging import NEXT_PAGE
 from foundation.fhir.resources import encoded, instant
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from dmp_bridge.dossier.forms import Filed
     from dmp_bridge.fhir.transactions import Transaction
     from foundation.fhir.resources import Resource
+
+_NOT_MADE = "Cette List n'est pas créée : ses documents sont déjà au dossier, dans une autre."
+_PARTLY_ELSEWHERE = "Des documents étaient déjà au dossier dans une autre List et y restent."
+_IN_NO_LOT = "Ces documents sont déjà au dossier et ne sont dans aucune List."
 
 
 def searchset(
@@ -47,29 +52,41 @@ def transaction_response(transaction: Transaction, filed: Sequence[Filed], at: i
     """What became of each entry of ITI-65, in their order; `filed` in the order of the DocumentReferences."""
     told: list[Resource] = []
     documents = iter(filed)
-    ids = [each.document_id for each in filed]
     for entry in transaction.entries:
         match entry.kind:
             case "DocumentReference":
                 each = next(documents)
                 response = created("DocumentReference", each.document_id, at, is_new=each.is_new)
             case "Binary":
-                response = {
-                    "status": "201 Created",
-                    "location": f"Binary/{ids[transaction.contents[entry.full_url]]}",
-                }
+                each = filed[transaction.contents[entry.full_url]]
+                response = created("Binary", each.document_id, at, is_new=each.is_new)
             case "PATCH":
                 response = {"status": "200 OK"}
             case _:
-                response = {"status": "201 Created"}
+                response = _of_list(transaction.submission.unique_id, filed, at)
         told.append({"response": response})
     return {"resourceType": "Bundle", "type": "transaction-response", "entry": told}
 
 
+def _of_list(unique_id: str, filed: Sequence[Filed], at: int) -> Resource:
+    """The List that holds the documents: the one that was asked for, or that in which they came before.
+
+    An outcome says where documents are in another List than the one that was asked for.
+    """
+    found = [each.membership for each in filed if each.membership is not None]
+    others = unique_id and any(each.unique_id != unique_id for each in found)
+    asked = next((each for each in found if each.is_new or each.unique_id == unique_id), None)
+    held = asked if asked is not None else next(iter(found), None)
+    if held is None:
+        return {"status": "200 OK", "outcome": warnings([_IN_NO_LOT])}
+    response = created("List", held.number, at, is_new=held.is_new)
+    if asked is None and others:
+        return {**response, "outcome": warnings([_NOT_MADE])}
+    return {**response, "outcome": warnings([_PARTLY_ELSEWHERE])} if others else response
+
+
 def created(kind: str, number: int, at: int, *, is_new: bool) -> Resource:
     """Where a resource is that was created; 200 where the very same one was there already."""
-    return {
-        "status": "201 Created" if is_new else "200 OK",
-        "location": f"{kind}/{number}",
-        "lastModified": instant(at),
-    }
+    if not is_new:
+        return {"status": "200 OK", "location": f"{kind}/{number}"}
+    return {"status": "201 Created", "location": f"{kind}/{number}", "lastModified": instant(at)}

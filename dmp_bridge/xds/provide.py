@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dmp_bridge.codes import PROFESSIONAL_OID, STRUCTURE_OID, Coded
+from dmp_bridge.announced import author_of, person_of
 from dmp_bridge.dossier.forms import Deposit, Submission
 from dmp_bridge.ebrim import MetadataFault, submission_of
-from dmp_bridge.entry import Author, DocumentEntry, Identifier, Organization, Person, Relation
+from dmp_bridge.entry import DocumentEntry, Identifier, Relation
 from dmp_bridge.hl7_time import parse_dtm
 from dmp_bridge.visibility import VISIBILITIES
 from dmp_bridge.xds.registry_errors import ErrorCode, Failed, Problem, Severity
@@ -145,8 +145,8 @@ def entry_of(told: ebrim.DocumentEntry, size: int) -> DocumentEntry:
         service_stop_time=parse_dtm(told.service_stop_time),
         patient_id=patient,
         source_patient_id=source,
-        authors=tuple(_author(each) for each in told.authors),
-        legal_authenticator=_person(told.legal_authenticator) if told.legal_authenticator else None,
+        authors=tuple(author_of(each) for each in told.authors),
+        legal_authenticator=person_of(told.legal_authenticator) if told.legal_authenticator else None,
         class_code=told.class_code,
         type_code=told.type_code,
         format_code=told.format_code,
@@ -156,42 +156,3 @@ def entry_of(told: ebrim.DocumentEntry, size: int) -> DocumentEntry:
         event_codes=told.event_codes,
         relations=tuple(Relation("RPLC", target) for target in told.replaces),
     )
-
-
-def _author(told: ebrim.Author) -> Author:
-    return Author(
-        _person(told.person),
-        institutions=tuple(_organization(each) for each in told.institutions),
-        roles=told.roles,
-        specialties=tuple(_specialty(each) for each in told.specialties),
-    )
-
-
-def _person(xcn: str) -> Person:
-    """``id^family^given^^^^^^&oid&ISO^D^^^type``."""
-    parts = _components(xcn, 13)
-    return Person(
-        parts[0], parts[1], parts[2], _oid(parts[8]) or PROFESSIONAL_OID, parts[12], parts[9] or "D"
-    )
-
-
-def _organization(xon: str) -> Organization:
-    """``name^^^^^&oid&ISO^IDNST^^^id``."""
-    parts = _components(xon, 10)
-    return Organization(parts[0], parts[9], _oid(parts[5]) or STRUCTURE_OID)
-
-
-def _specialty(text: str) -> Coded:
-    """``code^label^system``."""
-    parts = _components(text, 3)
-    return Coded(parts[0], parts[2], parts[1])
-
-
-def _components(text: str, count: int) -> list[str]:
-    parts = [part.strip() for part in text.split("^")[:count]]
-    return parts + [""] * (count - len(parts))
-
-
-def _oid(authority: str) -> str:
-    """The OID of ``&oid&ISO``."""
-    return next((part for part in authority.split("&")[:4] if part[:1].isdigit() and "." in part), "")

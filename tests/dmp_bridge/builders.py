@@ -132,13 +132,15 @@ def entry(
     )
 
 
-def metadata(*entries: str) -> bytes:
+def metadata(*entries: str, lot: str = "1.2.250.1.999.7", about: str = "") -> bytes:
+    """``lot`` is the uniqueId of the SubmissionSet, ``about`` the XML of what else it says."""
     return (
         f'<?xml version="1.0" encoding="UTF-8"?><lcm:SubmitObjectsRequest {NAMESPACES}><rim:RegistryObjectList>'
         '<rim:RegistryPackage id="SubmissionSet01">'
+        + about
         + _slot("submissionTime", "20260313135410")
         + '<rim:Classification classificationNode="urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd"/>'
-        + _identifier("96fdda7c-d067-4183-912e-bf5ee74998a8", "1.2.250.1.999.7")
+        + (_identifier("96fdda7c-d067-4183-912e-bf5ee74998a8", lot) if lot else "")
         + "</rim:RegistryPackage>"
         + "".join(entries)
         + "</rim:RegistryObjectList></lcm:SubmitObjectsRequest>"
@@ -153,7 +155,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def xdm(*documents: bytes, **options: object) -> bytes:
+def xdm(*documents: bytes, lot: str = "1.2.250.1.999.7", about: str = "", **options: object) -> bytes:
     """A tidy package; ``options`` go to the metadata entry of every document."""
     names = [f"DOC{number:05}.XML" for number in range(1, len(documents) + 1)]
     entries = [
@@ -164,7 +166,7 @@ def xdm(*documents: bytes, **options: object) -> bytes:
         {
             "INDEX.HTM": b"<html/>",
             "README.TXT": b"Emetteur",
-            "IHE_XDM/SUBSET01/METADATA.XML": metadata(*entries),
+            "IHE_XDM/SUBSET01/METADATA.XML": metadata(*entries, lot=lot, about=about),
             **{f"IHE_XDM/SUBSET01/{name}": data for name, data in zip(names, documents, strict=True)},
         }
     )

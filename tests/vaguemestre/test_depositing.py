@@ -16,7 +16,8 @@ from directory.integration import set_deposits, set_forwarding
 from directory.patients import PatientState
 from dmp_bridge import record
 from dmp_bridge.deposit import Deposits
-from dmp_bridge.dossier.registry import document_by_id
+from dmp_bridge.dossier.forms import SubmissionQuery
+from dmp_bridge.dossier.registry import document_by_id, submissions_of
 from dmp_bridge.dossier.tables import record_access
 from dmp_bridge.examiner import Examiner
 from dmp_bridge.hl7.destinations import System
@@ -205,6 +206,16 @@ async def test_a_document_is_deposited_in_the_record_of_whom_it_names(
     )
     assert hospital.traces() == [("TD2.1", "ok", "structure", FINESS)]
     assert hospital.place.count(job) == 0
+
+
+async def test_a_deposited_package_is_a_lot_of_the_record(hospital: Hospital, patient: Patient) -> None:
+    await hospital.get(package(cda(), lot="1.2.250.1.999.70"))
+    await hospital.get(package(cda(), lot="1.2.250.1.999.70"))
+    [filed] = hospital.documents(patient)
+    [lot] = hospital.place.database.read_now(
+        lambda connection: submissions_of(connection, patient.owner_id, SubmissionQuery())
+    )
+    assert (lot.unique_id, lot.id) == ("1.2.250.1.999.70", filed.submission_id)
 
 
 async def test_the_professional_who_sent_it_from_here_deposits_it(
