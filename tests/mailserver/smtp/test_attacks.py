@@ -304,6 +304,7 @@ async def test_who_sends_much_too_much_is_cut_off(door: Door, gate: RecordingGat
         with pytest.raises(ConnectionError):
             for _ in range(100):
                 await visit.send(b"x" * 998 * 500 + b"\r\n")
+                await asyncio.sleep(0)  # under TLS a cut line is heard of by the next turn of the loop alone
     assert gate.delivered == []
 
 
