@@ -76,14 +76,8 @@ class Lookup(Enum):
     )
 
 
-OF_PEOPLE = (
-    Lookup.PERSON,
-    Lookup.BOXES_OF_PERSON,
-    Lookup.ROLES_OF_PERSON,
-    Lookup.SKILLS_OF_PERSON,
-    Lookup.DIPLOMAS_OF_PERSON,
-)
-"""What a person is told with."""
+QUALIFYING = (Lookup.ROLES_OF_PERSON, Lookup.SKILLS_OF_PERSON, Lookup.DIPLOMAS_OF_PERSON)
+"""What the skills and diplomas of a person are told from."""
 
 _ONE: Mapping[Lookup, str] = {each: each.value.statement(many=False) for each in Lookup}
 _MANY: Mapping[Lookup, str] = {each: each.value.statement(many=True) for each in Lookup}

@@ -15,7 +15,7 @@ from directory.annuaire.conditions import All, Equal, Not, Nothing, Present
 from directory.annuaire.engine import Engine
 from directory.annuaire.fields import Field
 from directory.annuaire.known import Known
-from directory.annuaire.lookups import LONE_ROLE, OF_PEOPLE, Lookup, Lookups
+from directory.annuaire.lookups import LONE_ROLE, QUALIFYING, Lookup, Lookups
 from directory.annuaire.matching import judge_of_mailboxes
 from directory.annuaire.model import Mailbox, Person, Role, Skill, Structure
 from directory.annuaire.plans import NOTHING, Clause, Plan
@@ -148,7 +148,7 @@ class StoredView:
         with self._files.within(self._seconds):
             found = self._page(condition, limit, after, partial(self._merged, PERSONS))
             keys = {person.idnat for person in found}
-            self.expect(dict.fromkeys(OF_PEOPLE, keys))
+            self.expect(dict.fromkeys(QUALIFYING, keys))
             return [self._qualified(person) for person in found]
 
     def count_persons(self, condition: Condition, at_most: int) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from directory.annuaire.conditions import All, Equal, Not, Present
 from directory.annuaire.fields import Field
-from directory.annuaire.lookups import OF_PEOPLE, Lookup
+from directory.annuaire.lookups import QUALIFYING, Lookup
 from directory.annuaire.matching import judge_of_mailboxes
 from directory.annuaire.view import TooSlow
 from directory.fhir.registers import MOST_BOXES, boxes_of_practitioner, roles_with_boxes
@@ -38,7 +38,7 @@ _BORNE: dict[ResourceType, tuple[Condition, ...]] = {
     ResourceType.ORGANIZATION: (Present(Field.STRUCTURE_ID), _NOBODY),
 }
 _OF_PEOPLE: dict[ResourceType, tuple[Lookup, ...]] = {
-    ResourceType.PRACTITIONER: OF_PEOPLE,
+    ResourceType.PRACTITIONER: (Lookup.PERSON, Lookup.BOXES_OF_PERSON, *QUALIFYING),
     ResourceType.PRACTITIONER_ROLE: (Lookup.BOXES_OF_PERSON, Lookup.ROLES_OF_PERSON),
     ResourceType.ORGANIZATION: (),
 }
