@@ -115,9 +115,8 @@ def asker_of(caller: Caller) -> Asker:
         profession=caller.profession,
         skill=caller.skill,
         mode=caller.mode,
-        has_motive=any(
-            each.isalpha() for each in caller.motive
-        ),  # blanks and dots say nothing to the patient
+        # blanks and dots say nothing to the patient
+        has_motive=any(each.isalpha() for each in caller.motive),
         is_secret=caller.is_secret,
         is_vouched_for=caller.is_vouched_for,
     )

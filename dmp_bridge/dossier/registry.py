@@ -174,7 +174,6 @@ def awaited_by(connection: Connection, owner_id: int, targets: Iterable[str]) ->
     return found
 
 
-# ref: DMP-F17
 def new_number(uow: UnitOfWork) -> int:
     """The number of the next document, some way behind the highest.
 
@@ -186,6 +185,7 @@ def new_number(uow: UnitOfWork) -> int:
     return highest + 1 + secrets.randbelow(_GAP)
 
 
+# ref: DMP-F17
 def enter(
     uow: UnitOfWork,
     values: Mapping[str, Any],
