@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from directory.annuaire.ahead import ahead
-from directory.annuaire.inserts import insert
 from directory.annuaire.model import Mailbox
 from directory.annuaire.schema import (
     MAILBOX_COLUMNS,
@@ -25,7 +25,7 @@ from directory.extracts import ExtractKind, ExtractRefused
 from foundation.driver import dbapi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from directory.annuaire.staging import Staged
@@ -159,7 +159,7 @@ class _Assembly:
             )
             self._progress(0.2)
             for texts, words in batches:
-                insert(self._connection, "INSERT INTO main.mailbox_index (rowid, text)", 2, texts)
+                self._index_texts("mailbox", texts)
                 names |= words
                 self._progress(0.2 + 0.5 * texts[-1][0] / total)
         self._finish_fts("mailbox")
@@ -247,10 +247,7 @@ class _Assembly:
             self._fill_fts(table)
             rows = self._connection.execute(statement)
             while batch := rows.fetchmany(BATCH):
-                self._connection.executemany(
-                    f"INSERT INTO main.{table}_index (rowid, text) VALUES (?, ?)",
-                    [(row[0], texts[table](row[1:])) for row in batch],
-                )
+                self._index_texts(table, [(row[0], texts[table](row[1:])) for row in batch])
             self._finish_fts(table)
             self._progress({"person": 0.85, "structure": 0.9}[table])
 
@@ -259,6 +256,19 @@ class _Assembly:
         self._connection.execute(
             f"INSERT INTO main.{table}_index ({table}_index, rank) VALUES ('hashsize', ?)", (_FTS_MEMORY,)
         )
+
+    def _index_texts(self, table: str, texts: Sequence[tuple[int, str]]) -> None:
+        """Indexes texts by their places, thousands in one statement.
+
+        Between two statements another thread takes over, and keeps the turn.
+        """
+        for first in range(0, len(texts), BATCH):
+            some = texts[first : first + BATCH]
+            places = ", ".join(["(?, ?)"] * len(some))
+            self._connection.execute(
+                f"INSERT INTO main.{table}_index (rowid, text) VALUES {places}",
+                list(chain.from_iterable(some)),
+            )
 
     def _finish_fts(self, table: str) -> None:
         """Merges the index, and notes which trigrams there are and in how many rows."""
@@ -272,10 +282,7 @@ class _Assembly:
         self._fill_fts("name")
         rows = list(enumerate(sorted(words), 1))
         self._connection.executemany("INSERT INTO main.name VALUES (?, ?)", rows)
-        self._connection.executemany(
-            "INSERT INTO main.name_index (rowid, text) VALUES (?, ?)",
-            ((place, f" {word} ") for place, word in rows),
-        )
+        self._index_texts("name", [(place, f" {word} ") for place, word in rows])
         self._connection.execute("INSERT INTO main.name_index (name_index) VALUES ('optimize')")
 
     def _alone(self) -> None:
