@@ -96,7 +96,7 @@ def _national(servers: ExitStack, ours: Target, *, alone: bool) -> tuple[Target,
         ours, theirs = servers.enter_context(ldap_rows.running(ours, alone=alone))
     except Unavailable as reason:
         _say(f"without the national directory: {reason}")
-        return replace(ours, ldap_port=None), None
+        return replace(ours, ldap_port=None, web_port=None), None
     return ours, theirs
 
 

@@ -44,7 +44,12 @@ def running(ours: Target, *, alone: bool) -> Iterator[tuple[Target, Target | Non
         _command(ours, "directory", "export", "--ldif", "--out", str(ldif))
         with ldif.open(encoding="ascii") as lines, slapd.running(folder / "slapd", lines) as server:
             ldif.unlink()
-            yield ours, replace(ours, name=slapd.NAME, pids=(server.pid,), ldap_port=server.port, home=None)
+            yield (
+                ours,
+                replace(
+                    ours, name=slapd.NAME, pids=(server.pid,), ldap_port=server.port, web_port=None, home=None
+                ),
+            )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

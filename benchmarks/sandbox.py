@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from benchmarks.target import HOST, Account, Between, Identity, Target, Unavailable
 from benchmarks.tls_sink import Sink
@@ -71,6 +72,7 @@ def _target(sandbox: SandboxProcess, peer: Identity, peer_box: str, sink: Sink) 
         again=partial(running, accompanied=False),
         imaps_port=sandbox.port("imaps"),
         ldap_port=sandbox.port("ldap"),
+        web_port=urlsplit(sandbox.url).port,
         home=sandbox.home,
         ca_file=sandbox.ca_file,
         between=Between(

@@ -9,6 +9,7 @@ from benchmarks import imap_rows as rows
 from benchmarks.bridging import Bridge
 from benchmarks.delivery import Deliver
 from benchmarks.exchange import NewConnections, Outbound, TwoOperators
+from benchmarks.fhir_rows import Contains
 from benchmarks.imap_figures import IdleMemory, OpenAgain, OpenFirst, Push, Resynchronise
 from benchmarks.imap_mix import Mix
 from benchmarks.imap_rows import Appending, Reading, SigningIn
@@ -57,6 +58,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "ldap_substring_p95_ms": Delay(),
         "ldap_words": Searching(clients=16, asked=words),
         "ldap_words_p95_ms": Delay(asked=words),
+        "fhir_contains_p95_ms": Contains(),
     }
 )
 """Every benchmark by the name it has in results.json."""

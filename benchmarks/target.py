@@ -85,6 +85,8 @@ class Target:
     ca_file: str | None = None
     ldap_port: int | None = None
     """Of its directory, without TLS."""
+    web_port: int | None = None
+    """Of its FHIR interface."""
     home: Path | None = None
     companion: Target | None = None
     """A second operator of the same kind that exchanges mail with this one."""

@@ -9,6 +9,8 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import msgspec
+
 from directory.annuaire.plans import Clause, Plan, Union
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from foundation.driver import dbapi
 
 R = TypeVar("R")
+_JSON = msgspec.json.Decoder()
 _CHECKED_EVERY = 128
 _AT_ONCE = 100
 _AT_FIRST = 100
@@ -153,7 +156,7 @@ class Engine(Generic[R]):
         )
         statement = f"SELECT json_group_array(place) FROM ({found})"
         (told,) = self._connection.execute(statement, (*values, at_most)).fetchone()
-        return sorted(json.loads(told))
+        return sorted(_JSON.decode(told))
 
     def _read(self, places: Sequence[int]) -> dict[int, R]:
         statement = (
@@ -161,7 +164,7 @@ class Engine(Generic[R]):
             f" FROM {self._schema}.{self._shelf.table} m WHERE m.place IN (SELECT value FROM json_each(?))"
         )
         (told,) = self._connection.execute(statement, (json.dumps(places),)).fetchone()
-        return {row[0]: self._make(row[1:]) for row in json.loads(told)}
+        return {row[0]: self._make(row[1:]) for row in _JSON.decode(told)}
 
     def _named(self, plan: Plan, keys: Sequence[str], after: str) -> Iterator[R]:
         """The rows of some keys, a hundred at a time."""

@@ -79,6 +79,13 @@ class Mailbox(NamedTuple):
         return " ".join([part for part in parts if part]) or None
 
     @property
+    def display_name(self) -> str:
+        """The first of its common names."""
+        if self.last_name and self.first_name:
+            return f"{self.first_name} {self.last_name}"
+        return self.common_names[0]
+
+    @property
     def common_names(self) -> tuple[str, ...]:
         """ "Anne BERNARD" and "BERNARD Anne"; "CARDIOLOGIE, CH DES ESSAIS" of a box that is nobody's own."""
         if self.last_name:

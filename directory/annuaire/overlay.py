@@ -6,6 +6,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from directory.annuaire.alphabets import trigrams
+from directory.annuaire.fields import Field
 from directory.annuaire.files import Budget
 from directory.annuaire.published import Standing
 from directory.annuaire.schema import create_growing
@@ -32,6 +34,8 @@ class Overlay:
         self.removed: dict[str, int] = {}
         self.terms = _Terms(self)
         self._shown = 0
+        self._trigrams: set[str] = set()
+        self._keys: dict[Field, set[str]] = {Field.IDNAT: set(), Field.STRUCTURE_ID: set()}
         self._lock = threading.RLock()
         self._budget = Budget()
         self._connection = dbapi.connect(":memory:", isolation_level=None, check_same_thread=False)
@@ -51,6 +55,14 @@ class Overlay:
     def rows(self) -> int:
         """How many mailboxes are shown."""
         return self._shown
+
+    def may_name(self, field: Field, key: str) -> bool:
+        """False where no mailbox that is shown is of this idnat or structure id: most are of others."""
+        return key.lower() in self._keys[field]
+
+    def may_hold(self, trigram: str) -> bool:
+        """False where no mailbox that is shown holds it."""
+        return trigram in self._trigrams
 
     @contextmanager
     def held(self, until: float = float("inf")) -> Iterator[dbapi.Connection]:
@@ -77,11 +89,16 @@ class Overlay:
                 self.removed.pop(box.address, None)
                 if change.standing is Standing.SHOWN:
                     place = connection.execute(insert, (box.address, box.type.value, *box[2:])).lastrowid
+                    text = mailbox_text(box)
                     connection.execute(
-                        f"INSERT INTO {SCHEMA}.mailbox_index (rowid, text) VALUES (?, ?)",
-                        (place, mailbox_text(box)),
+                        f"INSERT INTO {SCHEMA}.mailbox_index (rowid, text) VALUES (?, ?)", (place, text)
                     )
                     self._name(connection, name_words(box))
+                    # what is gone again stays in these: it costs a look that finds nothing
+                    self._trigrams.update(trigrams(text))
+                    for field, key in ((Field.IDNAT, box.idnat), (Field.STRUCTURE_ID, box.structure_id)):
+                        if key is not None:
+                            self._keys[field].add(key.lower())
                 elif change.standing is Standing.REMOVED:
                     self.removed[box.address] = box.updated_at
                 self.version = max(self.version, change.version)
@@ -101,13 +118,13 @@ class Overlay:
 
 
 class _Terms:
-    """The trigrams of an index that grows: which there are is asked of the index itself."""
+    """The trigrams of an index that grows."""
 
     def __init__(self, overlay: Overlay) -> None:
         self._overlay = overlay
 
     def documents(self, term: str) -> int:
-        return max(self._overlay.rows, 1) if term else 0
+        return max(self._overlay.rows, 1) if self._overlay.may_hold(term) else 0
 
     def starting(self, prefix: str, at_most: int) -> Sequence[str]:
         with self._overlay.held() as connection:

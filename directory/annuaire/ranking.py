@@ -52,26 +52,32 @@ def corrected(condition: Condition, close_names: Callable[[str], Sequence[str]])
 
     The first eight words of all count, as `words_of` has them; what is negated stays as it is.
     """
-    left = MOST_WORDS
-    differs = False
+    correcting = _Correcting(close_names)
+    found = correcting.near(condition)
+    return found if correcting.differs else None
 
-    def near(asked: Condition) -> Condition:
-        nonlocal left, differs
+
+class _Correcting:
+    """Not a function within one: that would lead back to itself, and be left to the collector of cycles."""
+
+    def __init__(self, close_names: Callable[[str], Sequence[str]]) -> None:
+        self._close_names = close_names
+        self._left = MOST_WORDS
+        self.differs = False
+
+    def near(self, asked: Condition) -> Condition:
         match asked:
-            case Words(text) if len(words := words_of(text)) <= left:
-                left -= len(words)
-                close = [close_names(word) for word in words]
-                differs = differs or any(len(names) > 1 for names in close)
+            case Words(text) if len(words := words_of(text)) <= self._left:
+                self._left -= len(words)
+                close = [self._close_names(word) for word in words]
+                self.differs = self.differs or any(len(names) > 1 for names in close)
                 return All(tuple(Any(tuple(map(Words, names))) for names in close)) if close else asked
             case All(children):
-                return All(tuple(map(near, children)))
+                return All(tuple(map(self.near, children)))
             case Any(children):
-                return Any(tuple(map(near, children)))
+                return Any(tuple(map(self.near, children)))
             case _:
                 return asked
-
-    found = near(condition)
-    return found if differs else None
 
 
 def by_name(box: Mailbox) -> tuple[bool, str, str, str]:

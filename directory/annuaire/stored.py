@@ -60,7 +60,6 @@ class StoredView:
         self._ours = ours
         self._version = ours.version
         self._seconds = seconds
-        self._known = Known(files, ours, self._linked)
         self._lookups = Lookups(files, self._engine("boxes", MAILBOXES).at)
 
     @property
@@ -111,7 +110,8 @@ class StoredView:
     def own_mailboxes(self, structure_id: str, limit: int) -> list[Mailbox]:
         own = All((Equal(Field.STRUCTURE_ID, structure_id), Not(Present(Field.IDNAT))))
         with self._files.within(self._seconds):
-            return self._with_ours(Lookup.OWN_BOXES_OF_STRUCTURE, structure_id, own)[:limit]
+            what = Lookup.OWN_BOXES_OF_STRUCTURE
+            return self._with_ours(what, Field.STRUCTURE_ID, structure_id, own)[:limit]
 
     def expect(self, wanted: Mapping[Lookup, Collection[str]]) -> None:
         with self._files.within(self._seconds):
@@ -191,13 +191,13 @@ class StoredView:
         return self._count(condition, at_most, partial(self._counted, STRUCTURES))
 
     def label(self, nomenclature: str, code: str) -> str | None:
-        return self._known.label(nomenclature, code)
+        return self._known().label(nomenclature, code)
 
     # What rows are judged by: directory.annuaire.bearers.LooksUp
 
     def boxes_of(self, column: str, value: str) -> list[Mailbox]:
         what, field = _BOXES_OF[column]
-        return self._with_ours(what, value, Equal(field, value))
+        return self._with_ours(what, field, value, Equal(field, value))
 
     def roles_of(self, idnat: str) -> list[Role]:
         return [Role(*row) for row in self._lookups.rows(Lookup.ROLES_OF_PERSON, idnat)]
@@ -207,17 +207,17 @@ class StoredView:
 
     # How
 
-    def _with_ours(self, what: Lookup, key: str, condition: Condition) -> list[Mailbox]:
+    def _with_ours(self, what: Lookup, field: Field, key: str, condition: Condition) -> list[Mailbox]:
         """The mailboxes that are looked up, by address; `condition` says the same of those published here."""
         shadowed = self._ours.addresses
         boxes = [box for box in self._lookups.boxes(what, key) if box.address not in shadowed]
-        if not shadowed:
+        if not self._ours.may_name(field, key):
             return boxes
         return sorted([*boxes, *self._published(condition)], key=lambda box: box.address)
 
     def _near(self, condition: Condition) -> Condition | None:
         """What is meant where nothing meets a condition; None where no free word can be a typing error."""
-        return corrected(condition, self._known.close_names)
+        return corrected(condition, self._known().close_names)
 
     def _page(
         self,
@@ -311,9 +311,10 @@ class StoredView:
                 in_order=False,
             )
             compiler = Compiler(
-                MAILBOXES, self._ours.terms, self._known.of_overlay(connection), self._ours.rows
+                MAILBOXES, self._ours.terms, self._known().of_overlay(connection), self._ours.rows
             )
-            return iter(list(engine.found(condition, compiler.way(condition), after=after)))
+            way = compiler.way(condition)
+            return iter(()) if way == NOTHING else iter(list(engine.found(condition, way, after=after)))
 
     def _counted_boxes(self, condition: Condition, at_most: int) -> int:
         shadowed = self._ours.addresses
@@ -367,10 +368,14 @@ class StoredView:
             "role": (lambda row: Role(*row), partial(judge_of_roles, self)),
         }
 
+    def _known(self) -> Known:
+        # made anew: a view that held what leads back to it would be left to the collector of cycles
+        return Known(self._files, self._ours, self._linked)
+
     def _way(self, schema: str, shelf: Shelf, condition: Condition) -> Way:
         terms = self._files.terms(schema, shelf.table) if shelf.index else self._ours.terms
         rows = self._files.rows(schema, shelf.table)
-        return Compiler(shelf, terms, self._known.within(schema), rows).way(condition)
+        return Compiler(shelf, terms, self._known().within(schema), rows).way(condition)
 
     def _linked(self, condition: Condition, at_most: int) -> list[tuple[str | None, str | None]] | None:
         """The idnat and structure id of mailboxes; None when there are more than `at_most`."""

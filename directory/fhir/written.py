@@ -24,8 +24,8 @@ _MOST_BYTES = 12 * 1024 * 1024
 
 def resources_of(view: View, rows: Rows) -> Iterator[tuple[str, Resource]]:
     """The resources of rows, by their names."""
-    for kind, register in REGISTERS.items():
-        register.expect(view, [row for of, row in rows.values() if of is kind])
+    for wanted in {kind for kind, _ in rows.values()}:
+        REGISTERS[wanted].expect(view, [row for kind, row in rows.values() if kind is wanted])
     for name, (kind, row) in rows.items():
         yield name, REGISTERS[kind].resource(view, row)
 

@@ -14,17 +14,19 @@ from directory.ldap.ber import string
 from directory.ldap.names import SUBSCHEMA, SUFFIX, dn_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
     from directory.annuaire.model import Mailbox
 
     Values = tuple[str, ...]
     _One = Callable[[Mailbox], str | None]
     _Several = Callable[[Mailbox], Values]
-    _Encoders = tuple[list[tuple["_Heads", _One]], list[tuple[Callable[[Values], bytes], _Several]]]
+    _Tell = Callable[[Mailbox], bytes]
 
 _MOST_KEPT = 20_000
 """Entries that were sent lately: about 1 KB each."""
+_MOST_ALIKE = 2048
+"""Towns, structures, services and the like of which the attributes are kept."""
 
 STRUCTURE_ID_KINDS: Mapping[str, str] = MappingProxyType(
     {"0": "ADELI", "1": "FINESS", "2": "SIREN", "3": "SIRET", "4": "RPPS"}
@@ -33,13 +35,14 @@ STRUCTURE_ID_KINDS: Mapping[str, str] = MappingProxyType(
 
 
 def _differ(first: str, second: str) -> bool:
-    """Whether a server may hold both values (X.501)."""
+    """Whether a server may hold both values (X.501); neither is empty or begins with a space."""
+    if first[0].casefold()[0] != second[0].casefold()[0]:
+        return True
     return first.casefold().split() != second.casefold().split()
 
 
-@lru_cache(maxsize=4096)
 def _each_once(first: str | None, second: str | None) -> Values:
-    """Those there are, of what many mailboxes say."""
+    """Those there are."""
     if not first or not second:
         present = first or second
         return (present,) if present else ()
@@ -79,7 +82,7 @@ _ONE: Mapping[str, _One] = MappingProxyType(
     {
         "sn": attrgetter("last_name"),
         "givenName": attrgetter("first_name"),
-        "displayName": lambda mailbox: mailbox.common_names[0],
+        "displayName": attrgetter("display_name"),
         "mail": attrgetter("address"),
         "title": attrgetter("profession"),
         "l": attrgetter("city"),
@@ -191,21 +194,43 @@ class _Heads(dict[int, bytes]):
         return head
 
 
+class _Pairs(dict[int, tuple[bytes, bytes]]):
+    """What stands before and between the two values of an attribute that have as many octets."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._element = _ELEMENTS[name]
+
+    def __missing__(self, octets: int) -> tuple[bytes, bytes]:
+        value = string("\0" * octets)
+        between = value[: len(value) - octets]
+        whole = messages.attribute(self._element, [bytes(octets)] * 2)
+        pair = self[octets] = whole[: len(whole) - len(value) - octets], between
+        return pair
+
+
+class _Alike:
+    """Attributes that many mailboxes say alike, told once for all that have the same `key`."""
+
+    def __init__(self, key: Callable[[Mailbox], Hashable], names: Iterable[str]) -> None:
+        self._key = key
+        self._tellers = [_TELLERS[name] for name in names]
+        self._told: dict[Hashable, bytes] = {}
+
+    def __call__(self, mailbox: Mailbox) -> bytes:
+        key = self._key(mailbox)
+        told = self._told.get(key)
+        if told is None:
+            if len(self._told) >= _MOST_ALIKE:
+                self._told.clear()
+            told = self._told[key] = b"".join([tell(mailbox) for tell in self._tellers])
+        return told
+
+
 @lru_cache(maxsize=_MOST_KEPT)
 def _entry_of(names: tuple[str, ...], mailbox: Mailbox) -> bytes:
     """Kept, since what people look for is the same few; so is the mailbox itself, by the directory."""
-    single, several = _encoders(names)
-    sent: list[bytes] = []
-    for heads, one in single:
-        value = one(mailbox)
-        if value:
-            octets = value.encode()
-            sent += heads[len(octets)], octets
-    for attribute, several_of in several:
-        values = several_of(mailbox)
-        if values:
-            sent.append(attribute(values))
-    return messages.entry(dn_of(mailbox.address), sent)
+    return messages.entry(dn_of(mailbox.address), [tell(mailbox) for tell in _tellers(names)])
 
 
 def _types_of(names: tuple[str, ...], mailbox: Mailbox) -> bytes:
@@ -214,22 +239,48 @@ def _types_of(names: tuple[str, ...], mailbox: Mailbox) -> bytes:
     return messages.entry(dn_of(mailbox.address), types)
 
 
-@lru_cache(maxsize=64)
-def _encoders(names: tuple[str, ...]) -> _Encoders:
-    """How each attribute of a selection is told."""
-    return (
-        [(_HEADS[name], _ONE[name]) for name in names if name in _ONE],
-        [(_ENCODED[name], _SEVERAL[name]) for name in names if name in _SEVERAL],
-    )
+@lru_cache(maxsize=16)
+def _tellers(names: tuple[str, ...]) -> list[_Tell]:
+    """What tells the attributes of a selection."""
+    alike = {name for _, group in _ALIKE for name in group}
+    told: list[_Tell] = [_TELLERS[name] for name in names if name in _TELLERS and name not in alike]
+    for key, group in _ALIKE:
+        wanted = [name for name in names if name in group]
+        if wanted:
+            told.append(_Alike(key, wanted))
+    return told
 
 
-def _attribute_of(name: str) -> Callable[[Values], bytes]:
-    """What encodes an attribute; but for names, its values are those of many mailboxes: classes, structures."""
+def _tell_one(name: str, of: _One) -> _Tell:
+    heads = _Heads(name)
 
-    def attribute(values: Values) -> bytes:
-        return messages.attribute(_ELEMENTS[name], [value.encode() for value in values])
+    def tell(mailbox: Mailbox) -> bytes:
+        value = of(mailbox)
+        if not value:
+            return b""
+        octets = value.encode()
+        return heads[len(octets)] + octets
 
-    return attribute if name == "cn" else lru_cache(maxsize=4096)(attribute)
+    return tell
+
+
+def _tell_several(name: str, of: _Several) -> _Tell:
+    heads, pairs = _Heads(name), _Pairs(name)
+
+    def tell(mailbox: Mailbox) -> bytes:
+        told = [value.encode() for value in of(mailbox)]
+        match told:
+            case []:
+                return b""
+            case [only]:
+                return heads[len(only)] + only
+            case [first, second] if len(first) == len(second):  # the names of a person, either way round
+                before, between = pairs[len(first)]
+                return before + first + between + second
+            case _:
+                return messages.attribute(_ELEMENTS[name], told)
+
+    return tell
 
 
 _USER = {each.name: None for each in schema.ATTRIBUTES if not each.usage}
@@ -237,7 +288,20 @@ _OPERATIONAL = {each.name: None for each in schema.ATTRIBUTES if each.usage}
 _ELEMENTS: Mapping[str, bytes] = MappingProxyType(
     {each.name: string(each.name) for each in schema.ATTRIBUTES}
 )
-_HEADS: Mapping[str, _Heads] = MappingProxyType({name: _Heads(name) for name in _ONE})
-_ENCODED: Mapping[str, Callable[[Values], bytes]] = MappingProxyType(
-    {name: _attribute_of(name) for name in _SEVERAL}
+_TELLERS: Mapping[str, _Tell] = MappingProxyType(
+    {
+        **{name: _tell_one(name, of) for name, of in _ONE.items()},
+        **{name: _tell_several(name, of) for name, of in _SEVERAL.items()},
+    }
 )
+"""What tells each attribute that a mailbox may have: nothing where it has no value."""
+_ALIKE: tuple[tuple[Callable[[Mailbox], Hashable], tuple[str, ...]], ...] = (
+    (
+        lambda mailbox: (mailbox.type, mailbox.person_id_type, is_person(mailbox)),
+        ("objectClass", "structuralObjectClass", "TypeBAL", "TypeIdentifiantPP"),
+    ),
+    (attrgetter("profession", "profession_code"), ("title", "profession")),
+    (attrgetter("service", "skill"), ("ou",)),
+    (attrgetter("routing", "postal_code", "department"), ("l", "postalCode", "st")),
+)
+"""What tells attributes that many mailboxes have in common, and which these are."""
