@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from directory import bals, publication
 from directory.annuaire.model import Mailbox
 from directory.annuaire.published import Standing, publish, published, set_standing
@@ -80,7 +82,8 @@ def mailbox_of(bal: Bal, listing: Listing, view: View) -> Mailbox:
     mailbox = _bare(bal)
     person = view.person(bal.idnat) if bal.idnat and bal.type in (BalType.PER, BalType.CAB) else None
     if person is not None:
-        mailbox = mailbox._replace(
+        mailbox = replace(
+            mailbox,
             person_id_type=person.person_id_type,
             person_id=person.person_id,
             civility=person.title,
@@ -96,9 +99,10 @@ def mailbox_of(bal: Bal, listing: Listing, view: View) -> Mailbox:
     structure_id = listing.structure or (bal.idnat if bal.type in (BalType.ORG, BalType.APP) else None)
     structure = view.structure(structure_id) if structure_id is not None else None
     if structure_id is not None:
-        mailbox = mailbox._replace(structure_id=structure_id, structure_id_type=structure_id[0])
+        mailbox = replace(mailbox, structure_id=structure_id, structure_id_type=structure_id[0])
     if structure is not None:
-        mailbox = mailbox._replace(
+        mailbox = replace(
+            mailbox,
             structure=structure.name,
             structure_sign=structure.sign,
             location=structure.location,
@@ -115,7 +119,8 @@ def mailbox_of(bal: Bal, listing: Listing, view: View) -> Mailbox:
     if known is not None and known.idnat == mailbox.idnat and known.structure_id == mailbox.structure_id:
         # What the extract says of the bearer goes before what is pieced together here.
         mailbox = known
-    return mailbox._replace(
+    return replace(
+        mailbox,
         service=listing.service if bal.type is not BalType.PER else mailbox.service,
         description=listing.description,
         responsible=listing.responsible,

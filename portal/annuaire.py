@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from msgspec.structs import asdict
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -210,7 +211,7 @@ class AnnuairePages:
         # Who answers for a box is for the operators alone.
         said = {
             name: value
-            for name, value in mailbox._asdict().items()
+            for name, value in asdict(mailbox).items()
             if value is not None and name not in ("responsible", "updated_at")
         }
         return JSONResponse({**said, "capabilities": self._abilities(mailbox)})

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from foundation.driver import dbapi
 
 R = TypeVar("R")
-_JSON = msgspec.json.Decoder()
+_PLACES = msgspec.json.Decoder(list[int])
+_TOLD_IN_JSON = {"digital": "json(iif(m.digital, 'true', 'false'))"}
 _CHECKED_EVERY = 128
 _AT_ONCE = 100
 _AT_FIRST = 100
@@ -37,7 +38,7 @@ class Engine(Generic[R]):
     """The rows of one shelf in one database, in the order of their keys.
 
     `in_order` says that places rise with the keys; where they do not, rows are sorted. `only` bounds all that is
-    found. Rows that are `kept` are not read again.
+    found. Rows that are `kept` are not read again; `decode` makes them of JSON, with their places.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Engine(Generic[R]):
         in_order: bool = True,
         only: Clause | None = None,
         kept: Kept[int, R] | None = None,
+        decode: Callable[[str], list[tuple[int, R]]] | None = None,
     ) -> None:
         self._connection = connection
         self._budget = budget
@@ -62,6 +64,7 @@ class Engine(Generic[R]):
         self._in_order = in_order
         self._only = only
         self._kept = kept
+        self._decode = decode
 
     def found(self, condition: Condition, way: Way, *, after: str = "", at_first: int = 0) -> Iterator[R]:
         """The rows behind `after` that meet the condition, found as they are taken, most likely `at_first`."""
@@ -91,10 +94,8 @@ class Engine(Generic[R]):
         return self._stream(way, after, at_first)
 
     def _merged(self, streams: list[Iterator[R]]) -> Iterator[R]:
-        position = self._shelf.told.index(self._shelf.key)
-
-        def key(row: Any) -> str:
-            text: str = row[position]
+        def key(row: R) -> str:
+            text: str = getattr(row, self._shelf.key)
             return text.lower() if self._shelf.key != "address" else text
 
         last = None
@@ -156,15 +157,17 @@ class Engine(Generic[R]):
         )
         statement = f"SELECT json_group_array(place) FROM ({found})"
         (told,) = self._connection.execute(statement, (*values, at_most)).fetchone()
-        return sorted(_JSON.decode(told))
+        return sorted(_PLACES.decode(told))
 
     def _read(self, places: Sequence[int]) -> dict[int, R]:
+        columns = ", ".join(_TOLD_IN_JSON.get(name, f"m.{name}") for name in self._shelf.told)
         statement = (
-            f"SELECT json_group_array(json_array(m.place, {self._columns}))"
+            f"SELECT json_group_array(json_array(m.place, json_array({columns})))"
             f" FROM {self._schema}.{self._shelf.table} m WHERE m.place IN (SELECT value FROM json_each(?))"
         )
         (told,) = self._connection.execute(statement, (json.dumps(places),)).fetchone()
-        return {row[0]: self._make(row[1:]) for row in _JSON.decode(told)}
+        assert self._decode is not None
+        return dict(self._decode(told))
 
     def _named(self, plan: Plan, keys: Sequence[str], after: str) -> Iterator[R]:
         """The rows of some keys, a hundred at a time."""

@@ -6,14 +6,18 @@ None; times are epoch milliseconds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from directory.bals import BalType
+import msgspec
+
+from directory.bals import BalType  # noqa: TC001 - msgspec reads the types of the fields
 
 
-class Mailbox(NamedTuple):
-    """A published mailbox: a line of Extraction_Correspondance_MSSante, and what only the FHIR resources say."""
+class Mailbox(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A published mailbox: a line of Extraction_Correspondance_MSSante, and what only the FHIR resources say.
+
+    Thousands are kept, and hold texts and numbers alone: the collector of cycles need not look at them.
+    """
 
     address: str
     type: BalType

@@ -6,6 +6,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from msgspec.structs import astuple
+
 from directory.annuaire.alphabets import trigrams
 from directory.annuaire.fields import Field
 from directory.annuaire.files import Budget
@@ -88,7 +90,9 @@ class Overlay:
                     connection.execute(f"DELETE FROM {SCHEMA}.mailbox_index WHERE rowid = ?", row)
                 self.removed.pop(box.address, None)
                 if change.standing is Standing.SHOWN:
-                    place = connection.execute(insert, (box.address, box.type.value, *box[2:])).lastrowid
+                    place = connection.execute(
+                        insert, (box.address, box.type.value, *astuple(box)[2:])
+                    ).lastrowid
                     text = mailbox_text(box)
                     connection.execute(
                         f"INSERT INTO {SCHEMA}.mailbox_index (rowid, text) VALUES (?, ?)", (place, text)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict, replace
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -77,7 +78,7 @@ published_mailbox = Table(
 )
 """`version` rises with each change of any row: who keeps a copy asks for what is newer. No row is deleted."""
 
-_COLUMNS = [published_mailbox.c[name] for name in Mailbox._fields]
+_COLUMNS = [published_mailbox.c[name] for name in Mailbox.__struct_fields__]
 _ALL = (*_COLUMNS, published_mailbox.c.standing, published_mailbox.c.version)
 _BY_ADDRESS = select(*_ALL).where(published_mailbox.c.address == bindparam("address"))
 _BY_IDNAT = (
@@ -122,10 +123,10 @@ def publish(uow: UnitOfWork, mailbox: Mailbox, standing: Standing, now: int) -> 
 
     `updated_at` becomes `now`. The address is taken in lower case.
     """
-    mailbox = mailbox._replace(address=mailbox.address.lower(), updated_at=now)
+    mailbox = replace(mailbox, address=mailbox.address.lower(), updated_at=now)
     made = Published(mailbox, standing, _next_version(uow))
     values = {
-        **mailbox._asdict(),
+        **asdict(mailbox),
         "type": mailbox.type.value,
         "standing": standing.value,
         "version": made.version,

@@ -19,7 +19,7 @@ SCHEMAS: Mapping[ExtractKind, str] = {
 }
 """The name under which a reader attaches the file of each kind."""
 
-MAILBOX_COLUMNS = Mailbox._fields[: Mailbox._fields.index("description")]
+MAILBOX_COLUMNS = Mailbox.__struct_fields__[: Mailbox.__struct_fields__.index("description")]
 PERSON_COLUMNS = Person._fields[: Person._fields.index("skills")]
 ROLE_COLUMNS = Role._fields
 STRUCTURE_COLUMNS = Structure._fields

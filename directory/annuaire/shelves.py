@@ -48,7 +48,7 @@ _LABELS = {
 MAILBOXES = Shelf(
     table="mailbox",
     key="address",
-    told=Mailbox._fields,
+    told=Mailbox.__struct_fields__,
     index=MAILBOX_INDEX,
     columns={
         Field.ADDRESS: ("address",),

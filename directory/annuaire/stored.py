@@ -6,7 +6,9 @@ from dataclasses import replace
 from functools import partial
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import msgspec
 
 from directory.annuaire import overlay
 from directory.annuaire.bearers import judge_of_persons, judge_of_roles, judge_of_structures, skills_of
@@ -356,6 +358,7 @@ class StoredView:
             judge=judge,
             only=only,
             kept=self._files.kept if shelf is MAILBOXES else None,
+            decode=_PLACED_BOXES.decode if shelf is MAILBOXES else None,
         )
 
     def _makers(
@@ -386,10 +389,10 @@ class StoredView:
         if not way.exact:
             return [(box.idnat, box.structure_id) for box in self._boxes(condition)]
         engine = Engine(
-            self._files.connection, self._files.budget, "boxes", _BEARERS, make=tuple, judge=_never
+            self._files.connection, self._files.budget, "boxes", _BEARERS, make=_Bearer._make, judge=_never
         )
         rows = engine.found(condition, way)
-        found = [(idnat, structure_id) for address, idnat, structure_id in rows if address not in shadowed]
+        found = [(each.idnat, each.structure_id) for each in rows if each.address not in shadowed]
         return found + [(box.idnat, box.structure_id) for box in self._published(condition)]
 
     def _qualified(self, person: Person) -> Person:
@@ -414,7 +417,18 @@ _QUALIFICATIONS = {
     "roles": Lookup.SKILLS_OF_ROLES,
     "diplomas": Lookup.DIPLOMAS_OF_PERSON,
 }
-_BEARERS = replace(MAILBOXES, told=("address", "idnat", "structure_id"))
+_PLACED_BOXES = msgspec.json.Decoder(list[tuple[int, Mailbox]])
+
+
+class _Bearer(NamedTuple):
+    """Of whom a mailbox is."""
+
+    address: str
+    idnat: str | None
+    structure_id: str | None
+
+
+_BEARERS = replace(MAILBOXES, told=_Bearer._fields)
 
 
 def _never(_condition: Condition) -> Callable[[tuple[Any, ...]], bool]:
@@ -422,7 +436,7 @@ def _never(_condition: Condition) -> Callable[[tuple[Any, ...]], bool]:
 
 
 def _box(row: tuple[Any, ...]) -> Mailbox:
-    return Mailbox._make((row[0], _TYPES[row[1]], row[2] == 1, *row[3:]))
+    return Mailbox(row[0], _TYPES[row[1]], row[2] == 1, *row[3:])
 
 
 def _bearer(box: Mailbox) -> Person:

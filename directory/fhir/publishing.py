@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, assert_never
 
+from msgspec.structs import replace
+
 from directory.annuaire.model import Mailbox
 from directory.annuaire.published import (
     Standing,
@@ -155,7 +157,8 @@ class Bearer:
         box = Mailbox(address, kind)
         if self.person is not None:
             skill = self.person.skills[0] if self.person.skills else None
-            box = box._replace(
+            box = replace(
+                box,
                 idnat=self.person.idnat,
                 person_id_type=self.person.person_id_type,
                 person_id=self.person.person_id,
@@ -171,7 +174,8 @@ class Bearer:
             )
         place = self.structure
         if place is not None and place.idnat is not None:
-            box = box._replace(
+            box = replace(
+                box,
                 structure_id_type=place.idnat[0],
                 structure_id=place.idnat,
                 structure=place.name,
@@ -283,7 +287,7 @@ class Patching:
         box, standing = self._boxes[address]
         if standing is Standing.RED_LIST:  # kept with less than the directory knows of its bearer
             kept = {field: getattr(box, field) for field in _FIELDS.values()}
-            box = self._bearer.new(address, box.type)._replace(**kept)
+            box = replace(self._bearer.new(address, box.type), **kept)
         changes: dict[str, Value] = {}
         for attribute, value in said.items():
             if attribute not in ATTRIBUTES[box.type]:
@@ -294,7 +298,7 @@ class Patching:
                 standing = Standing.RED_LIST if value else Standing.SHOWN
             else:
                 changes[_FIELDS[attribute]] = bool(value) if attribute is Attribute.DIGITAL else value
-        self._boxes[address] = (box._replace(**changes), standing)  # type: ignore[arg-type]
+        self._boxes[address] = (replace(box, **changes), standing)
 
     def _identified(self, kind: BalType, where: str) -> None:
         """A person's box hangs on an RPPS, a service's on an IdNat_Struct."""

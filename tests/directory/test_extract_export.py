@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from directory.annuaire.model import Mailbox
 from directory.bals import BalType
 from directory.extract_export import COLUMNS, extract_lines, of_domains
@@ -80,13 +82,13 @@ def test_each_mailbox_is_a_line_in_the_order_of_addresses() -> None:
 
 
 def test_pages_follow_each_other_without_a_gap() -> None:
-    boxes = [ANNE._replace(address=f"{number:05}@b.fr") for number in range(2500)]
+    boxes = [replace(ANNE, address=f"{number:05}@b.fr") for number in range(2500)]
     found = [row["Adresse BAL"] for row in values(extract_lines(MemoryView(boxes)))]
     assert found == [box.address for box in boxes]
 
 
 def test_only_the_domains_that_are_asked_for() -> None:
-    other = ANNE._replace(address="x@ailleurs.mssante.fr")
+    other = replace(ANNE, address="x@ailleurs.mssante.fr")
     view = MemoryView([ANNE, other])
     found = values(extract_lines(view, of_domains(["ch-des-essais.mssante.fr"])))
     assert [row["Adresse BAL"] for row in found] == [ANNE.address]
@@ -94,5 +96,5 @@ def test_only_the_domains_that_are_asked_for() -> None:
 
 
 def test_nothing_in_a_value_ends_a_column_or_a_line() -> None:
-    (row,) = values(extract_lines(MemoryView([ANNE._replace(structure="A|B\r\nC")])))
+    (row,) = values(extract_lines(MemoryView([replace(ANNE, structure="A|B\r\nC")])))
     assert row["Raison Sociale structure BAL"] == "A B C"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from directory.annuaire.model import Mailbox
 from directory.bals import BalType
 from directory.vcard import vcard, vcards
@@ -57,13 +59,13 @@ def test_a_service_is_an_organisation() -> None:
 
 
 def test_what_would_end_a_value_is_escaped_and_what_would_end_a_line_left_out() -> None:
-    box = ANNE._replace(structure="A;B,C\\D\r\nEND:VCARD\x00\x1b\u2028")
+    box = replace(ANNE, structure="A;B,C\\D\r\nEND:VCARD\x00\x1b\u2028")
     assert "ORG:A\\;B\\,C\\\\D\\nEND:VCARD" in lines(box)
     assert vcard(box).count(b"\r\nEND:VCARD") == 1
 
 
 def test_long_lines_are_folded_between_characters() -> None:
-    content = vcard(ANNE._replace(structure="é" * 300))
+    content = vcard(replace(ANNE, structure="é" * 300))
     assert all(len(line) <= 75 for line in content.split(b"\r\n"))
     assert ("ORG:" + "é" * 300) in content.decode().replace("\r\n ", "")
     for line in content.split(b"\r\n"):

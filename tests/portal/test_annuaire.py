@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from directory.annuaire.fields import Field
 from directory.annuaire.model import Mailbox
@@ -129,7 +130,7 @@ async def test_a_box_that_was_withdrawn_is_told_with_the_day(open_house: House) 
 
 async def test_more_than_a_page_is_told(open_house: House) -> None:
     open_house.annuaire.shown = MemoryView(
-        [ANNE._replace(address=f"a{number}@x.mssante.fr") for number in range(RESULTS + 1)]
+        [replace(ANNE, address=f"a{number}@x.mssante.fr") for number in range(RESULTS + 1)]
     )
     page = await found(open_house, q="exemple")
     assert f"Plus de {RESULTS} boîtes" in page
@@ -182,7 +183,7 @@ async def test_what_a_box_of_ours_can_do_is_told(open_house: House) -> None:
     bal = await box(open_house)
     said = Listing(accepts_xdm=False, largest_bytes=10_000_000, patient_may_answer=False)
     await open_house.place.database.write(lambda uow: put_listing(uow, bal, said))
-    open_house.annuaire.shown = MemoryView([ANNE._replace(address=bal.address)])
+    open_house.annuaire.shown = MemoryView([replace(ANNE, address=bal.address)])
     browser = open_house.browser()
     told = (await browser.get(f"/annuaire/bal/{bal.address}.json")).json()
     assert told["capabilities"] == {

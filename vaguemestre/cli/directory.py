@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec.structs import asdict
 from rich.console import Console
 from rich.progress import Progress as Bar
 
@@ -257,7 +258,7 @@ def _shown(box: Mailbox) -> dict[str, Any]:
         name = person_name(box.civility, box.first_name, box.last_name)
     else:
         name = box.service or box.structure or box.address
-    return {"name": name, **box._asdict(), "type": box.type.value, "specialty": box.skill, "city": box.city}
+    return {"name": name, **asdict(box), "type": box.type.value, "specialty": box.skill, "city": box.city}
 
 
 def _moment(millis: int) -> str:

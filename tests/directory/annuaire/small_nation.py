@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from directory.annuaire.assembly import lone_role_id
 from directory.annuaire.model import Mailbox, Person, Role, Skill, Structure
@@ -96,9 +96,8 @@ def as_memory(boxes: Path, roles: Path, updated_at: int) -> MemoryView:
 
 def _as_mailbox(row: Values, updated_at: int) -> Mailbox:
     address, kind, digital, *others = row
-    return Mailbox._make(
-        (address, BalType(str(kind)), bool(digital), *others, updated_at, None, None, None, None)
-    )
+    values: list[Any] = [address, BalType(str(kind)), bool(digital), *others, updated_at]
+    return Mailbox(*values)
 
 
 def _bearer(box: Mailbox) -> Person:

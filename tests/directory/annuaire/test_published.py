@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from directory.annuaire.annuaire import Annuaire
 from directory.annuaire.conditions import All, Equal, Everything, Substring, Words
@@ -52,10 +53,10 @@ def everybody(annuaire: Annuaire) -> list[str]:
 
 
 async def test_a_new_mailbox_is_found_at_once(filled: Annuaire, database: Database) -> None:
-    await say(database, NEW._replace(address=OURS.upper()))
+    await say(database, replace(NEW, address=OURS.upper()))
     assert everybody(filled) == [ANNE, LOIC, OURS]
     view = filled.view()
-    assert view.mailbox(OURS) == NEW._replace(updated_at=7)
+    assert view.mailbox(OURS) == replace(NEW, updated_at=7)
     for condition in (
         Words("neuve"),
         Words("ev"),
@@ -137,7 +138,7 @@ async def test_another_process_that_opens_later_knows_the_same(
 
 async def test_what_was_published_is_told_with_its_standing(database: Database) -> None:
     await say(database, NEW)
-    await say(database, NEW._replace(service="URGENCES"), Standing.RED_LIST)
+    await say(database, replace(NEW, service="URGENCES"), Standing.RED_LIST)
     for found in (
         await database.read(lambda c: published(c, OURS)),
         *await database.read(lambda c: published_of_person(c, "899900000037")),

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from directory.annuaire.fields import Field
 from directory.annuaire.model import Mailbox, Role, Structure
@@ -239,7 +240,7 @@ def test_the_responsible_person_of_a_box_is_not_told() -> None:
 
 def test_boxes_stand_in_the_order_of_their_ranks() -> None:
     boxes = [
-        BOXES[0]._replace(address=f"{name}@y.mssante.fr", rank=rank)
+        replace(BOXES[0], address=f"{name}@y.mssante.fr", rank=rank)
         for name, rank in (("a", None), ("b", 2), ("c", 1))
     ]
     assert [each["value"][0] for each in practitioner(PEOPLE[0], boxes)["telecom"]] == ["c", "b", "a"]

@@ -7,6 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from benchmarks import slapd
 from directory.ldap import schema
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from directory.annuaire.model import Mailbox
 
 ODD = (
-    MARIE._replace(
+    replace(
+        MARIE,
         address="o'neil+tag@hopital-demo.mssante.fr",
         last_name=" : <MARTIN ",
         service="Z" * 300,
@@ -29,9 +31,9 @@ ODD = (
         structure="Hopital  demo",
         structure_sign="HOPITAL DEMO",
     ),
-    MARIE._replace(address="hélène@hopital-demo.mssante.fr"),
-    MARIE._replace(address="personne@hopital-demo.mssante.fr", last_name=None, first_name="Marie"),
-    MARIE._replace(address="#diese@hopital-demo.mssante.fr", first_name="Ligne\nfeinte: x", last_name="Là"),
+    replace(MARIE, address="hélène@hopital-demo.mssante.fr"),
+    replace(MARIE, address="personne@hopital-demo.mssante.fr", last_name=None, first_name="Marie"),
+    replace(MARIE, address="#diese@hopital-demo.mssante.fr", first_name="Ligne\nfeinte: x", last_name="Là"),
 )
 
 
