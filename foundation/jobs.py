@@ -54,7 +54,7 @@ TOPIC = "jobs"
 GIVEN_UP = "!"
 MAX_ATTEMPTS = 8
 _BATCH = 16
-_POLL_SECONDS = 5.0
+_POLL_SECONDS = 1.0  # a command beside the service wakes nobody, and a person waits for what it enqueued
 _INSERT = insert(job)
 _log = get_logger(__name__)
 

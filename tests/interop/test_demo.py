@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 PROGRAM = str(Path(sys.executable).with_name("vaguemestre"))
+# The same program, which gives up sooner on what does not come.
+IMPATIENT = "from vaguemestre.demo import telling; telling._PATIENCE_SECONDS = 6; from vaguemestre.cli import main; main()"
 
 
 @pytest.fixture
@@ -43,9 +45,9 @@ def names(process: psutil.Process, folder: str) -> bool:
     return any(folder in word for word in process.info["cmdline"] or ())
 
 
-def demo(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def demo(home: Path, *program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [PROGRAM, "demo", "--home", str(home)],
+        [*(program or (PROGRAM,)), "demo", "--home", str(home)],
         capture_output=True,
         text=True,
         timeout=300,
@@ -89,7 +91,8 @@ def test_the_story_of_thomas_holds_twice_in_the_same_home(tmp_path: Path, nothin
 
 def test_it_says_in_one_sentence_what_does_not_hold(tmp_path: Path, nothing_left: None) -> None:
     # Such an operator files nothing that patients did not accept: what the IME sends appears nowhere.
-    told = demo(tmp_path / "home", VAGUEMESTRE_BRIDGE__STRUCTURED="offer")
+    impatient = (sys.executable, "-P", "-c", IMPATIENT)
+    told = demo(tmp_path / "home", *impatient, VAGUEMESTRE_BRIDGE__STRUCTURED="offer")
     assert told.returncode == 1
     assert steps(told.stdout) == [1, 2, 3]
     assert re.search(r"(?m)^Échec.*n'apparaît pas", told.stdout)

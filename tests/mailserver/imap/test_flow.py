@@ -177,7 +177,7 @@ async def test_input_that_nobody_reads_is_not_taken_in(
     start: Start, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, security: Security
 ) -> None:
     """The session waits for its client to read; meanwhile the client goes on sending."""
-    imap = await start(ImapLimits(stalled_seconds=3.0), security, server_tls)
+    imap = await start(ImapLimits(stalled_seconds=1.0), security, server_tls)
     await imap.deliver(SIMPLE + b"x" * 1_000_000)
     wire = await Wire.open(imap.port, client_tls)
     if security is Security.IMPLICIT_TLS:

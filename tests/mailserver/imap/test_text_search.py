@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import text
 from foundation.mime.casemap import fold_needle
 from foundation.mime.scanner import scan
 from foundation.mime.search_text import (
+    SearchText,
     Section,
     has_in_field,
     has_in_fields,
@@ -51,8 +53,13 @@ def letter(chance: random.Random) -> bytes:
     return "\r\n".join((*lines, "Content-Type: text/plain; charset=utf-8", "", some(8), "")).encode()
 
 
+@cache
+def read(message: bytes) -> SearchText:
+    return read_search_text(message, scan(message))
+
+
 def holds(message: bytes, where: str, needle: str) -> bool:
-    searched = read_search_text(message, scan(message))
+    searched = read(message)
     folded = fold_needle(needle)
     if where in _SECTIONS:
         return has_in_section(searched.head, _SECTIONS[where], folded)
