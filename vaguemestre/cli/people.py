@@ -186,20 +186,22 @@ def _change_bal(address: str, home: Home, state: BalState, reason: str, *, as_js
     "password",
     epilog="Example: printf '%s\\n' \"$PASSWORD\" | vaguemestre bal password a.b@liberal-demo.mssante.fr --home sandbox --password-stdin",
 )
-def bal_password(address: AddressArgument, home: Home, password_stdin: PasswordStdin = False) -> None:
+def bal_password(
+    address: AddressArgument, home: Home, password_stdin: PasswordStdin = False, as_json: Json = False
+) -> None:
     """Gives a mailbox another password."""
     password = read_password(password_stdin)
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: Opened) -> Bal:
         found = await opened.database.read(lambda connection: find_bal(connection, address))
         if found is None:
             raise Failed(f"there is no mailbox {address}")
         chosen = await _chosen(opened, password, found.address, found.name)
-        await opened.database.write(
+        return await opened.database.write(
             lambda uow: accounts.change_bal_password(uow, opened.clock, address, chosen)
         )
 
-    run(home, work)
+    show_one(bal_row(run(home, work)), as_json=as_json)
 
 
 async def _chosen(opened: Opened, password: str, address: str, name: str) -> Chosen:
@@ -316,18 +318,20 @@ _state_command("close", PatientState.CLOSED, "Closes the record and the box.")
     "password",
     epilog="Example: printf '%s\\n' \"$PASSWORD\" | vaguemestre patient password 279035121518989 --home sandbox --password-stdin",
 )
-def patient_password(ins: InsArgument, home: Home, password_stdin: PasswordStdin = False) -> None:
+def patient_password(
+    ins: InsArgument, home: Home, password_stdin: PasswordStdin = False, as_json: Json = False
+) -> None:
     """Gives a patient another password."""
     password = read_password(password_stdin)
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: Opened) -> Patient:
         number = ins_of(ins, opened.settings.patient_domain)
         password_hash = await hash_password(password)
-        await opened.database.write(
+        return await opened.database.write(
             lambda uow: accounts.change_patient_password(uow, opened.clock, number, password_hash)
         )
 
-    run(home, work)
+    show_one(_patient_row(run(home, work)), as_json=as_json)
 
 
 @patient.command("unlock", epilog="Example: vaguemestre patient unlock 279035121518989 --home sandbox")
