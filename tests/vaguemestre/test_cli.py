@@ -164,7 +164,7 @@ def test_a_new_box_signs_in_at_once_beside_the_running_service(
     assert not sandbox.signs_in(address, PASSWORD)
     said = vaguemestre(
         "bal", "add", address, "--home", home, "--type", "PER", "--name", "Dr Nouvelle BOITE",
-        "--idnat", "899900000102", "--password-stdin", "--json", stdin=PASSWORD + "\n",
+        "--idnat", "899900000102", "--force", "--password-stdin", "--json", stdin=PASSWORD + "\n",
     )  # fmt: skip
     assert said.code == 0
     assert said.json == {

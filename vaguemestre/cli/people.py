@@ -20,6 +20,7 @@ from portal.operators.acts import change_bal, hosted_address, open_bal
 from vaguemestre import accounts, credentials
 from vaguemestre.cli.life import (
     Description,
+    ForceBearer,
     Largest,
     PatientMayAnswer,
     Phone,
@@ -32,7 +33,7 @@ from vaguemestre.cli.life import (
     life_details,
     listing_from,
 )
-from vaguemestre.cli.opened import Opened, run
+from vaguemestre.cli.opened import Opened, check_bearer_of, run
 from vaguemestre.cli.output import Failed, Home, Json, PasswordStdin, read_password, show, show_one
 from vaguemestre.cli.sharing import details
 
@@ -75,10 +76,14 @@ def bal_add(
     red_list: Annotated[
         bool, typer.Option("--red-list", help="Keep it out of the directory (liste rouge).")
     ] = False,
+    force: ForceBearer = False,
     password_stdin: PasswordStdin = False,
     as_json: Json = False,
 ) -> None:
-    """Opens a mailbox and publishes it; it can sign in at once, also while the service runs."""
+    """Opens a mailbox and publishes it; it can sign in at once, also while the service runs.
+
+    The directory shows the bearer of --idnat by the name it has for them: another name altogether is refused.
+    """
     password = read_password(password_stdin)
     listing = listing_from(
         Listing(),
@@ -95,6 +100,8 @@ def bal_add(
 
     async def work(opened: Opened) -> Bal:
         wanted = hosted_address(address, opened.settings.domains)
+        if not force:
+            await check_bearer_of(opened, type, name, idnat)
         chosen = await _chosen(opened, password, wanted, name)
         return await opened.database.write(
             lambda uow: open_bal(
