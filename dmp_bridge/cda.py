@@ -20,15 +20,13 @@ from dmp_bridge.cda_elements import (
     text,
     time,
 )
-from dmp_bridge.codes import format_of_media_type, format_of_templates
+from dmp_bridge.codes import Coded, format_of_media_type, format_of_templates
 from dmp_bridge.hl7_time import parse_birth_date
 from dmp_bridge.xml import XmlFault, parse
 from foundation.identifiers import INS_OIDS, Ins
 
 if TYPE_CHECKING:
     from lxml import etree
-
-    from dmp_bridge.codes import Coded
 
 N1_TEMPLATE = "1.3.6.1.4.1.19376.1.2.20"
 PDF_COPY_TEMPLATE = "1.2.250.1.213.1.1.2.243"
@@ -79,11 +77,16 @@ SENTENCES: dict[CdaFault, str] = {
 
 
 class CdaRefused(Exception):
-    """The bytes are not a clinical document the bridge reads; ``fault`` says why."""
+    """The bytes are not a clinical document the bridge reads; ``fault`` says why, ``faults`` all that was found.
 
-    def __init__(self, fault: CdaFault) -> None:
-        super().__init__(fault.value)
-        self.fault = fault
+    ``rest`` is what could be read all the same, with empty places.
+    """
+
+    def __init__(self, *faults: CdaFault, rest: CdaDocument | None = None) -> None:
+        super().__init__(faults[0].value)
+        self.fault = faults[0]
+        self.faults = faults
+        self.rest = rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +104,13 @@ class PatientIdentity:
     @property
     def is_complete(self) -> bool:
         """Matricule, OID, birth name, first given name, birth date and sex (Réf#2 ECO.2.4.2)."""
+        return all((self.ins, self.ins_oid, self.has_traits))
+
+    @property
+    def has_traits(self) -> bool:
+        """Birth name, first given name, birth date and sex."""
         given = self.first_given or self.first_names
-        return all((self.ins, self.ins_oid, self.birth_name, given, self.birth_date, self.sex))
+        return all((self.birth_name, given, self.birth_date, self.sex))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,22 +174,31 @@ def read_document(root: RootKind, element: etree._Element) -> CdaDocument:
     What the profile demands and a receiver can do without (a title, a custodian) is left empty: to refuse a
     document for more or other elements than its model is an error (Structuration minimale §3.4.2).
     """
-    if root is RootKind.SELF_PRESENTABLE:
-        _refuse_active_content(element.getroottree().getroot())
+    faults: list[CdaFault] = []
+    if root is RootKind.SELF_PRESENTABLE and _has_active_content(element.getroottree().getroot()):
+        faults.append(CdaFault.ACTIVE_CONTENT)
     identity = child(element, "id")
-    unique_id = identity.get("root", "").strip() if identity is not None else ""
-    if not unique_id or identity is None:
-        raise CdaRefused(CdaFault.NO_ID)
-    extension = identity.get("extension", "").strip()
+    unique_id, extension = (
+        ("", "")
+        if identity is None
+        else (identity.get("root", "").strip(), identity.get("extension", "").strip())
+    )
+    if not unique_id:
+        faults.append(CdaFault.NO_ID)
     code = coded(child(element, "code"))
     if code is None:
-        raise CdaRefused(CdaFault.NO_CODE)
+        faults.append(CdaFault.NO_CODE)
+        code = Coded("")
     templates = tuple(each.get("root", "") for each in children(element, "templateId")[:50])
-    level, display = _body(element)
+    try:
+        level, display = _body(element)
+    except CdaRefused as unreadable:
+        faults += unreadable.faults
+        level, display = Level.N1, None
     # The format follows the bytes that are there: an N1 is known by its nonXMLBody, not by its template alone.
     is_file = level is Level.N1 and display is not None
     start, stop, setting = _service(element)
-    return CdaDocument(
+    document = CdaDocument(
         root=root,
         level=level,
         unique_id=f"{unique_id}^{extension}" if extension else unique_id,
@@ -212,6 +229,9 @@ def read_document(root: RootKind, element: etree._Element) -> CdaDocument:
         else format_of_templates(templates),
         display=display,
     )
+    if faults:
+        raise CdaRefused(*faults, rest=document)
+    return document
 
 
 def find_document(data: bytes) -> tuple[RootKind, etree._Element]:
@@ -246,7 +266,7 @@ def _refuse_scripts(root: etree._Element) -> None:
 
 
 # ref: DMP-F39
-def _refuse_active_content(root: etree._Element) -> None:
+def _has_active_content(root: etree._Element) -> bool:
     """Whatever else acts or leads elsewhere in a style sheet (EX 50): what is filed goes on to others."""
     for element in root.iter():
         tag = element.tag
@@ -255,11 +275,12 @@ def _refuse_active_content(root: etree._Element) -> None:
         name = tag.rpartition("}")[2].lower()
         made = element.get("name", "").strip().lower() if name in ("element", "attribute") else ""
         if {name, made} & _ACTIVE or made.startswith("on"):
-            raise CdaRefused(CdaFault.ACTIVE_CONTENT)
+            return True
         for attribute_name, value in element.items():
             plain = attribute_name.rpartition("}")[2].lower()
             if plain.startswith("on") or (plain in _LINKS and _leads_out(value)):
-                raise CdaRefused(CdaFault.ACTIVE_CONTENT)
+                return True
+    return False
 
 
 def _leads_out(address: str) -> bool:

@@ -7,15 +7,22 @@ import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dmp_bridge import archive, cda, xdm
+from dmp_bridge import archive, cda
 from dmp_bridge.announced import lot_of
 from dmp_bridge.archive import ArchiveLimits, ArchiveRefused, unpack
-from dmp_bridge.cda import Attached, CdaDocument, CdaRefused, Level
-from dmp_bridge.codes import ErrorCode, category, document_type
+from dmp_bridge.cda import Attached, CdaDocument, CdaRefused
+from dmp_bridge.codes import category, document_type
+from dmp_bridge.document_faults import (
+    announced_ins,
+    faults_of,
+    faults_of_package,
+    faults_of_packaged,
+    faults_of_unread,
+)
 from dmp_bridge.findings import OFFER_BYTES, Clinical, Finding, Kind, refused
 from dmp_bridge.hl7_time import paris_date
 from dmp_bridge.mapping import read_with_entry
-from dmp_bridge.sniff import FileType, name_fits, name_lies, sniff
+from dmp_bridge.sniff import OFFERED, FileType, name_fits, name_lies, sniff
 from dmp_bridge.visibility import (
     Marks,
     Visibility,
@@ -25,31 +32,21 @@ from dmp_bridge.visibility import (
     unite,
 )
 from dmp_bridge.xdm import PackagedDocument, PackageRefused, is_package, read_package
-from foundation.identifiers import INS_OIDS
 from foundation.mime.mss_headers import AttachedCda
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from dmp_bridge.document_faults import DocumentFault
     from dmp_bridge.ebrim import DocumentEntry as Announced
     from dmp_bridge.entry import DocumentEntry
-
-OFFERED = frozenset({FileType.PDF, FileType.JPEG, FileType.PNG, FileType.TIFF, FileType.RTF, FileType.TEXT})
 
 _KEPT = "Ce fichier reste disponible dans le message."
 _KEPT_ZIP = "Cette archive reste disponible dans le message ; son contenu n'est pas ajouté au dossier."
 _KEPT_LARGE = "Ce fichier dépasse 5 Mo : il reste disponible dans le message."
 _KEPT_LIE = "Le contenu de ce fichier ne correspond pas à son nom : il n'est pas proposé au dossier."
-_SEVERAL_IN_ONE = "Le document désigne plusieurs patients."
 _SEVERAL_PATIENTS = "Le message contient des documents de plusieurs patients."
-_OTHER_PATIENT = "Le document et METADATA.XML ne désignent pas le même patient."
-_UNKNOWN_TYPE = "Le type du document n'appartient pas à la nomenclature des documents de santé."
-_NO_INS = "Le document ne contient pas l'INS du patient."
-_INCOMPLETE_INS = "L'identité du patient est incomplète dans le document."
-_WRONG_BODY = "Le contenu du document ne correspond pas au type qu'il annonce."
-_NO_BODY = "Le document ne contient rien à lire."
 _UNREAD = AttachedCda(None, has_qualified_ins=None, in_archive=True)
-_NOT_FILEABLE = "Ce contenu de l'archive IHE_XDM n'est pas un document CDA."
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +131,7 @@ def _examine_xml(attachment: Attachment) -> tuple[Finding, Marks]:
         if unreadable.fault in (cda.CdaFault.NOT_XML, cda.CdaFault.NOT_CDA):
             sentence = _lie_or(attachment.filename, FileType.XML, _KEPT)
             return replace(finding, kind=Kind.KEPT, sentence=sentence), unread
-        return refused(finding, cda.SENTENCES[unreadable.fault]), unread
+        return _refused_for(finding, faults_of_unread(unreadable, None)), unread
     marks = _marks(document, attachment.data, None)
     return _examine_cda(finding, document, described, attachment.data, None, marks), marks
 
@@ -156,7 +153,7 @@ def _examine_zip(attachment: Attachment, limits: ArchiveLimits) -> list[tuple[Fi
         package = read_package(unpacked)
     except PackageRefused as fault:
         flags = frozenset({Visibility.UNSEEN.value}) if fault.unseen else frozenset()
-        return [(refused(whole, xdm.SENTENCES[fault.fault]), replace(marks, flags=flags))]
+        return [(_refused_for(whole, faults_of_package(fault)), replace(marks, flags=flags))]
     return [_examine_packaged(attachment, document, item) for item, document in enumerate(package.documents)]
 
 
@@ -176,17 +173,21 @@ def _examine_packaged(attachment: Attachment, document: PackagedDocument, item: 
         cda=_UNREAD if document.data is None or found is FileType.XML else None,
     )
     unread = _marks(None, data, document.entry)
-    if document.fault is not None:
-        return refused(finding, xdm.SENTENCES[document.fault]), unread
-    if found is FileType.XML:
-        try:
-            read, described = read_with_entry(data)
-        except CdaRefused as unreadable:
-            return refused(finding, cda.SENTENCES[unreadable.fault]), unread
-        marks = _marks(read, data, document.entry)
-        return _examine_cda(finding, read, described, data, document.entry, marks), marks
-    # The French profile packs CDA only; what else stands there has no header to identify its patient by.
-    return refused(finding, _NOT_FILEABLE), unread
+    if document.fault is not None or found is not FileType.XML:
+        return _refused_for(finding, faults_of_packaged(document)), unread
+    try:
+        read, described = read_with_entry(data)
+    except CdaRefused as unreadable:
+        return _refused_for(finding, faults_of_unread(unreadable, document.entry)), unread
+    marks = _marks(read, data, document.entry)
+    return _examine_cda(finding, read, described, data, document.entry, marks), marks
+
+
+def _refused_for(finding: Finding, faults: Sequence[DocumentFault]) -> Finding:
+    """Refused for the first fault; the others are told to who wants to know all of them."""
+    first, *others = faults
+    sentences = tuple(dict.fromkeys(each.sentence for each in others if each.sentence != first.sentence))
+    return replace(refused(finding, first.sentence, first.code), also=sentences)
 
 
 def _marks(document: CdaDocument | None, data: bytes, entry: Announced | None) -> Marks:
@@ -216,34 +217,21 @@ def _examine_cda(
     """The checks of one document that need nothing but the message (ANS, integration of a document)."""
     finding = replace(
         finding,
-        ins=document.patient.ins or _announced_ins(announced),
+        ins=document.patient.ins or announced_ins(announced),
         cda=AttachedCda(
             document.code.code,
             has_qualified_ins=document.patient.is_complete,
             in_archive=announced is not None,
         ),
     )
+    faults = faults_of(document, announced)
     kind = document_type(document.code.code)
-    if kind is None:
-        return refused(finding, _UNKNOWN_TYPE)
-    if document.level is Level.NONE:
-        return refused(finding, _NO_BODY)
-    if document.names_several_patients:
-        return refused(finding, _SEVERAL_IN_ONE, ErrorCode.OTHER_PATIENT)
+    if faults or kind is None:
+        return _refused_for(finding, faults)
     display = document.display
     if display is not None:
-        shown = sniff(display.data)
-        if shown not in OFFERED or (display.media_type == FileType.PDF.value) != (shown is FileType.PDF):
-            return refused(finding, _WRONG_BODY)
         # What the bytes are is what a browser is told, not what the document says they are.
-        display = Attached(shown.value, display.data)
-    ins = _announced_ins(announced)
-    if ins is not None and document.patient.ins is not None and ins != document.patient.ins:
-        return refused(finding, _OTHER_PATIENT, ErrorCode.OTHER_PATIENT)
-    if document.patient.ins is None:
-        return refused(finding, _NO_INS, ErrorCode.NO_INS)
-    if not document.patient.is_complete:
-        return refused(finding, _INCOMPLETE_INS, ErrorCode.INCOMPLETE_INS)
+        display = Attached(sniff(display.data).value, display.data)
     author = document.authors[0] if document.authors else None
     # Where METADATA.XML and the document differ on its identifier, type or title, the document is right: its
     # SHA-1 ties the two together, and producers flatten an id with an extension each in their own way.
@@ -276,11 +264,6 @@ def _examine_cda(
         entry=described,
     )
     return replace(finding, media_type=described.mime_type, clinical=clinical, display=display, data=data)
-
-
-def _announced_ins(entry: Announced | None) -> str | None:
-    identifier = entry.patient_id if entry is not None else None
-    return identifier.value.upper() if identifier is not None and identifier.oid in INS_OIDS else None
 
 
 def _one_patient(findings: list[Finding]) -> list[Finding]:

@@ -82,6 +82,8 @@ class Finding:
     kind: Kind
     sentence: str = ""
     code: ErrorCode | None = None
+    also: tuple[str, ...] = ()
+    """What else is wrong with what is refused, each in one sentence like the first."""
     clinical: Clinical | None = None
     copy_of: str | None = None
     hidden: bool = False
@@ -96,7 +98,15 @@ class Finding:
 
 
 def refused(finding: Finding, sentence: str, code: ErrorCode = ErrorCode.OTHER) -> Finding:
-    """The finding as one that is not filed, with nothing left in it to file."""
+    """The finding as one that is not filed, with nothing left in it to file; why it was refused before comes after."""
+    earlier = (finding.sentence, *finding.also) if finding.kind is Kind.REFUSED and finding.sentence else ()
     return replace(
-        finding, kind=Kind.REFUSED, sentence=sentence, code=code, clinical=None, display=None, data=b""
+        finding,
+        kind=Kind.REFUSED,
+        sentence=sentence,
+        code=code,
+        also=earlier,
+        clinical=None,
+        display=None,
+        data=b"",
     )

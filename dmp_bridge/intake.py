@@ -14,15 +14,27 @@ from dmp_bridge.deletion import delete
 from dmp_bridge.dossier import notices, traces
 from dmp_bridge.dossier.caller import Caller
 from dmp_bridge.dossier.case import case_of_owner
+from dmp_bridge.dossier.feeding import UNKNOWN_TYPE
 from dmp_bridge.dossier.notices import NoticeEvent
 from dmp_bridge.examiner import Examiner
-from dmp_bridge.filing import OPERATOR, Arrival, Structured, Traits, Verdict, document_values, judge
+from dmp_bridge.filing import (
+    OPERATOR,
+    Arrival,
+    Structured,
+    Traits,
+    Verdict,
+    admit,
+    document_values,
+    judge,
+    refused,
+    sha1,
+)
 from dmp_bridge.findings import Kind
 from dmp_bridge.lots import join
 from dmp_bridge.offer import OfferAccepted, OfferDesk, OfferRefused
 from dmp_bridge.record import State
 from dmp_bridge.report import REPORT_JOB, Report, compose, settles
-from dmp_bridge.rights.vocabulary import Action, Role
+from dmp_bridge.rights.vocabulary import Action, Reason, Role
 from dmp_bridge.shelf import Depositor, Shelf
 from dmp_bridge.sniff import FileType
 from foundation import jobs, trail
@@ -235,8 +247,8 @@ class Bridge:
         results = [
             (finding.kind.value, outcome.state) for finding, outcome in zip(findings, outcomes, strict=True)
         ]
-        refused = any(state is State.REFUSED for _, state in results)
-        if (mail.sender and refused) or (mail.notified is not None and settles(results)):
+        any_refused = any(state is State.REFUSED for _, state in results)
+        if (mail.sender and any_refused) or (mail.notified is not None and settles(results)):
             # The time makes a repeated report the same message, byte for byte.
             jobs.enqueue(uow, REPORT_JOB, payload_of(mail) | {"at": self._clock.millis()})
         if self._tell is not None and mail.queue is not None:
@@ -249,7 +261,7 @@ class Bridge:
                     mail.mss,
                     described(findings),
                     (codes[0] or ErrorCode.OTHER) if codes else None,
-                    is_integrated=not refused and settles(results),
+                    is_integrated=not any_refused and settles(results),
                 ),
             )
         uow.publish(f"owner:{mail.owner_id}")
@@ -316,7 +328,10 @@ class Bridge:
         if finding.clinical is None and finding.code is None:
             verdict = Verdict(State.KEPT, _NAMES_NOBODY)
         else:
-            verdict = judge(uow.connection, replace(arrival, structured=Structured.FILE), finding)
+            arrival = replace(arrival, structured=Structured.FILE)
+            verdict = judge(uow.connection, arrival, finding)
+            if verdict.state is State.OFFERED:
+                verdict = _by_hand(uow.connection, arrival, finding)
         document_id = verdict.document_id
         if verdict.state is State.FILED and document_id is None:
             ready = sealed[finding.part, finding.item]
@@ -471,6 +486,14 @@ def _sender(connection: Connection, address: str) -> Caller:
     return Caller(
         role=Role.PROFESSIONAL if is_person else Role.STRUCTURE, id=idnat, name=address, channel="mail"
     )
+
+
+def _by_hand(connection: Connection, arrival: Arrival, finding: Finding) -> Verdict:
+    """The verdict on what a mail would offer to its patient: without a mail nobody is asked, as in a deposit."""
+    assert finding.clinical is not None
+    if finding.clinical.class_code is None:
+        return refused(Reason.INVALID, UNKNOWN_TYPE)
+    return admit(connection, arrival, finding.clinical, sha1(finding.data))
 
 
 def mail_of(job: Job) -> Mail:

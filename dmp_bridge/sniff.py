@@ -23,6 +23,10 @@ class FileType(StrEnum):
     UNKNOWN = "application/octet-stream"
 
 
+OFFERED = frozenset({FileType.PDF, FileType.JPEG, FileType.PNG, FileType.TIFF, FileType.RTF, FileType.TEXT})
+"""What a person can look at, and so may be asked to keep."""
+
+
 _MAGIC: tuple[tuple[bytes, FileType], ...] = (
     (b"PK\x03\x04", FileType.ZIP),
     (b"PK\x05\x06", FileType.ZIP),

@@ -15,7 +15,7 @@ from dmp_bridge.ebrim import DocumentEntry, MetadataFault, SubmissionSet, read_s
 from dmp_bridge.visibility import is_unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from dmp_bridge.archive import Archive, Entry
     from dmp_bridge.codes import Coded
@@ -56,15 +56,20 @@ SENTENCES: dict[PackageFault, str] = {
 
 
 class PackageRefused(Exception):
-    """No document of the package can be read; ``fault`` says why.
+    """No document of the package is taken; ``fault`` says why, ``faults`` all that was found.
 
-    ``unseen`` tells that what was read of it announces a document the patient must not see.
+    ``unseen`` tells that what was read of it announces a document the patient must not see, ``documents`` are those
+    that could be found all the same.
     """
 
-    def __init__(self, fault: PackageFault, *, unseen: bool = False) -> None:
-        super().__init__(fault.value)
-        self.fault = fault
+    def __init__(
+        self, *faults: PackageFault, unseen: bool = False, documents: Sequence[PackagedDocument] = ()
+    ) -> None:
+        super().__init__(faults[0].value)
+        self.fault = faults[0]
+        self.faults = faults
         self.unseen = unseen
+        self.documents = tuple(documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +130,13 @@ def is_package(archive: Archive, filename: str) -> bool:
 def read_package(archive: Archive) -> Package:
     """Every document of the package with its checks made; ``PackageRefused`` when there is none to speak of."""
     files = [entry for entry in archive.entries if not _is_noise(entry)]
-    if not any(_is_inside(entry) for entry in files):
-        raise PackageRefused(PackageFault.NO_FOLDER)
-    subsets = _subsets(files)
+    faults: list[PackageFault] = []
+    inside = [entry for entry in files if _is_inside(entry)]
+    if not inside:
+        faults.append(PackageFault.NO_FOLDER)
+    subsets = _subsets(inside or files)
     if not subsets:
-        raise PackageRefused(PackageFault.NO_METADATA)
+        raise PackageRefused(*faults, PackageFault.NO_METADATA)
     tree = _Tree(files)
     documents: list[PackagedDocument] = []
     unreadable = 0
@@ -158,12 +165,12 @@ def read_package(archive: Archive) -> Package:
                 seen[key] = len(documents)
             documents.append(document)
             if len(documents) > _MAX_DOCUMENTS:
-                raise PackageRefused(PackageFault.TOO_MANY, unseen=unseen)
-    if not documents:
-        raise PackageRefused(PackageFault.UNREADABLE_METADATA)
-    if unreadable:
-        # A subset nobody can read may be about another person: nothing of the package is taken.
-        raise PackageRefused(PackageFault.UNREADABLE_METADATA, unseen=unseen)
+                raise PackageRefused(*faults, PackageFault.TOO_MANY, unseen=unseen)
+    # A subset nobody can read may be about another person: nothing of the package is taken.
+    if unreadable or not documents:
+        faults.append(PackageFault.UNREADABLE_METADATA)
+    if faults:
+        raise PackageRefused(*faults, unseen=unseen, documents=documents)
     for index, codes in also.items():
         documents[index] = _bearing(documents[index], tuple(codes))
     return Package(tuple(documents), tuple(repeated))
@@ -188,7 +195,7 @@ def _subsets(files: list[Entry]) -> list[_Subset]:
     found = []
     for entry in files:
         last = entry.segments[-1]
-        if _is_inside(entry) and last.lower().endswith(_METADATA):
+        if last.lower().endswith(_METADATA):
             found.append(_Subset(entry, entry.segments[:-1], last[: -len(_METADATA)]))
     return sorted(found, key=lambda subset: len(subset.folder))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from msgspec.structs import asdict
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -16,6 +15,7 @@ from directory.annuaire.conditions import Any as AnyOf
 from directory.annuaire.fields import Field
 from directory.annuaire.view import TooSlow
 from directory.bals import BalType, find_bal
+from directory.json_export import public_values
 from directory.listing import listing_of
 from directory.vcard import MEDIA_TYPE, vcard, vcards
 from foundation.clock import from_millis, to_paris
@@ -208,13 +208,7 @@ class AnnuairePages:
             day = to_paris(from_millis(mailbox.at))
             message = f"Cette boîte n’est plus dans l’annuaire depuis le {day:%d/%m/%Y}."
             return JSONResponse({"code": "withdrawn", "message": message}, HTTPStatus.GONE)
-        # Who answers for a box is for the operators alone.
-        said = {
-            name: value
-            for name, value in asdict(mailbox).items()
-            if value is not None and name not in ("responsible", "updated_at")
-        }
-        return JSONResponse({**said, "capabilities": self._abilities(mailbox)})
+        return JSONResponse({**public_values(mailbox), "capabilities": self._abilities(mailbox)})
 
     async def correspondents(self, request: Request, visit: Visit) -> Response:
         """Whom the open box keeps, and whom it wrote to or heard from of late."""

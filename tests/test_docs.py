@@ -54,7 +54,7 @@ def leaf(words: list[str]) -> tuple[typer.Context, Any, list[str]]:
     """The command that the first words name, in its context, and the words behind them."""
     command: Any = cli.commands()
     context = typer.Context(command, info_name="vaguemestre")
-    while isinstance(command, TyperGroup) and words:
+    while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
         name, command, words = command.resolve_command(context, list(words))
         assert command is not None
         context = typer.Context(command, info_name=name, parent=context)

@@ -9,8 +9,8 @@ from directory.patients import PatientRefused, find_patient
 from foundation import trail
 from mailserver.signin import application, certificates, second_factor
 from mailserver.signin.brake import forget, second_factor_of
+from portal import sessions
 from portal.operators.acts import box_of
-from portal.sessions import end_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -100,21 +100,24 @@ def bind_certificate(uow: UnitOfWork, clock: Clock, address: str, name: Distingu
     return bound
 
 
-def unbind_certificate(uow: UnitOfWork, clock: Clock, address: str, name: DistinguishedName) -> None:
-    """Ends it. Raises BalRefused where certificates of this subject do not open the box."""
+def unbind_certificate(uow: UnitOfWork, clock: Clock, address: str, name: DistinguishedName) -> Binding:
+    """Ends it; returns what held. Raises BalRefused where certificates of this subject do not open the box."""
     box = box_of(uow, address)
     bound = certificates.find(uow.connection, box.owner_id, name)
     if bound is None:
         raise BalRefused(f"No certificate of this name opens {box.address}.")
     certificates.remove(uow, box.owner_id, name)
     _trace(uow, clock, "certificate.unbound", box, "unbound", {"id": bound.id})
+    return bound
 
 
-def end_sessions(uow: UnitOfWork, clock: Clock, address: str) -> None:
-    """Ends every session of the portal that the bearer of a box has. Raises BalRefused."""
+def end_sessions(uow: UnitOfWork, clock: Clock, address: str) -> int:
+    """Ends every session of the portal that the bearer of a box has; returns how many were live. Raises BalRefused."""
     box = box_of(uow, address)
-    end_all(uow, box.owner_id)
+    live = len(sessions.list_of(uow.connection, box.owner_id, clock.millis()))
+    sessions.end_all(uow, box.owner_id)
     _trace(uow, clock, "session.ended", box, "all")
+    return live
 
 
 def unlock(uow: UnitOfWork, clock: Clock, address: str) -> bool:

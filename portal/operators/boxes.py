@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from directory import publication
 from directory.bals import BalChanged, BalRefused, BalState, BalType, find_bal, search_bals
+from directory.bearers import OtherBearer, check_bearer
 from directory.lifecycle import Stage, next_step, stage_of
 from directory.listing import Listing, listing_of
 from directory.publication import State
@@ -131,7 +132,13 @@ class BoxPages:
         return await self._shown(visit, request.path_params["address"], None)
 
     async def _shown(
-        self, visit: OperatorVisit, address: str, refusal: str | None, status: int = 200
+        self,
+        visit: OperatorVisit,
+        address: str,
+        refusal: str | None,
+        status: int = 200,
+        typed: Mapping[str, str] | None = None,
+        unsure_of: str | None = None,
     ) -> Response:
         rules = self._context.settings.lifecycle
 
@@ -159,6 +166,8 @@ class BoxPages:
             "types": TYPES,
             "steps": STEPS,
             "refusal": refusal,
+            "typed": {"name": values["bal"].name, "idnat": "", **(typed or {})},
+            "unsure_of": unsure_of,
             "base": f"{BOXES}/{quote(values['bal'].address, safe='@')}",
             "reason": _REASONS.get(values["bal"].reason or "", values["bal"].reason),
             "largest": self._context.settings.limits.message_bytes,
@@ -185,7 +194,9 @@ class BoxPages:
             changed = await self._context.database.write(unit)
         except BalRefused as error:
             status = 409 if isinstance(error, BalChanged) else 422
-            return await self._shown(visit, address, error.french, status)
+            unsure_of = form.get("idnat").strip() if isinstance(error, OtherBearer) else None
+            typed = {each: form.get(each) for each in ("name", "idnat")} if unsure_of else None
+            return await self._shown(visit, address, error.french, status, typed, unsure_of)
         return RedirectResponse(f"{BOXES}/{quote(changed, safe='@')}", 303)
 
     def _acts(self, visit: OperatorVisit, form: Form) -> Mapping[str, Callable[[UnitOfWork, Bal], str]]:
@@ -215,6 +226,8 @@ class BoxPages:
         def edit(uow: UnitOfWork, box: Bal) -> str:
             listing = _listing(form, listing_of(uow.connection, box.owner_id))
             idnat = box.idnat or form.get("idnat").strip() or None
+            if box.idnat is None:
+                self._check_bearer(form, box.type)
             acts.edit_bal(
                 uow,
                 clock,
@@ -263,9 +276,16 @@ class BoxPages:
         """The form of a new box."""
         return await self._new(visit, None, {})
 
-    async def _new(self, visit: OperatorVisit, refusal: str | None, typed: Mapping[str, str]) -> Response:
+    async def _new(
+        self,
+        visit: OperatorVisit,
+        refusal: str | None,
+        typed: Mapping[str, str],
+        unsure_of: str | None = None,
+    ) -> Response:
         values = {
             "refusal": refusal,
+            "unsure_of": unsure_of,
             "typed": {**dict.fromkeys(_FIELDS, ""), **typed},
             "types": TYPES,
             "domains": self._context.settings.domains,
@@ -281,13 +301,15 @@ class BoxPages:
             if kind not in set(BalType):
                 raise BalRefused(f"{kind} is no type.", "Choisissez le type de la boîte.")
             address = acts.hosted_address(form.get("address").strip(), self._context.settings.domains)
+            self._check_bearer(form, BalType(kind))
             chosen = await self._chosen(form.get("password"), address, name)
             made = await self._context.database.write(
                 lambda uow: self._open(uow, visit, form, address, BalType(kind), chosen)
             )
         except BalRefused as error:
             typed = {each: form.get(each) for each in ("address", "type", "name", "idnat", *_FIELDS)}
-            return await self._new(visit, error.french, typed)
+            unsure_of = form.get("idnat").strip() if isinstance(error, OtherBearer) else None
+            return await self._new(visit, error.french, typed, unsure_of)
         return RedirectResponse(f"{BOXES}/{quote(made.address, safe='@')}", 303)
 
     def _open(
@@ -314,6 +336,12 @@ class BoxPages:
         )
         say(uow, visit.session, "La boîte est ouverte.")
         return made
+
+    def _check_bearer(self, form: Form, kind: BalType) -> None:
+        """Raises OtherBearer; what was confirmed is one identifier, and no other that is typed afterwards."""
+        view, idnat = self._context.view(), form.get("idnat").strip()
+        if view is not None and idnat and form.get("bearer") != idnat:
+            check_bearer(view, kind, form.get("name"), idnat)
 
     async def _chosen(self, password: str, address: str, name: str) -> Chosen | None:
         if not password:

@@ -461,3 +461,15 @@ async def test_a_deposit_for_somebody_who_has_no_record_here_is_refused(desk: De
     assert [(each.state, each.code) for each in await desk.bridge.deposit(findings)] == [
         (State.REFUSED, "902")
     ]
+
+
+# Nobody is asked where no mail brings a document: it is in the record afterwards, or it is refused.
+async def test_by_hand_a_document_is_filed_or_refused_and_never_offered(desk: Desk) -> None:
+    assert await deposit(desk, document(confidentiality="R")) is State.FILED
+    (filed,) = await desk.documents()
+    assert filed.confidentiality == "R"
+    assert (
+        await deposit(desk, document(code="PIECE-IDENTITE", unique_id="1.2.9", set_id="1.2.8"))
+        is State.REFUSED
+    )
+    assert len(await desk.documents()) == 1

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from directory.annuaire.fields import Field
-from directory.annuaire.model import Mailbox
+from directory.annuaire.model import Mailbox, Person
 from directory.bals import BalType
 from mailserver.signin import second_factor
 from tests.directory.memory import MemoryView
+from tests.mailserver.place import DOMAIN
 from tests.portal.chromium import CHROMIUM, violations, window
 from tests.portal.house import PASSWORD, House
 from tests.portal.operators.people import operator
@@ -109,6 +110,18 @@ async def test_the_pages_of_operators_pass_axe(house: House, url: str, chromium:
     await page.get_by_role("button", name="Enregistrer").click()
     await page.get_by_role("alert").wait_for()
     assert await violations(page) == []
+    house.annuaire.shown = MemoryView(
+        people=[Person("899900000102", last_name="ROUSSEL", first_name="CAMILLE")]
+    )
+    await page.goto("/operateur/boites/nouvelle")
+    await page.get_by_label("Adresse", exact=True).fill(f"neuf@{DOMAIN}")
+    await page.get_by_label("Nom", exact=True).fill("Paul DURAND")
+    await page.get_by_label("Identifiant national").fill("899900000102")
+    await page.get_by_role("button", name="Ouvrir la boîte").click()
+    await page.get_by_label("C’est bien le porteur").check()
+    assert await violations(page) == []
+    await page.get_by_role("button", name="Ouvrir la boîte").click()
+    await page.get_by_text("La boîte est ouverte.").wait_for()
     complaints = [each for each in complaints if "422" not in each]
     for path in ("/operateur/boites/nouvelle", "/operateur/service", "/operateur/?q=x"):
         await page.goto(path)

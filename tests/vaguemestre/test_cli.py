@@ -164,7 +164,7 @@ def test_a_new_box_signs_in_at_once_beside_the_running_service(
     assert not sandbox.signs_in(address, PASSWORD)
     said = vaguemestre(
         "bal", "add", address, "--home", home, "--type", "PER", "--name", "Dr Nouvelle BOITE",
-        "--idnat", "899900000102", "--password-stdin", "--json", stdin=PASSWORD + "\n",
+        "--idnat", "899900000102", "--force", "--password-stdin", "--json", stdin=PASSWORD + "\n",
     )  # fmt: skip
     assert said.code == 0
     assert said.json == {
@@ -217,10 +217,18 @@ def test_a_changed_password_opens_and_the_old_one_does_not(sandbox: Serving, vag
     )  # fmt: skip
     assert sandbox.signs_in(address, PASSWORD)
     said = vaguemestre(
-        "bal", "password", address, "--home", home, "--password-stdin", stdin="encore-un-plus-long\n"
+        "bal",
+        "password",
+        address,
+        "--home",
+        home,
+        "--password-stdin",
+        "--json",
+        stdin="encore-un-plus-long\n",
     )
     assert said.code == 0
-    assert said.out == ""
+    assert (said.json["address"], said.json["state"]) == (address, "active")
+    assert "encore" not in said.out
     assert sandbox.signs_in(address, "encore-un-plus-long")
     assert not sandbox.signs_in(address, PASSWORD)
 
@@ -284,6 +292,16 @@ def test_a_patient_is_added_closed_and_opened_beside_the_running_service(
     assert vaguemestre("patient", "show", ins, "--home", home, "--json").json["state"] == "activated"
     rows = vaguemestre("patient", "list", "--home", home, "--json").json
     assert ins in {row["ins"] for row in rows}
+
+
+def test_a_patient_gets_another_password(sandbox: Serving, vaguemestre: Command) -> None:
+    ins = next(each["ins"] for each in sandbox.told["patients"] if each["state"] == "closed")
+    words = ("patient", "password", ins, "--home", str(sandbox.home), "--password-stdin", "--json")
+    said = vaguemestre(*words, stdin=PASSWORD + "\n")
+    assert (said.code, said.json["ins"]) == (0, ins)
+    assert PASSWORD not in said.out
+    words = ("patient", "password", "199129999999967", *words[3:])
+    vaguemestre(*words, stdin=PASSWORD + "\n").is_refused("no patient")
 
 
 def test_an_opposition_comes_before_the_activation_and_may_be_taken_back(

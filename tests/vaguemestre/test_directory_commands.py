@@ -146,6 +146,7 @@ def test_a_damaged_pointer_is_told_and_mended(empty_home: Path, vaguemestre: Com
         ("search", "exemple"),
         ("export", "--extract"),
         ("export", "--ldif"),
+        ("export", "--json"),
     ):
         said = vaguemestre("directory", *words, "--home", home)
         said.is_refused("annuaire.json is damaged: import the extracts again.")

@@ -148,7 +148,9 @@ def test_operators_are_added_listed_and_removed(home: str, vaguemestre: Command)
     command("add", "claude", "--password-stdin").is_refused("claude")
     command("add", "x y", "--password-stdin").is_refused("letters")
     command("add", "dominique", "--password-stdin", stdin="court\n").is_refused("too short")
-    assert command("password", "claude", "--password-stdin").code == 0
+    changed = command("password", "claude", "--password-stdin", "--json")
+    assert (changed.code, changed.json["username"]) == (0, "claude")
+    assert PASSWORD not in changed.out
     command("password", "personne", "--password-stdin").is_refused("personne")
     row, of_the_sandbox = command("list", "--json").json
     assert of_the_sandbox["username"] == OPERATOR

@@ -123,11 +123,14 @@ def test_application_passwords_are_revoked_one_by_one_or_all(
     home: Path, bal: Command, vaguemestre: Command
 ) -> None:
     numbers = [bal("app-password", "add", BOX, "--name", "n", "--json").json["id"] for _ in range(3)]
-    assert bal("app-password", "revoke", BOX, str(numbers[0])).code == 0
+    assert bal("app-password", "revoke", BOX, str(numbers[0]), "--json").json == {
+        "address": BOX,
+        "revoked": 1,
+    }
     states = [row["state"] for row in bal("app-password", "list", BOX, "--json").json]
     assert states == ["revoked", "active", "active"]
     bal("app-password", "revoke", BOX, str(numbers[0])).is_refused(str(numbers[0]))
-    assert bal("app-password", "revoke", BOX, "--all").code == 0
+    assert bal("app-password", "revoke", BOX, "--all", "--json").json == {"address": BOX, "revoked": 2}
     assert {row["state"] for row in bal("app-password", "list", BOX, "--json").json} == {"revoked"}
     made, revoked = "application_password.made", "application_password.revoked"
     assert traced(home, vaguemestre, made, revoked) == [
@@ -179,7 +182,7 @@ def test_a_script_gives_a_second_factor_in_two_steps(home: Path, bal: Command, v
 
     assert inside(home, use)
     assert bal("totp", "show", BOX, "--json").json["recovery_codes_left"] == 9
-    assert bal("totp", "disable", BOX).code == 0
+    assert bal("totp", "disable", BOX, "--json").json == {"address": BOX, "enabled": False}
     assert bal("totp", "show", BOX, "--json").json == nothing
     bal("totp", "disable", BOX).is_refused("no second factor")
     assert traced(home, vaguemestre, "second_factor.enrolled", "second_factor.removed") == [
@@ -208,7 +211,8 @@ def test_a_certificate_is_bound_by_its_name_or_its_file_and_removed(
     assert bal("certificate", "add", BOX, "--dn", DN, "--json").json["dn"] == DN
     bound = bal("certificate", "add", BOX, "--file", str(file), "--json").json["dn"]
     assert [row["dn"] for row in bal("certificate", "list", BOX, "--json").json] == [DN, bound]
-    assert bal("certificate", "remove", BOX, "--dn", DN.lower().replace(",", ", ")).code == 0
+    removed = bal("certificate", "remove", BOX, "--dn", DN.lower().replace(",", ", "), "--json").json
+    assert (removed["dn"], removed["outcome"]) == (DN, "removed")
     assert bal("certificate", "remove", BOX, "--file", str(file)).code == 0
     assert bal("certificate", "list", BOX, "--json").json == []
     bal("certificate", "remove", BOX, "--dn", DN).is_refused("No certificate")
@@ -249,9 +253,10 @@ def test_sessions_of_the_portal_are_listed_and_ended(home: Path, bal: Command, v
         begin_session(home)
     listed = bal("sessions", "list", BOX, "--json").json
     assert [row["means"] for row in listed] == ["password", "password"]
-    assert bal("sessions", "end", BOX).code == 0
+    assert bal("sessions", "end", BOX, "--json").json == {"address": BOX, "ended": 2}
+    assert bal("sessions", "end", BOX, "--json").json == {"address": BOX, "ended": 0}
     assert bal("sessions", "list", BOX, "--json").json == []
-    assert traced(home, vaguemestre, "session.ended") == [("session.ended", "all", {})]
+    assert traced(home, vaguemestre, "session.ended") == [("session.ended", "all", {})] * 2
 
 
 @pytest.mark.parametrize("words", [("suspend",), ("close",), ("password", "--password-stdin")])

@@ -6,8 +6,9 @@ Exit codes: 0 fine, 1 refused or failed, 2 wrong usage. Errors are one sentence 
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from sqlalchemy.exc import DBAPIError
@@ -94,6 +95,26 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(f"vaguemestre {importlib.metadata.version('vaguemestre')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", help="Print the version and exit.", callback=_tell_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 operating.register(app)
 bridge.register(app)
 check.register(app)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from directory.extract_export import extract_lines, of_domains
+from directory.json_export import json_lines
 from directory.ldap import ldif
 from directory.ldap.schema import slapd_schema
 from foundation.files import PUBLIC, write_pieces_atomically
@@ -36,6 +37,9 @@ def export(
     as_ldif: Annotated[
         bool, typer.Option("--ldif", help="As LDIF, for `slapadd` and the schema of --schema.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As JSON: an array with what anybody may read of each mailbox.")
+    ] = False,
     schema: Annotated[
         bool, typer.Option("--schema", help="The LDAP schema of the LDIF, for slapd.conf; no entries.")
     ] = False,
@@ -45,12 +49,12 @@ def export(
     out: Annotated[Path | None, typer.Option(help="File to write; standard output without it.")] = None,
 ) -> None:
     """Writes the directory as it is now; nothing of the red list is in it."""
-    if extract + as_ldif + schema != 1:
-        raise typer.BadParameter("give one of --extract, --ldif and --schema")
+    if extract + as_ldif + as_json + schema != 1:
+        raise typer.BadParameter("give one of --extract, --ldif, --json and --schema")
     if schema:
         _write(iter((slapd_schema(),)), out)
         return
-    lines = ldif.export if as_ldif else extract_lines
+    lines = ldif.export if as_ldif else json_lines if as_json else extract_lines
 
     async def work(opened: Opened) -> None:
         async with directory_of(opened) as annuaire:

@@ -13,7 +13,7 @@ from directory.listing import Listing, listing_of
 from foundation.clock import from_millis, to_paris
 from mailserver.signin.last import used_at
 from portal.operators import acts
-from vaguemestre.cli.opened import Opened, run
+from vaguemestre.cli.opened import Opened, check_bearer_of, run
 from vaguemestre.cli.output import Failed, Home, Json, show, show_one
 from vaguemestre.lifecycle import where_it_stands
 
@@ -57,6 +57,9 @@ Forward = Annotated[
     typer.Option(
         help="Mailbox APP of the same structure to which mails with an IHE_XDM archive are passed on (ORG); empty: none."
     ),
+]
+ForceBearer = Annotated[
+    bool, typer.Option("--force", help="Also when the directory knows the bearer by another name.")
 ]
 _NEXT = ("address", "type", "stage", "last_sign_in", "next", "next_at")
 
@@ -163,11 +166,16 @@ def bal_edit(
     patient_may_answer: PatientMayAnswer = None,
     deposit: Deposit = None,
     forward: Forward = None,
+    force: ForceBearer = False,
     as_json: Json = False,
 ) -> None:
     """Changes what a mailbox says of itself; an empty text takes one away. Address, type and bearer never change."""
 
     async def work(opened: Opened) -> dict[str, Any]:
+        found = await opened.database.read(lambda connection: find_bal(connection, address))
+        if found is not None and found.idnat is None and not force:
+            await check_bearer_of(opened, found.type, name if name is not None else found.name, idnat)
+
         def unit(uow: Any) -> None:
             box = acts.box_of(uow, address)
             listing = listing_from(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from directory.annuaire.annuaire import Annuaire
+from directory.bearers import check_bearer
 from foundation.cipher import key_of
 from foundation.clock import SystemClock
 from foundation.database import Database
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from directory.bals import BalType
     from foundation.clock import Clock
     from foundation.settings import Settings
 
@@ -48,6 +50,13 @@ async def directory_of(opened: Opened) -> AsyncIterator[Annuaire]:
         yield annuaire
     finally:
         await annuaire.close()
+
+
+async def check_bearer_of(opened: Opened, type: BalType, name: str, idnat: str | None) -> None:
+    """As `directory.bearers.check_bearer`, in the directory of the home."""
+    if idnat is not None:
+        async with directory_of(opened) as annuaire:
+            check_bearer(annuaire.view(), type, name, idnat)
 
 
 def run(home: Path, work: Callable[[Opened], Awaitable[T]]) -> T:

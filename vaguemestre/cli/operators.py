@@ -61,17 +61,19 @@ def list_(home: Home, as_json: Json = False) -> None:
     "password",
     epilog="Example: printf '%s\\n' \"$PASSWORD\" | vaguemestre operator password claude --home sandbox --password-stdin",
 )
-def password(username: Username, home: Home, password_stdin: PasswordStdin = False) -> None:
+def password(
+    username: Username, home: Home, password_stdin: PasswordStdin = False, as_json: Json = False
+) -> None:
     """Gives an operator another password; the second factor is set up anew and sessions end."""
     plain = read_password(password_stdin)
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: Opened) -> OperatorAccount:
         stored = await _stored(opened, plain, username)
-        await opened.database.write(
+        return await opened.database.write(
             lambda uow: accounts.set_operator_password(uow, opened.clock, username, stored)
         )
 
-    run(home, work)
+    show_one(_row(run(home, work)), as_json=as_json)
 
 
 @app.command("remove", epilog="Example: vaguemestre operator remove claude --home sandbox")

@@ -20,6 +20,7 @@ from portal.operators.acts import change_bal, hosted_address, open_bal
 from vaguemestre import accounts, credentials
 from vaguemestre.cli.life import (
     Description,
+    ForceBearer,
     Largest,
     PatientMayAnswer,
     Phone,
@@ -32,7 +33,7 @@ from vaguemestre.cli.life import (
     life_details,
     listing_from,
 )
-from vaguemestre.cli.opened import Opened, run
+from vaguemestre.cli.opened import Opened, check_bearer_of, run
 from vaguemestre.cli.output import Failed, Home, Json, PasswordStdin, read_password, show, show_one
 from vaguemestre.cli.sharing import details
 
@@ -75,10 +76,14 @@ def bal_add(
     red_list: Annotated[
         bool, typer.Option("--red-list", help="Keep it out of the directory (liste rouge).")
     ] = False,
+    force: ForceBearer = False,
     password_stdin: PasswordStdin = False,
     as_json: Json = False,
 ) -> None:
-    """Opens a mailbox and publishes it; it can sign in at once, also while the service runs."""
+    """Opens a mailbox and publishes it; it can sign in at once, also while the service runs.
+
+    The directory shows the bearer of --idnat by the name it has for them: another name altogether is refused.
+    """
     password = read_password(password_stdin)
     listing = listing_from(
         Listing(),
@@ -95,6 +100,8 @@ def bal_add(
 
     async def work(opened: Opened) -> Bal:
         wanted = hosted_address(address, opened.settings.domains)
+        if not force:
+            await check_bearer_of(opened, type, name, idnat)
         chosen = await _chosen(opened, password, wanted, name)
         return await opened.database.write(
             lambda uow: open_bal(
@@ -186,20 +193,22 @@ def _change_bal(address: str, home: Home, state: BalState, reason: str, *, as_js
     "password",
     epilog="Example: printf '%s\\n' \"$PASSWORD\" | vaguemestre bal password a.b@liberal-demo.mssante.fr --home sandbox --password-stdin",
 )
-def bal_password(address: AddressArgument, home: Home, password_stdin: PasswordStdin = False) -> None:
+def bal_password(
+    address: AddressArgument, home: Home, password_stdin: PasswordStdin = False, as_json: Json = False
+) -> None:
     """Gives a mailbox another password."""
     password = read_password(password_stdin)
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: Opened) -> Bal:
         found = await opened.database.read(lambda connection: find_bal(connection, address))
         if found is None:
             raise Failed(f"there is no mailbox {address}")
         chosen = await _chosen(opened, password, found.address, found.name)
-        await opened.database.write(
+        return await opened.database.write(
             lambda uow: accounts.change_bal_password(uow, opened.clock, address, chosen)
         )
 
-    run(home, work)
+    show_one(bal_row(run(home, work)), as_json=as_json)
 
 
 async def _chosen(opened: Opened, password: str, address: str, name: str) -> Chosen:
@@ -316,18 +325,20 @@ _state_command("close", PatientState.CLOSED, "Closes the record and the box.")
     "password",
     epilog="Example: printf '%s\\n' \"$PASSWORD\" | vaguemestre patient password 279035121518989 --home sandbox --password-stdin",
 )
-def patient_password(ins: InsArgument, home: Home, password_stdin: PasswordStdin = False) -> None:
+def patient_password(
+    ins: InsArgument, home: Home, password_stdin: PasswordStdin = False, as_json: Json = False
+) -> None:
     """Gives a patient another password."""
     password = read_password(password_stdin)
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: Opened) -> Patient:
         number = ins_of(ins, opened.settings.patient_domain)
         password_hash = await hash_password(password)
-        await opened.database.write(
+        return await opened.database.write(
             lambda uow: accounts.change_patient_password(uow, opened.clock, number, password_hash)
         )
 
-    run(home, work)
+    show_one(_patient_row(run(home, work)), as_json=as_json)
 
 
 @patient.command("unlock", epilog="Example: vaguemestre patient unlock 279035121518989 --home sandbox")

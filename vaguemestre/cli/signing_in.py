@@ -119,22 +119,23 @@ def app_password_revoke(
     home: Home,
     number: Annotated[int | None, typer.Argument(help="Its number in the list.", show_default=False)] = None,
     all_: Annotated[bool, typer.Option("--all", help="All of this mailbox.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Ends an application password, or all of a mailbox; sessions that began with it end as well."""
     if (number is None) is not all_:
         raise typer.BadParameter("give the number of one, or --all")
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: Opened) -> int:
         if number is None:
-            await opened.database.write(
+            return await opened.database.write(
                 lambda uow: credentials.revoke_application_passwords(uow, opened.clock, address)
             )
-        else:
-            await opened.database.write(
-                lambda uow: credentials.revoke_application_password(uow, opened.clock, address, number)
-            )
+        await opened.database.write(
+            lambda uow: credentials.revoke_application_password(uow, opened.clock, address, number)
+        )
+        return 1
 
-    run(home, work)
+    show_one({"address": address.lower(), "revoked": run(home, work)}, as_json=as_json)
 
 
 def _application_row(made: ApplicationPassword, *, holds: bool) -> dict[str, Any]:
@@ -203,13 +204,14 @@ def totp_confirm(
 @totp.command(
     "disable", epilog="Example: vaguemestre bal totp disable a.b@liberal-demo.mssante.fr --home sandbox"
 )
-def totp_disable(address: AddressArgument, home: Home) -> None:
+def totp_disable(address: AddressArgument, home: Home, as_json: Json = False) -> None:
     """Takes the second factor away, its recovery codes with it."""
 
     async def work(opened: Opened) -> None:
         await opened.database.write(lambda uow: credentials.remove_second_factor(uow, opened.clock, address))
 
     run(home, work)
+    show_one({"address": address.lower(), "enabled": False}, as_json=as_json)
 
 
 @totp.command("show", epilog="Example: vaguemestre bal totp show a.b@liberal-demo.mssante.fr --home sandbox")
@@ -275,17 +277,22 @@ def certificate_list(address: AddressArgument, home: Home, as_json: Json = False
     epilog="Example: vaguemestre bal certificate remove dpi@hopital-demo.mssante.fr --file dpi.pem --home sandbox",
 )
 def certificate_remove(
-    address: AddressArgument, home: Home, dn: NameOption = None, file: FileOption = None
+    address: AddressArgument,
+    home: Home,
+    dn: NameOption = None,
+    file: FileOption = None,
+    as_json: Json = False,
 ) -> None:
     """Ends it; sessions that began with such a certificate end as well."""
     name = _subject(dn, file)
 
-    async def work(opened: Opened) -> None:
-        await opened.database.write(
+    async def work(opened: Opened) -> dict[str, Any]:
+        unbound = await opened.database.write(
             lambda uow: credentials.unbind_certificate(uow, opened.clock, address, name)
         )
+        return {"dn": unbound.dn, "created": _time(unbound.created_at), "outcome": "removed"}
 
-    run(home, work)
+    show_one(run(home, work), as_json=as_json)
 
 
 def _subject(dn: str | None, file: Path | None) -> DistinguishedName:
@@ -339,13 +346,13 @@ def sessions_list(address: AddressArgument, home: Home, as_json: Json = False) -
 @session.command(
     "end", epilog="Example: vaguemestre bal sessions end a.b@liberal-demo.mssante.fr --home sandbox"
 )
-def sessions_end(address: AddressArgument, home: Home) -> None:
+def sessions_end(address: AddressArgument, home: Home, as_json: Json = False) -> None:
     """Ends every session of the portal that the bearer of a mailbox has."""
 
-    async def work(opened: Opened) -> None:
-        await opened.database.write(lambda uow: credentials.end_sessions(uow, opened.clock, address))
+    async def work(opened: Opened) -> int:
+        return await opened.database.write(lambda uow: credentials.end_sessions(uow, opened.clock, address))
 
-    run(home, work)
+    show_one({"address": address.lower(), "ended": run(home, work)}, as_json=as_json)
 
 
 def bal_unlock(address: AddressArgument, home: Home, as_json: Json = False) -> None:
