@@ -12,16 +12,22 @@ MAX_DEPTH = 200
 MAX_ELEMENTS = 500_000
 MAX_ATTRIBUTES = 2_000_000
 
-# Any other encoding (UTF-7, UTF-16, EBCDIC) could hide a DOCTYPE from the reading of the prolog below.
+# Any other encoding (UTF-7, EBCDIC) could hide a DOCTYPE from the reading of the prolog below.
 _ENCODINGS = {
     "utf-8": "UTF-8",
     "utf8": "UTF-8",
+    # What is in UTF-16 was recoded before; programs also leave this declaration on text they then save in UTF-8.
+    "utf-16": "UTF-8",
     "us-ascii": "UTF-8",
     "ascii": "UTF-8",
     "iso-8859-1": "ISO-8859-1",
+    "iso8859-1": "ISO-8859-1",
+    "latin1": "ISO-8859-1",
     "iso-8859-15": "ISO-8859-15",
     "windows-1252": "WINDOWS-1252",
+    "cp1252": "WINDOWS-1252",
 }
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _DECLARED = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _SPACE = b" \t\r\n"
 _AROUND = 100
@@ -52,6 +58,8 @@ def parse(data: bytes, limits: XmlLimits = DEFAULT) -> etree._Element:
     """
     if len(data) > limits.size:
         raise XmlFault("too large")
+    if data.startswith(_UTF16_MARKS):
+        data = _recode(data)
     # A tree takes thirty times the bytes of `<a/>`: what cannot be within the limits is not built.
     if data.count(b"<") > 2 * limits.elements + _AROUND or data.count(b"=") > limits.attributes + _AROUND:
         raise XmlFault("too many elements or attributes")
@@ -89,6 +97,14 @@ def namespace(element: etree._Element) -> str:
     """The namespace of an element, "" without one."""
     tag = element.tag
     return tag[1:].partition("}")[0] if isinstance(tag, str) and tag.startswith("{") else ""
+
+
+def _recode(data: bytes) -> bytes:
+    """UTF-16 with its byte order mark as UTF-8."""
+    try:
+        return data.decode("utf-16").encode()
+    except UnicodeError:
+        raise XmlFault("not in the encoding it bears") from None
 
 
 def _read_prolog(data: bytes) -> tuple[int, str]:
