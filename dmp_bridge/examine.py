@@ -200,7 +200,7 @@ def _marks(document: CdaDocument | None, data: bytes, entry: Announced | None) -
     if document is not None:
         keys.append(identifier_key(document.unique_id))
         keys += [_content_key(document.display.data)] if document.display is not None else []
-        flags.add(flag(document.confidentiality))
+        flags |= {flag(code) for code in document.confidentialities}
     return Marks(tuple(keys), frozenset(flags))
 
 
