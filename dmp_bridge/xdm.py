@@ -241,8 +241,7 @@ def _locate(
     found: Entry | PackageFault
     found = _by_uri(entry.uri, subset, tree) if entry.uri else _without_uri(entry, subset, tree)
     if found is PackageFault.MISSING_FILE and entry.uri:
-        # Some producers write it from the root of the archive.
-        found = _by_root(entry.uri, tree) or found
+        found = _from_above(entry.uri, subset, tree) or _misspelt(entry, subset, tree) or found
     if isinstance(found, PackageFault):
         return PackagedDocument(entry, submission_set, subset.label, entry.uri or "", None, found), ""
     digest = tree.sha1(found)
@@ -290,11 +289,20 @@ def _by_hash(entry: DocumentEntry, subset: _Subset, tree: _Tree) -> Entry | None
     return next((file for file in tree.siblings(subset) if tree.sha1(file) == wanted), None)
 
 
-def _by_root(uri: str, tree: _Tree) -> Entry | None:
-    segments = [
+def _from_above(uri: str, subset: _Subset, tree: _Tree) -> Entry | None:
+    """Some producers write it from the root of the archive, or from a folder on the way to METADATA.XML."""
+    segments = tuple(
         segment for segment in unquote(uri).replace("\\", "/").split("/")[:50] if segment not in ("", ".")
-    ]
-    return tree.find(tuple(segments)) if segments and ".." not in segments else None
+    )
+    if not segments or ".." in segments:
+        return None
+    above = (subset.folder[:depth] for depth in range(len(subset.folder)))
+    return next((found for folder in above if (found := tree.find((*folder, *segments)))), None)
+
+
+def _misspelt(entry: DocumentEntry, subset: _Subset, tree: _Tree) -> Entry | None:
+    """A name with accents is often in a code page that a zip cannot tell: the SHA-1 is then what is left to go by."""
+    return None if unquote(entry.uri or "").isascii() else _by_hash(entry, subset, tree)
 
 
 def _hex(text: str) -> str:

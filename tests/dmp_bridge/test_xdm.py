@@ -91,6 +91,20 @@ def test_a_uri_from_the_root_is_understood(uri: str) -> None:
     assert one(files) == ("D.XML", None)
 
 
+@pytest.mark.parametrize("uri", ["SUBSET01/D.XML", "IHE_XDM/SUBSET01/D.XML", "Envoi/IHE_XDM/SUBSET01/D.XML"])
+def test_a_uri_from_any_folder_above_is_understood(uri: str) -> None:
+    folder = "Envoi/IHE_XDM/SUBSET01/"
+    files = {folder + "METADATA.XML": metadata(entry("D", CDA, uri=uri)), folder + "D.XML": CDA}
+    assert one(files) == ("D.XML", None)
+
+
+def test_a_name_in_an_unknown_code_page_is_found_by_the_hash() -> None:
+    files = {ROOT + "METADATA.XML": metadata(entry("D", CDA, uri="RÉSUMÉ.XML")), ROOT + "RΘSUMΘ.XML": CDA}
+    assert one(files) == ("RΘSUMΘ.XML", None)
+    files[ROOT + "METADATA.XML"] = metadata(entry("D", CDA, uri="RESUME.XML"))
+    assert one(files) == ("RESUME.XML", PackageFault.MISSING_FILE)
+
+
 def test_accents_may_be_written_in_two_ways() -> None:
     taken_apart, composed = "Re\u0301sume\u0301.XML", "R\u00e9sum\u00e9.xml"
     files = {ROOT + "METADATA.XML": metadata(entry("D", CDA, uri=composed)), ROOT + taken_apart: CDA}
