@@ -16,7 +16,7 @@ MAX_ATTRIBUTES = 2_000_000
 _ENCODINGS = {
     "utf-8": "UTF-8",
     "utf8": "UTF-8",
-    # What is in UTF-16 was recoded before; programs also leave this declaration on text they then save in UTF-8.
+    # Programs leave this declaration on text that they then save in UTF-8; what is in UTF-16 begins otherwise.
     "utf-16": "UTF-8",
     "us-ascii": "UTF-8",
     "ascii": "UTF-8",
@@ -58,8 +58,6 @@ def parse(data: bytes, limits: XmlLimits = DEFAULT) -> etree._Element:
     """
     if len(data) > limits.size:
         raise XmlFault("too large")
-    if data.startswith(_UTF16_MARKS):
-        data = _recode(data)
     # A tree takes thirty times the bytes of `<a/>`: what cannot be within the limits is not built.
     if data.count(b"<") > 2 * limits.elements + _AROUND or data.count(b"=") > limits.attributes + _AROUND:
         raise XmlFault("too many elements or attributes")
@@ -87,6 +85,16 @@ def parse(data: bytes, limits: XmlLimits = DEFAULT) -> etree._Element:
     return root
 
 
+def recoded(data: bytes) -> bytes:
+    """UTF-16 with its byte order mark as UTF-8, anything else as it is; ``XmlFault`` where it is neither."""
+    if not data.startswith(_UTF16_MARKS):
+        return data
+    try:
+        return data.decode("utf-16").encode()
+    except UnicodeError:
+        raise XmlFault("not in the encoding it bears") from None
+
+
 def local_name(element: etree._Element) -> str:
     """The name without its namespace; "" for an entity reference and the like."""
     tag = element.tag
@@ -97,14 +105,6 @@ def namespace(element: etree._Element) -> str:
     """The namespace of an element, "" without one."""
     tag = element.tag
     return tag[1:].partition("}")[0] if isinstance(tag, str) and tag.startswith("{") else ""
-
-
-def _recode(data: bytes) -> bytes:
-    """UTF-16 with its byte order mark as UTF-8."""
-    try:
-        return data.decode("utf-16").encode()
-    except UnicodeError:
-        raise XmlFault("not in the encoding it bears") from None
 
 
 def _read_prolog(data: bytes) -> tuple[int, str]:
