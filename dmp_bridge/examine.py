@@ -11,6 +11,7 @@ from dmp_bridge import archive, cda, xdm
 from dmp_bridge.announced import lot_of
 from dmp_bridge.archive import ArchiveLimits, ArchiveRefused, unpack
 from dmp_bridge.cda import Attached, CdaDocument, CdaRefused, Level
+from dmp_bridge.cda_elements import NAMESPACE
 from dmp_bridge.codes import ErrorCode, category, document_type
 from dmp_bridge.findings import OFFER_BYTES, Clinical, Finding, Kind, refused
 from dmp_bridge.hl7_time import paris_date
@@ -27,6 +28,7 @@ from dmp_bridge.visibility import (
 from dmp_bridge.xdm import PackagedDocument, PackageRefused, is_package, read_package
 from foundation.identifiers import INS_OIDS
 from foundation.mime.mss_headers import AttachedCda
+from foundation.mime.packages import is_package_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +52,7 @@ _WRONG_BODY = "Le contenu du document ne correspond pas au type qu'il annonce."
 _NO_BODY = "Le document ne contient rien à lire."
 _UNREAD = AttachedCda(None, has_qualified_ins=None, in_archive=True)
 _NOT_FILEABLE = "Ce contenu de l'archive IHE_XDM n'est pas un document CDA."
+_NO_CDA = frozenset({_NOT_FILEABLE, cda.SENTENCES[cda.CdaFault.NOT_CDA]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +87,22 @@ def examine_attachment(attachment: Attachment, limits: ArchiveLimits) -> list[tu
     """The findings of one attachment with what each is marked by; a package gives one per document."""
     found = sniff(attachment.data)
     whole = Marks((_content_key(attachment.data),))
-    if found is FileType.ZIP:
-        return _examine_zip(attachment, limits)
-    if _claims_to_be_a_package(attachment.filename):
-        finding = _finding(attachment, found, Kind.KEPT)
-        return [(refused(finding, archive.SENTENCES[archive.ArchiveFault.NOT_A_ZIP]), whole)]
+    # What an old Macintosh says about a file bears the name of the file that comes beside it.
+    if found is FileType.APPLE_DOUBLE:
+        return [(_finding(attachment, found, Kind.KEPT, _KEPT), whole)]
+    # A zip may have a few bytes before it; only its name tells it then.
+    if found is FileType.ZIP or is_package_name(attachment.filename):
+        return _examine_zip(attachment, found, limits)
     if found is FileType.XML:
         return [_examine_xml(attachment)]
     return [(_examine_plain(attachment, found), whole)]
-
-
-def _claims_to_be_a_package(filename: str) -> bool:
-    name = filename.strip().lower().rpartition("/")[2]
-    return name.startswith("ihe_xdm") and name.endswith(".zip")
 
 
 def _examine_plain(attachment: Attachment, found: FileType) -> Finding:
     if found not in OFFERED:
         return _finding(attachment, found, Kind.KEPT, _lie_or(attachment.filename, found, _KEPT))
     if not name_fits(attachment.filename, found):
-        return _finding(attachment, found, Kind.KEPT, _KEPT_LIE)
+        return _finding(attachment, found, Kind.KEPT, _lie_or(attachment.filename, found, _KEPT))
     if len(attachment.data) > OFFER_BYTES:
         return _finding(attachment, found, Kind.KEPT, _KEPT_LARGE)
     return replace(_finding(attachment, found, Kind.PLAIN), data=attachment.data)
@@ -131,7 +130,8 @@ def _examine_xml(attachment: Attachment) -> tuple[Finding, Marks]:
     try:
         document, described = read_with_entry(attachment.data)
     except CdaRefused as unreadable:
-        if unreadable.fault in (cda.CdaFault.NOT_XML, cda.CdaFault.NOT_CDA):
+        means_to_be = unreadable.fault is cda.CdaFault.NOT_XML and NAMESPACE.encode() in attachment.data
+        if unreadable.fault in (cda.CdaFault.NOT_XML, cda.CdaFault.NOT_CDA) and not means_to_be:
             sentence = _lie_or(attachment.filename, FileType.XML, _KEPT)
             return replace(finding, kind=Kind.KEPT, sentence=sentence), unread
         return refused(finding, cda.SENTENCES[unreadable.fault]), unread
@@ -139,10 +139,10 @@ def _examine_xml(attachment: Attachment) -> tuple[Finding, Marks]:
     return _examine_cda(finding, document, described, attachment.data, None, marks), marks
 
 
-def _examine_zip(attachment: Attachment, limits: ArchiveLimits) -> list[tuple[Finding, Marks]]:
-    whole = _finding(
-        attachment, FileType.ZIP, Kind.KEPT, _lie_or(attachment.filename, FileType.ZIP, _KEPT_ZIP)
-    )
+def _examine_zip(
+    attachment: Attachment, found: FileType, limits: ArchiveLimits
+) -> list[tuple[Finding, Marks]]:
+    whole = _finding(attachment, found, Kind.KEPT, _lie_or(attachment.filename, found, _KEPT_ZIP))
     claims_to_be = attachment.filename.lower().startswith("ihe_xdm")
     marks = Marks((_content_key(attachment.data),))
     try:
@@ -157,7 +157,45 @@ def _examine_zip(attachment: Attachment, limits: ArchiveLimits) -> list[tuple[Fi
     except PackageRefused as fault:
         flags = frozenset({Visibility.UNSEEN.value}) if fault.unseen else frozenset()
         return [(refused(whole, xdm.SENTENCES[fault.fault]), replace(marks, flags=flags))]
-    return [_examine_packaged(attachment, document, item) for item, document in enumerate(package.documents)]
+    marked = [
+        _examine_packaged(attachment, document, item) for item, document in enumerate(package.documents)
+    ]
+    return _with_packed_copies(package.documents, marked)
+
+
+# ref: SC.CDA/DD.15
+def _with_packed_copies(
+    documents: Iterable[PackagedDocument], marked: list[tuple[Finding, Marks]]
+) -> list[tuple[Finding, Marks]]:
+    """What shows a CDA of the package in another format is its copy, as ``DOC00001.PDF`` beside ``DOC00001.XML``.
+
+    It is announced as its transformation, bears its name, or is the very file in it.
+    """
+    pairs = list(zip(documents, marked, strict=True))
+    shown: dict[tuple[str, ...], str] = {}
+    for document, (finding, _) in pairs:
+        if finding.clinical is not None:
+            shown[document.subset, "id", document.entry.entry_uuid] = finding.clinical.unique_id
+            shown[document.subset, "name", _stem(document.name)] = finding.clinical.unique_id
+            if finding.display is not None:
+                shown["content", _sha1(finding.display.data)] = finding.clinical.unique_id
+    found = []
+    for document, (finding, marks) in pairs:
+        ways = [
+            *((document.subset, "id", target) for target in document.entry.transforms),
+            (document.subset, "name", _stem(document.name)),
+            ("content", _sha1(document.data or b"")),
+        ]
+        copy_of = next((shown[way] for way in ways if way in shown), None)
+        if copy_of is not None and finding.sentence in _NO_CDA:
+            finding = replace(finding, kind=Kind.COPY, copy_of=copy_of, sentence="", code=None, cda=None)
+            marks = replace(marks, keys=(*marks.keys, identifier_key(copy_of)))
+        found.append((finding, marks))
+    return found
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0].casefold()
 
 
 # ref: DMP-F5
@@ -184,7 +222,7 @@ def _examine_packaged(attachment: Attachment, document: PackagedDocument, item: 
         except CdaRefused as unreadable:
             return refused(finding, cda.SENTENCES[unreadable.fault]), unread
         marks = _marks(read, data, document.entry)
-        return _examine_cda(finding, read, described, data, document.entry, marks), marks
+        return _examine_cda(finding, read, described, data, document, marks), marks
     # The French profile packs CDA only; what else stands there has no header to identify its patient by.
     return refused(finding, _NOT_FILEABLE), unread
 
@@ -210,17 +248,17 @@ def _examine_cda(
     document: CdaDocument,
     described: DocumentEntry,
     data: bytes,
-    announced: Announced | None,
+    packaged: PackagedDocument | None,
     marks: Marks,
 ) -> Finding:
     """The checks of one document that need nothing but the message (ANS, integration of a document)."""
     finding = replace(
         finding,
-        ins=document.patient.ins or _announced_ins(announced),
+        ins=document.patient.ins or _announced_ins(packaged),
         cda=AttachedCda(
             document.code.code,
             has_qualified_ins=document.patient.is_complete,
-            in_archive=announced is not None,
+            in_archive=packaged is not None,
         ),
     )
     kind = document_type(document.code.code)
@@ -237,8 +275,7 @@ def _examine_cda(
             return refused(finding, _WRONG_BODY)
         # What the bytes are is what a browser is told, not what the document says they are.
         display = Attached(shown.value, display.data)
-    ins = _announced_ins(announced)
-    if ins is not None and document.patient.ins is not None and ins != document.patient.ins:
+    if document.patient.ins is not None and _announced_patients(packaged) - {document.patient.ins}:
         return refused(finding, _OTHER_PATIENT, ErrorCode.OTHER_PATIENT)
     if document.patient.ins is None:
         return refused(finding, _NO_INS, ErrorCode.NO_INS)
@@ -278,9 +315,19 @@ def _examine_cda(
     return replace(finding, media_type=described.mime_type, clinical=clinical, display=display, data=data)
 
 
-def _announced_ins(entry: Announced | None) -> str | None:
-    identifier = entry.patient_id if entry is not None else None
+def _announced_ins(packaged: PackagedDocument | None) -> str | None:
+    identifier = packaged.entry.patient_id if packaged is not None else None
     return identifier.value.upper() if identifier is not None and identifier.oid in INS_OIDS else None
+
+
+# ref: ECO.2.1.2
+def _announced_patients(packaged: PackagedDocument | None) -> set[str]:
+    """Whom METADATA.XML names, for the document and for its lot: in both it is to be the matricule INS."""
+    if packaged is None:
+        return set()
+    lot = packaged.submission_set
+    told = (packaged.entry.patient_id, lot.patient_id if lot is not None else None)
+    return {each.value.upper() for each in told if each is not None}
 
 
 def _one_patient(findings: list[Finding]) -> list[Finding]:
