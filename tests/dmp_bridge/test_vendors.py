@@ -106,9 +106,8 @@ def test_a_flag_on_the_copy_holds_for_the_document() -> None:
 
 def with_patient(identifier: str) -> bytes:
     document = cda()
-    told = metadata(entry("D.XML", document)).replace(
-        f"{INS}^^^&amp;{TEST_OID}".encode(), identifier.encode()
-    )
+    named = f"{INS}^^^&amp;{TEST_OID}&amp;ISO^NH".encode()
+    told = metadata(entry("D.XML", document)).replace(named, identifier.encode())
     return zipped({FOLDER + "METADATA.XML": told, FOLDER + "D.XML": document})
 
 
