@@ -188,7 +188,15 @@ def _with_packed_copies(
         ]
         copy_of = next((shown[way] for way in ways if way in shown), None)
         if copy_of is not None and finding.sentence in _NO_CDA:
-            finding = replace(finding, kind=Kind.COPY, copy_of=copy_of, sentence="", code=None, cda=None)
+            finding = replace(
+                finding,
+                kind=Kind.COPY,
+                filename=document.name,
+                copy_of=copy_of,
+                sentence="",
+                code=None,
+                cda=None,
+            )
             marks = replace(marks, keys=(*marks.keys, identifier_key(copy_of)))
         found.append((finding, marks))
     return found

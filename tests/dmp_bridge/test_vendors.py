@@ -69,7 +69,7 @@ def test_what_shows_a_document_of_the_package_is_its_copy(
     first, second = packed_with(name, companion, document=document)
     assert (first.kind, first.code) == (Kind.XDM_DOCUMENT, None)
     assert (second.kind, second.code, second.copy_of) == (Kind.COPY, None, "1.2.250.1.999.1.1")
-    assert not second.data
+    assert (second.filename, second.data) == (name, b"")
 
 
 def test_an_announced_transformation_of_a_document_is_its_copy() -> None:
