@@ -191,6 +191,11 @@ def test_every_confidentiality_of_the_header_is_read() -> None:
     assert read_cda(cda(confidentiality="")).confidentialities == ("N",)
 
 
+def test_one_name_may_be_of_birth_and_in_use() -> None:
+    patient = read_cda(cda().replace(b'qualifier="BR"', b'qualifier="CL BR"')).patient
+    assert (patient.birth_name, patient.first_given) == ("PAT-TROIS", "DOMINIQUE")
+
+
 def test_blanks_around_an_authority_are_not_part_of_it() -> None:
     assert read_cda(cda(oid=f" {TEST_OID} ")).patient.ins == INS
 
