@@ -388,7 +388,7 @@ def _body(element: etree._Element) -> tuple[Level, Attached | None]:
     if wrapped is not None:
         return Level.N1, _attached(wrapped)
     structured = child(component, "structuredBody")
-    if structured is None:
+    if structured is None or child(structured, "component") is None:
         return Level.NONE, None
     for template in structured.iter(f"{_Q}templateId"):
         section = template.getparent()

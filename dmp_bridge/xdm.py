@@ -256,9 +256,16 @@ def _locate(
 
 
 def _by_uri(uri: str, subset: _Subset, tree: _Tree) -> Entry | PackageFault:
+    """What a URI names; a file may bear the percent signs in its name."""
+    found = _resolve(unquote(uri), subset, tree)
+    written = _resolve(uri, subset, tree) if isinstance(found, PackageFault) and "%" in uri else found
+    return found if isinstance(written, PackageFault) else written
+
+
+def _resolve(uri: str, subset: _Subset, tree: _Tree) -> Entry | PackageFault:
     """A URI is relative to its METADATA.XML and may climb with ``../``, but never out of the archive."""
     wanted: list[str] = list(subset.folder)
-    for segment in unquote(uri).replace("\\", "/").split("/")[:50]:
+    for segment in uri.replace("\\", "/").split("/")[:50]:
         if segment in ("", "."):
             continue
         if segment == "..":

@@ -120,7 +120,7 @@ def _read_prolog(data: bytes) -> tuple[int, str]:
             raise XmlFault("no end of the XML declaration")
         declared = _DECLARED.search(data, start, min(end, start + 400))
         if declared:
-            name = declared.group(1).decode("ascii").lower()
+            name = declared.group(1).decode("ascii").lower().replace("_", "-")
             if name not in _ENCODINGS:
                 raise XmlFault("unsupported encoding")
             encoding = _ENCODINGS[name]

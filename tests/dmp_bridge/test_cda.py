@@ -191,6 +191,10 @@ def test_every_confidentiality_of_the_header_is_read() -> None:
     assert read_cda(cda(confidentiality="")).confidentialities == ("N",)
 
 
+def test_a_body_without_sections_holds_nothing() -> None:
+    assert read_cda(cda(body="<structuredBody/>")).level is Level.NONE
+
+
 def test_one_name_may_be_of_birth_and_in_use() -> None:
     patient = read_cda(cda().replace(b'qualifier="BR"', b'qualifier="CL BR"')).patient
     assert (patient.birth_name, patient.first_given) == ("PAT-TROIS", "DOMINIQUE")

@@ -64,6 +64,13 @@ def test_a_tidy_package_gives_its_documents() -> None:
             {ROOT + "METADATA.XML": metadata(entry("D", CDA, uri="DOC%2001.XML")), ROOT + "DOC 01.XML": CDA},
             "DOC 01.XML",
         ),
+        (
+            {
+                ROOT + "METADATA.XML": metadata(entry("D", CDA, uri="DOC%2001.XML")),
+                ROOT + "DOC%2001.XML": CDA,
+            },
+            "DOC%2001.XML",
+        ),
         ({"IHE_XDM/S1METADATA.XML": metadata(entry("D.XML", CDA)), "IHE_XDM/S1D.XML": CDA}, "S1D.XML"),
         (
             {

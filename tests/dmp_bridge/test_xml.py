@@ -19,7 +19,7 @@ def test_it_reads_latin_1_as_declared() -> None:
     assert parse("<?xml version='1.0' encoding='ISO-8859-1'?><a>é</a>".encode("latin-1")).text == "é"
 
 
-@pytest.mark.parametrize("name", ["Cp1252", "windows-1252", "iso8859-1", "latin1"])
+@pytest.mark.parametrize("name", ["Cp1252", "windows-1252", "ISO_8859-1", "iso8859-1", "latin1"])
 def test_it_knows_the_names_programs_give_the_western_encodings(name: str) -> None:
     assert parse(f"<?xml version='1.0' encoding='{name}'?><a>é</a>".encode("cp1252")).text == "é"
 
