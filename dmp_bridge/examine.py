@@ -25,7 +25,7 @@ from dmp_bridge.visibility import (
     identifier_key,
     unite,
 )
-from dmp_bridge.xdm import PackagedDocument, PackageRefused, is_package, read_package
+from dmp_bridge.xdm import FURNITURE, PackagedDocument, PackageRefused, is_package, read_package
 from foundation.identifiers import INS_OIDS
 from foundation.mime.mss_headers import AttachedCda
 from foundation.mime.packages import is_package_name
@@ -198,6 +198,11 @@ def _with_packed_copies(
                 cda=None,
             )
             marks = replace(marks, keys=(*marks.keys, identifier_key(copy_of)))
+        elif shown and finding.sentence in _NO_CDA and document.name.lower().endswith(FURNITURE):
+            # Other files must not affect the import (IHE ITI-32 §3.32.4.1.2.2), even where they are announced.
+            finding = replace(
+                finding, kind=Kind.KEPT, filename=document.name, sentence=_KEPT, code=None, cda=None
+            )
         found.append((finding, marks))
     return found
 

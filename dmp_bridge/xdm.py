@@ -27,7 +27,7 @@ _MAX_DOCUMENTS = 200
 _SHA1_IN_BASE64 = 28
 _SIGNATURE_FORMAT = "http://www.w3.org/2000/09/xmldsig#"
 # Beside the documents a subset may hold what shows them (IHE ITI-32 §3.32.4.1.2.2: "other files allowed").
-_FURNITURE = (".xsl", ".xslt", ".css", ".htm", ".html", ".swp", ".db", ".ini", ".bak", ".tmp")
+FURNITURE = (".xsl", ".xslt", ".css", ".htm", ".html", ".swp", ".db", ".ini", ".bak", ".tmp")
 
 
 class PackageFault(StrEnum):
@@ -217,7 +217,7 @@ class _Tree:
         return [
             entry
             for entry in self._folders.get(subset.folder, [])
-            if entry is not subset.metadata and not entry.segments[-1].lower().endswith(_FURNITURE)
+            if entry is not subset.metadata and not entry.segments[-1].lower().endswith(FURNITURE)
         ]
 
     def sha1(self, entry: Entry) -> str:

@@ -83,6 +83,20 @@ def test_an_announced_transformation_of_a_document_is_its_copy() -> None:
     assert [each.kind for each in alone] == [Kind.XDM_DOCUMENT, Kind.REFUSED]
 
 
+STYLE = (
+    b'<?xml version="1.0"?><xsl:stylesheet xmlns:xsl="http://www.w3.org/1999/XSL/Transform" version="1.0"/>'
+)
+
+
+def test_an_announced_style_sheet_stays_in_the_package() -> None:
+    first, second = packed_with("CDA-FO.XSL", STYLE, document=cda())
+    assert first.kind is Kind.XDM_DOCUMENT
+    assert (second.kind, second.code, second.filename) == (Kind.KEPT, None, "CDA-FO.XSL")
+    # With nothing beside it that it could show, it is what the package was sent for.
+    _, alone = packed_with("CDA-FO.XSL", STYLE, document=cda(ins=None))
+    assert alone.code is ErrorCode.OTHER
+
+
 def test_a_file_that_shows_nothing_of_the_package_is_refused_beside_its_document() -> None:
     first, second = packed_with("PHOTO.PNG", PNG, document=cda())
     assert first.kind is Kind.XDM_DOCUMENT
