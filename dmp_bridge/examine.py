@@ -41,6 +41,7 @@ OFFERED = frozenset({FileType.PDF, FileType.JPEG, FileType.PNG, FileType.TIFF, F
 _KEPT = "Ce fichier reste disponible dans le message."
 _KEPT_ZIP = "Cette archive reste disponible dans le message ; son contenu n'est pas ajouté au dossier."
 _KEPT_LARGE = "Ce fichier dépasse 5 Mo : il reste disponible dans le message."
+_KEPT_EMPTY = "Ce fichier est vide."
 _KEPT_LIE = "Le contenu de ce fichier ne correspond pas à son nom : il n'est pas proposé au dossier."
 _SEVERAL_IN_ONE = "Le document désigne plusieurs patients."
 _SEVERAL_PATIENTS = "Le message contient des documents de plusieurs patients."
@@ -99,6 +100,8 @@ def examine_attachment(attachment: Attachment, limits: ArchiveLimits) -> list[tu
 
 
 def _examine_plain(attachment: Attachment, found: FileType) -> Finding:
+    if found is FileType.EMPTY:
+        return _finding(attachment, found, Kind.KEPT, _KEPT_EMPTY)
     if found not in OFFERED:
         return _finding(attachment, found, Kind.KEPT, _lie_or(attachment.filename, found, _KEPT))
     if not name_fits(attachment.filename, found):
@@ -142,7 +145,9 @@ def _examine_xml(attachment: Attachment) -> tuple[Finding, Marks]:
 def _examine_zip(
     attachment: Attachment, found: FileType, limits: ArchiveLimits
 ) -> list[tuple[Finding, Marks]]:
-    whole = _finding(attachment, found, Kind.KEPT, _lie_or(attachment.filename, found, _KEPT_ZIP))
+    # An office document is a zip as well, and nobody's archive.
+    kept = _KEPT_ZIP if name_fits(attachment.filename, FileType.ZIP) else _KEPT
+    whole = _finding(attachment, found, Kind.KEPT, _lie_or(attachment.filename, found, kept))
     claims_to_be = attachment.filename.lower().startswith("ihe_xdm")
     marks = Marks((_content_key(attachment.data),))
     try:

@@ -177,6 +177,19 @@ def test_a_document_alone_that_cannot_be_read_is_refused(data: bytes) -> None:
     assert found.sentence == "Le document XML n'est pas lisible."
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("vide.pdf", b"", "Ce fichier est vide."),
+        ("lettre.docx", zipped({"word/document.xml": b"<w/>"}), "Ce fichier reste disponible dans le message."),
+        ("photo.pdf", PNG, "Le contenu de ce fichier ne correspond pas à son nom : il n'est pas proposé au dossier."),
+    ],
+)  # fmt: skip
+def test_what_stays_in_the_message_is_called_what_it_is(name: str, data: bytes, sentence: str) -> None:
+    (found,) = examine((name, data))
+    assert (found.kind, found.sentence) == (Kind.KEPT, sentence)
+
+
 @pytest.mark.parametrize("name", ["message.eml", "resultats.hpr", "invitation.ics", "page.html"])
 def test_a_text_of_another_kind_is_not_said_to_lie(name: str) -> None:
     (found,) = examine((name, b"Bonjour"))
