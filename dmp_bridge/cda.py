@@ -21,6 +21,7 @@ from dmp_bridge.cda_elements import (
     time,
 )
 from dmp_bridge.codes import Coded, format_of_media_type, format_of_templates
+from dmp_bridge.compression import inflate
 from dmp_bridge.hl7_time import parse_birth_date
 from dmp_bridge.xml import XmlFault, parse
 from foundation.identifiers import INS_OIDS, Ins
@@ -34,6 +35,13 @@ _Q = f"{{{NAMESPACE}}}"
 _ACTIVE = frozenset(
     {"script", "iframe", "frame", "object", "embed", "applet", "form", "base", "import", "include"}
 )
+_MEDIA_TYPES = {
+    "application/rtf": "text/rtf",
+    "application/x-pdf": "application/pdf",
+    "image/jpg": "image/jpeg",
+    "image/tif": "image/tiff",
+}
+"""Other names that producers give the media types of JDV_J60."""
 _LINKS = frozenset({"href", "src", "action", "formaction", "data", "background", "srcset", "poster"})
 
 
@@ -148,7 +156,8 @@ class CdaDocument:
     service_start_at: int | None
     service_stop_at: int | None
     language: str
-    confidentiality: str
+    confidentialities: tuple[str, ...]
+    """One in the profile; some producers write the visibilities behind it."""
     patient: PatientIdentity
     authors: tuple[CdaAuthor, ...]
     custodian: str
@@ -160,6 +169,11 @@ class CdaDocument:
     format_code: str
     # The wrapped file of an N1, the PDF copy of an N3 that has one (to be shown first), else None.
     display: Attached | None
+
+    @property
+    def confidentiality(self) -> str:
+        """The first, N where none is told."""
+        return self.confidentialities[0]
 
 
 # ref: DMP-F6
@@ -211,7 +225,7 @@ def read_document(root: RootKind, element: etree._Element) -> CdaDocument:
         service_start_at=start,
         service_stop_at=stop,
         language=attribute(child(element, "languageCode"), "code"),
-        confidentiality=attribute(child(element, "confidentialityCode"), "code") or "N",
+        confidentialities=_confidentialities(element),
         patient=_patient(element),
         authors=tuple(_author(author) for author in children(element, "author")[:20]),
         custodian=text(
@@ -291,6 +305,11 @@ def _leads_out(address: str) -> bool:
     )
 
 
+def _confidentialities(element: etree._Element) -> tuple[str, ...]:
+    codes = (attribute(each, "code") for each in children(element, "confidentialityCode")[:10])
+    return tuple(code for code in codes if code) or ("N",)
+
+
 def _version(element: etree._Element | None) -> int | None:
     value = attribute(element, "value")
     return int(value) if len(value) <= 9 and value.isascii() and value.isdigit() else None
@@ -327,8 +346,9 @@ def _patient(element: etree._Element) -> PatientIdentity:
     role = path(element, "recordTarget", "patientRole")
     ins: Ins | None = None
     for given in children(role, "id")[:20]:
-        if given.get("root") in INS_OIDS and ins is None:
-            ins = Ins.parse(given.get("extension", ""), oid=given.get("root"))
+        root = attribute(given, "root")
+        if root in INS_OIDS and ins is None:
+            ins = Ins.parse(given.get("extension", ""), oid=root)
     patient = child(role, "patient")
     name = child(patient, "name")
     families, givens = children(name, "family")[:20], children(name, "given")[:20]
@@ -389,7 +409,7 @@ def _body(element: etree._Element) -> tuple[Level, Attached | None]:
     if wrapped is not None:
         return Level.N1, _attached(wrapped)
     structured = child(component, "structuredBody")
-    if structured is None:
+    if structured is None or child(structured, "component") is None:
         return Level.NONE, None
     for template in structured.iter(f"{_Q}templateId"):
         section = template.getparent()
@@ -403,21 +423,25 @@ def _body(element: etree._Element) -> tuple[Level, Attached | None]:
 
 
 def _attached(element: etree._Element) -> Attached:
-    media_type = element.get("mediaType", "").partition(";")[0].strip().lower()[:100]
-    content = element.text or ""
-    # What is no text can only be in base64, whether its producer says so or not.
-    if element.get("representation", "").strip().upper() == "B64" or not _is_text(media_type):
-        try:
+    told = element.get("mediaType", "").partition(";")[0].strip().lower()[:100]
+    media_type = _MEDIA_TYPES.get(told, told)
+    content = (element.text or "").strip()
+    method = attribute(element, "compression").upper()
+    try:
+        # What is no text, or was compressed, can only be in base64, whether its producer says so or not.
+        if method or attribute(element, "representation").upper() == "B64" or not _is_text(media_type):
             # Line breaks and blanks between the groups are usual; anything else is damage.
             data = base64.b64decode("".join(content.split()), validate=True)
-        except (binascii.Error, ValueError):
-            raise CdaRefused(CdaFault.UNREADABLE_BODY) from None
-    else:
-        data = content.encode("utf-8")
+        else:
+            data = content.encode("utf-8")
+        if method:
+            data = inflate(data, method)
+    except (binascii.Error, ValueError):
+        raise CdaRefused(CdaFault.UNREADABLE_BODY) from None
     if not data:
         raise CdaRefused(CdaFault.UNREADABLE_BODY)
     return Attached(media_type, data)
 
 
 def _is_text(media_type: str) -> bool:
-    return not media_type or media_type.startswith("text/") or media_type == "application/rtf"
+    return not media_type or media_type.startswith("text/")

@@ -66,5 +66,10 @@ def time(element: etree._Element | None) -> int | None:
 
 
 def qualified(parts: list[etree._Element], qualifier: str | None) -> str:
-    """The first part of a name that has words and this qualifier (None: has none)."""
-    return next((found for part in parts if part.get("qualifier") == qualifier and (found := text(part))), "")
+    """The first part of a name that has words and this qualifier among its own (None: has none)."""
+    wanted = {qualifier} if qualifier else set()
+    for part in parts:
+        has = set(part.get("qualifier", "").split())
+        if (has & wanted if wanted else not has) and (found := text(part)):
+            return found
+    return ""

@@ -12,7 +12,6 @@ from dmp_bridge.sniff import OFFERED, FileType, sniff
 from foundation.identifiers import INS_OIDS
 
 if TYPE_CHECKING:
-    from dmp_bridge.ebrim import DocumentEntry as Announced
     from dmp_bridge.xdm import PackagedDocument, PackageRefused
 
 
@@ -37,10 +36,12 @@ _INCOMPLETE_INS = DocumentFault(
 _WRONG_BODY = DocumentFault("Le contenu du document ne correspond pas au type qu'il annonce.")
 _NO_BODY = DocumentFault("Le document ne contient rien à lire.")
 _NOT_FILEABLE = DocumentFault("Ce contenu de l'archive IHE_XDM n'est pas un document CDA.")
+NO_CDA = frozenset({_NOT_FILEABLE.sentence, cda.SENTENCES[cda.CdaFault.NOT_CDA]})
+"""How a file of a package is refused that is no CDA, and may be the copy of one."""
 
 
 # ref: DMP-F10
-def faults_of(document: CdaDocument, announced: Announced | None) -> list[DocumentFault]:
+def faults_of(document: CdaDocument, packaged: PackagedDocument | None) -> list[DocumentFault]:
     """What keeps a document that was read out of any record (ANS, integration of a document); mostly nothing."""
     faults: list[DocumentFault] = []
     # A document without a type was refused for that already.
@@ -55,8 +56,8 @@ def faults_of(document: CdaDocument, announced: Announced | None) -> list[Docume
         shown = sniff(display.data)
         if shown not in OFFERED or (display.media_type == FileType.PDF.value) != (shown is FileType.PDF):
             faults.append(_WRONG_BODY)
-    patient, ins = document.patient, announced_ins(announced)
-    if ins is not None and patient.ins is not None and ins != patient.ins:
+    patient = document.patient
+    if patient.ins is not None and _announced_patients(packaged) - {patient.ins}:
         faults.append(_OTHER_PATIENT)
     if patient.ins is None:
         faults.append(_NO_INS)
@@ -65,10 +66,10 @@ def faults_of(document: CdaDocument, announced: Announced | None) -> list[Docume
     return faults
 
 
-def faults_of_unread(unread: CdaRefused, announced: Announced | None) -> list[DocumentFault]:
+def faults_of_unread(unread: CdaRefused, packaged: PackagedDocument | None) -> list[DocumentFault]:
     """Why a CDA cannot be read, and what the rest of it shows where there is a rest."""
     faults = [DocumentFault(cda.SENTENCES[fault]) for fault in unread.faults]
-    return faults if unread.rest is None else [*faults, *faults_of(unread.rest, announced)]
+    return faults if unread.rest is None else [*faults, *faults_of(unread.rest, packaged)]
 
 
 def faults_of_packaged(document: PackagedDocument) -> list[DocumentFault]:
@@ -82,8 +83,8 @@ def faults_of_packaged(document: PackagedDocument) -> list[DocumentFault]:
     try:
         read, _ = read_with_entry(document.data)
     except CdaRefused as unread:
-        return [*faults, *faults_of_unread(unread, document.entry)]
-    return [*faults, *faults_of(read, document.entry)]
+        return [*faults, *faults_of_unread(unread, document)]
+    return [*faults, *faults_of(read, document)]
 
 
 def faults_of_package(refused: PackageRefused) -> list[DocumentFault]:
@@ -92,7 +93,17 @@ def faults_of_package(refused: PackageRefused) -> list[DocumentFault]:
     return [*faults, *(fault for each in refused.documents for fault in faults_of_packaged(each))]
 
 
-def announced_ins(entry: Announced | None) -> str | None:
+def announced_ins(packaged: PackagedDocument | None) -> str | None:
     """The INS that METADATA.XML has for a document."""
-    identifier = entry.patient_id if entry is not None else None
+    identifier = packaged.entry.patient_id if packaged is not None else None
     return identifier.value.upper() if identifier is not None and identifier.oid in INS_OIDS else None
+
+
+# ref: ECO.2.1.2
+def _announced_patients(packaged: PackagedDocument | None) -> set[str]:
+    """Whom METADATA.XML names, for the document and for its lot: in both it is to be the matricule INS."""
+    if packaged is None:
+        return set()
+    lot = packaged.submission_set
+    told = (packaged.entry.patient_id, lot.patient_id if lot is not None else None)
+    return {each.value.upper() for each in told if each is not None}

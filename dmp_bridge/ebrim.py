@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmp_bridge.codes import Coded
-from dmp_bridge.xml import XmlFault, local_name, namespace, parse
+from dmp_bridge.xml import XmlFault, local_name, namespace, parse, recoded
 from foundation.mime.entities import decode_references
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ class DocumentEntry:
     confidentiality_codes: tuple[Coded, ...] = ()
     event_codes: tuple[Coded, ...] = ()
     replaces: tuple[str, ...] = ()
+    transforms: tuple[str, ...] = ()
+    """The entries of which this one is the same content in another format."""
     asks_deletion: bool = False
     """The document is sent for the former one of its identifier to be deleted (ANS: action D; status Deleted)."""
 
@@ -124,7 +126,7 @@ class MetadataFault(Exception):
 def read_submission(data: bytes) -> Submission:
     """The submission in the bytes of a METADATA.XML; ``MetadataFault`` when it cannot be read."""
     try:
-        root = parse(data)
+        root = parse(recoded(data))
     except XmlFault as fault:
         raise MetadataFault(str(fault)) from None
     return submission_of(root)
@@ -147,12 +149,15 @@ def submission_of(root: etree._Element) -> Submission:
         raise MetadataFault("no document" if not objects else "too many documents")
     if len(packages) > _MAX_OBJECTS or len(associations) > _MAX_OBJECTS:
         raise MetadataFault("too many objects")
-    replaced = _replacements(associations)
+    # ebRIM 2.1 writes the bare words.
+    replaced = _targets(associations, ("RPLC", "XFRM_RPLC"))
+    transformed = _targets(associations, ("XFRM",))
     deletes_all = any(_asks_deletion(_slots(package), "") for package in packages)
     entries = tuple(
         _entry(
             element,
             replaced.get(element.get("id", ""), ()),
+            transformed.get(element.get("id", ""), ()),
             beside.confidentiality(element.get("id", "")),
             asks_deletion=deletes_all,
         )
@@ -212,6 +217,7 @@ def _scheme(classification: etree._Element) -> str:
 def _entry(
     element: etree._Element,
     replaces: tuple[str, ...],
+    transforms: tuple[str, ...],
     beside: tuple[Coded, ...],
     *,
     asks_deletion: bool,
@@ -246,6 +252,7 @@ def _entry(
         confidentiality_codes=_each_once(codes.get(CONFIDENTIALITY, []), beside),
         event_codes=tuple(codes.get(EVENT, ())),
         replaces=replaces,
+        transforms=transforms,
         asks_deletion=asks_deletion or _asks_deletion(slots, element.get("status", "")),
     )
 
@@ -362,12 +369,12 @@ def _authors(element: etree._Element, scheme: str) -> tuple[Author, ...]:
     return tuple(found)
 
 
-def _replacements(associations: list[etree._Element]) -> dict[str, tuple[str, ...]]:
-    """For every new document, what it replaces (RPLC, XFRM_RPLC); ebRIM 2.1 writes the bare word."""
+def _targets(associations: list[etree._Element], kinds: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """For every document, the ones it is associated to in one of these ways."""
     found: dict[str, list[str]] = {}
     for association in associations:
         kind = association.get("associationType", "").rpartition(":")[2]
         source, target = association.get("sourceObject", ""), association.get("targetObject", "")
-        if kind in ("RPLC", "XFRM_RPLC") and source and target:
+        if kind in kinds and source and target:
             found.setdefault(source, []).append(target)
     return {source: tuple(targets) for source, targets in found.items()}

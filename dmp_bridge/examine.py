@@ -11,8 +11,10 @@ from dmp_bridge import archive, cda
 from dmp_bridge.announced import lot_of
 from dmp_bridge.archive import ArchiveLimits, ArchiveRefused, unpack
 from dmp_bridge.cda import Attached, CdaDocument, CdaRefused
+from dmp_bridge.cda_elements import NAMESPACE
 from dmp_bridge.codes import category, document_type
 from dmp_bridge.document_faults import (
+    NO_CDA,
     announced_ins,
     faults_of,
     faults_of_package,
@@ -31,8 +33,9 @@ from dmp_bridge.visibility import (
     identifier_key,
     unite,
 )
-from dmp_bridge.xdm import PackagedDocument, PackageRefused, is_package, read_package
+from dmp_bridge.xdm import FURNITURE, PackagedDocument, PackageRefused, is_package, read_package
 from foundation.mime.mss_headers import AttachedCda
+from foundation.mime.packages import is_package_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 _KEPT = "Ce fichier reste disponible dans le message."
 _KEPT_ZIP = "Cette archive reste disponible dans le message ; son contenu n'est pas ajouté au dossier."
 _KEPT_LARGE = "Ce fichier dépasse 5 Mo : il reste disponible dans le message."
+_KEPT_EMPTY = "Ce fichier est vide."
 _KEPT_LIE = "Le contenu de ce fichier ne correspond pas à son nom : il n'est pas proposé au dossier."
 _SEVERAL_PATIENTS = "Le message contient des documents de plusieurs patients."
 _UNREAD = AttachedCda(None, has_qualified_ins=None, in_archive=True)
@@ -81,26 +85,24 @@ def examine_attachment(attachment: Attachment, limits: ArchiveLimits) -> list[tu
     """The findings of one attachment with what each is marked by; a package gives one per document."""
     found = sniff(attachment.data)
     whole = Marks((_content_key(attachment.data),))
-    if found is FileType.ZIP:
-        return _examine_zip(attachment, limits)
-    if _claims_to_be_a_package(attachment.filename):
-        finding = _finding(attachment, found, Kind.KEPT)
-        return [(refused(finding, archive.SENTENCES[archive.ArchiveFault.NOT_A_ZIP]), whole)]
+    # What an old Macintosh says about a file bears the name of the file that comes beside it.
+    if found is FileType.APPLE_DOUBLE:
+        return [(_finding(attachment, found, Kind.KEPT, _KEPT), whole)]
+    # A zip may have a few bytes before it; only its name tells it then.
+    if found is FileType.ZIP or is_package_name(attachment.filename):
+        return _examine_zip(attachment, found, limits)
     if found is FileType.XML:
         return [_examine_xml(attachment)]
     return [(_examine_plain(attachment, found), whole)]
 
 
-def _claims_to_be_a_package(filename: str) -> bool:
-    name = filename.strip().lower().rpartition("/")[2]
-    return name.startswith("ihe_xdm") and name.endswith(".zip")
-
-
 def _examine_plain(attachment: Attachment, found: FileType) -> Finding:
+    if found is FileType.EMPTY:
+        return _finding(attachment, found, Kind.KEPT, _KEPT_EMPTY)
     if found not in OFFERED:
         return _finding(attachment, found, Kind.KEPT, _lie_or(attachment.filename, found, _KEPT))
     if not name_fits(attachment.filename, found):
-        return _finding(attachment, found, Kind.KEPT, _KEPT_LIE)
+        return _finding(attachment, found, Kind.KEPT, _lie_or(attachment.filename, found, _KEPT))
     if len(attachment.data) > OFFER_BYTES:
         return _finding(attachment, found, Kind.KEPT, _KEPT_LARGE)
     return replace(_finding(attachment, found, Kind.PLAIN), data=attachment.data)
@@ -128,7 +130,8 @@ def _examine_xml(attachment: Attachment) -> tuple[Finding, Marks]:
     try:
         document, described = read_with_entry(attachment.data)
     except CdaRefused as unreadable:
-        if unreadable.fault in (cda.CdaFault.NOT_XML, cda.CdaFault.NOT_CDA):
+        means_to_be = unreadable.fault is cda.CdaFault.NOT_XML and NAMESPACE.encode() in attachment.data
+        if unreadable.fault in (cda.CdaFault.NOT_XML, cda.CdaFault.NOT_CDA) and not means_to_be:
             sentence = _lie_or(attachment.filename, FileType.XML, _KEPT)
             return replace(finding, kind=Kind.KEPT, sentence=sentence), unread
         return _refused_for(finding, faults_of_unread(unreadable, None)), unread
@@ -136,10 +139,12 @@ def _examine_xml(attachment: Attachment) -> tuple[Finding, Marks]:
     return _examine_cda(finding, document, described, attachment.data, None, marks), marks
 
 
-def _examine_zip(attachment: Attachment, limits: ArchiveLimits) -> list[tuple[Finding, Marks]]:
-    whole = _finding(
-        attachment, FileType.ZIP, Kind.KEPT, _lie_or(attachment.filename, FileType.ZIP, _KEPT_ZIP)
-    )
+def _examine_zip(
+    attachment: Attachment, found: FileType, limits: ArchiveLimits
+) -> list[tuple[Finding, Marks]]:
+    # An office document is a zip as well, and nobody's archive.
+    kept = _KEPT_ZIP if name_fits(attachment.filename, FileType.ZIP) else _KEPT
+    whole = _finding(attachment, found, Kind.KEPT, _lie_or(attachment.filename, found, kept))
     claims_to_be = attachment.filename.lower().startswith("ihe_xdm")
     marks = Marks((_content_key(attachment.data),))
     try:
@@ -154,7 +159,59 @@ def _examine_zip(attachment: Attachment, limits: ArchiveLimits) -> list[tuple[Fi
     except PackageRefused as fault:
         flags = frozenset({Visibility.UNSEEN.value}) if fault.unseen else frozenset()
         return [(_refused_for(whole, faults_of_package(fault)), replace(marks, flags=flags))]
-    return [_examine_packaged(attachment, document, item) for item, document in enumerate(package.documents)]
+    marked = [
+        _examine_packaged(attachment, document, item) for item, document in enumerate(package.documents)
+    ]
+    return _with_packed_copies(package.documents, marked)
+
+
+# ref: SC.CDA/DD.15
+def _with_packed_copies(
+    documents: Iterable[PackagedDocument], marked: list[tuple[Finding, Marks]]
+) -> list[tuple[Finding, Marks]]:
+    """What shows a CDA of the package in another format is its copy, as ``DOC00001.PDF`` beside ``DOC00001.XML``.
+
+    It is announced as its transformation, bears its name, or is the very file in it.
+    """
+    pairs = list(zip(documents, marked, strict=True))
+    shown: dict[tuple[str, ...], str] = {}
+    for document, (finding, _) in pairs:
+        if finding.clinical is not None:
+            shown[document.subset, "id", document.entry.entry_uuid] = finding.clinical.unique_id
+            shown[document.subset, "name", _stem(document.name)] = finding.clinical.unique_id
+            if finding.display is not None:
+                shown["content", _sha1(finding.display.data)] = finding.clinical.unique_id
+    found = []
+    for document, (finding, marks) in pairs:
+        ways = [
+            *((document.subset, "id", target) for target in document.entry.transforms),
+            (document.subset, "name", _stem(document.name)),
+            ("content", _sha1(document.data or b"")),
+        ]
+        copy_of = next((shown[way] for way in ways if way in shown), None)
+        if copy_of is not None and finding.sentence in NO_CDA:
+            finding = replace(
+                finding,
+                kind=Kind.COPY,
+                filename=document.name,
+                copy_of=copy_of,
+                sentence="",
+                also=(),
+                code=None,
+                cda=None,
+            )
+            marks = replace(marks, keys=(*marks.keys, identifier_key(copy_of)))
+        elif shown and finding.sentence in NO_CDA and document.name.lower().endswith(FURNITURE):
+            # Other files must not affect the import (IHE ITI-32 §3.32.4.1.2.2), even where they are announced.
+            finding = replace(
+                finding, kind=Kind.KEPT, filename=document.name, sentence=_KEPT, also=(), code=None, cda=None
+            )
+        found.append((finding, marks))
+    return found
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0].casefold()
 
 
 # ref: DMP-F5
@@ -178,9 +235,9 @@ def _examine_packaged(attachment: Attachment, document: PackagedDocument, item: 
     try:
         read, described = read_with_entry(data)
     except CdaRefused as unreadable:
-        return _refused_for(finding, faults_of_unread(unreadable, document.entry)), unread
+        return _refused_for(finding, faults_of_unread(unreadable, document)), unread
     marks = _marks(read, data, document.entry)
-    return _examine_cda(finding, read, described, data, document.entry, marks), marks
+    return _examine_cda(finding, read, described, data, document, marks), marks
 
 
 def _refused_for(finding: Finding, faults: Sequence[DocumentFault]) -> Finding:
@@ -201,7 +258,7 @@ def _marks(document: CdaDocument | None, data: bytes, entry: Announced | None) -
     if document is not None:
         keys.append(identifier_key(document.unique_id))
         keys += [_content_key(document.display.data)] if document.display is not None else []
-        flags.add(flag(document.confidentiality))
+        flags |= {flag(code) for code in document.confidentialities}
     return Marks(tuple(keys), frozenset(flags))
 
 
@@ -211,20 +268,20 @@ def _examine_cda(
     document: CdaDocument,
     described: DocumentEntry,
     data: bytes,
-    announced: Announced | None,
+    packaged: PackagedDocument | None,
     marks: Marks,
 ) -> Finding:
     """The checks of one document that need nothing but the message (ANS, integration of a document)."""
     finding = replace(
         finding,
-        ins=document.patient.ins or announced_ins(announced),
+        ins=document.patient.ins or announced_ins(packaged),
         cda=AttachedCda(
             document.code.code,
             has_qualified_ins=document.patient.is_complete,
-            in_archive=announced is not None,
+            in_archive=packaged is not None,
         ),
     )
-    faults = faults_of(document, announced)
+    faults = faults_of(document, packaged)
     kind = document_type(document.code.code)
     if faults or kind is None:
         return _refused_for(finding, faults)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 _TIME = re.compile(
-    r"(\d{4})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:\.\d{1,6})?)?)?)?)?)?(?:([+-])(\d{2})(\d{2}))?",
+    r"(\d{4})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:\.\d{1,9})?)?)?)?)?)?(?:([+-])(\d{2})(\d{2})?)?",
     re.ASCII,
 )
 _PARIS = ZoneInfo("Europe/Paris")
@@ -63,7 +63,7 @@ def _parse(text: str | None, zone: ZoneInfo | timezone) -> int | None:
     tz: ZoneInfo | timezone = zone
     try:
         if sign:
-            offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
+            offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes or 0))
             tz = timezone(-offset if sign == "-" else offset)
         instant = datetime(
             int(year),

@@ -325,7 +325,7 @@ class Bridge:
         patient = find_patient(uow.connection, finding.ins) if finding.ins else None
         mail = Mail(patient.owner_id if patient is not None else 0, 0, 0, "", None)
         arrival = replace(self._arrival(uow.connection, mail, _OPERATOR), mail_id=None)
-        if finding.clinical is None and finding.code is None:
+        if finding.kind in (Kind.PLAIN, Kind.KEPT):
             verdict = Verdict(State.KEPT, _NAMES_NOBODY)
         else:
             arrival = replace(arrival, structured=Structured.FILE)

@@ -19,6 +19,7 @@ class FileType(StrEnum):
     TIFF = "image/tiff"
     RTF = "text/rtf"
     TEXT = "text/plain"
+    APPLE_DOUBLE = "application/applefile"
     EMPTY = "application/x-empty"
     UNKNOWN = "application/octet-stream"
 
@@ -30,6 +31,7 @@ OFFERED = frozenset({FileType.PDF, FileType.JPEG, FileType.PNG, FileType.TIFF, F
 _MAGIC: tuple[tuple[bytes, FileType], ...] = (
     (b"PK\x03\x04", FileType.ZIP),
     (b"PK\x05\x06", FileType.ZIP),
+    (b"\x00\x05\x16\x07", FileType.APPLE_DOUBLE),
     (b"\xff\xd8\xff", FileType.JPEG),
     (b"\x89PNG\r\n\x1a\n", FileType.PNG),
     (b"II*\x00", FileType.TIFF),

@@ -27,7 +27,7 @@ _MAX_DOCUMENTS = 200
 _SHA1_IN_BASE64 = 28
 _SIGNATURE_FORMAT = "http://www.w3.org/2000/09/xmldsig#"
 # Beside the documents a subset may hold what shows them (IHE ITI-32 §3.32.4.1.2.2: "other files allowed").
-_FURNITURE = (".xsl", ".xslt", ".css", ".htm", ".html", ".swp", ".db", ".ini", ".bak", ".tmp")
+FURNITURE = (".xsl", ".xslt", ".css", ".htm", ".html", ".swp", ".db", ".ini", ".bak", ".tmp")
 
 
 class PackageFault(StrEnum):
@@ -224,7 +224,7 @@ class _Tree:
         return [
             entry
             for entry in self._folders.get(subset.folder, [])
-            if entry is not subset.metadata and not entry.segments[-1].lower().endswith(_FURNITURE)
+            if entry is not subset.metadata and not entry.segments[-1].lower().endswith(FURNITURE)
         ]
 
     def sha1(self, entry: Entry) -> str:
@@ -248,8 +248,7 @@ def _locate(
     found: Entry | PackageFault
     found = _by_uri(entry.uri, subset, tree) if entry.uri else _without_uri(entry, subset, tree)
     if found is PackageFault.MISSING_FILE and entry.uri:
-        # Some producers write it from the root of the archive.
-        found = _by_root(entry.uri, tree) or found
+        found = _from_above(entry.uri, subset, tree) or _misspelt(entry, subset, tree) or found
     if isinstance(found, PackageFault):
         return PackagedDocument(entry, submission_set, subset.label, entry.uri or "", None, found), ""
     digest = tree.sha1(found)
@@ -264,9 +263,16 @@ def _locate(
 
 
 def _by_uri(uri: str, subset: _Subset, tree: _Tree) -> Entry | PackageFault:
+    """What a URI names; a file may bear the percent signs in its name."""
+    found = _resolve(unquote(uri), subset, tree)
+    written = _resolve(uri, subset, tree) if isinstance(found, PackageFault) and "%" in uri else found
+    return found if isinstance(written, PackageFault) else written
+
+
+def _resolve(uri: str, subset: _Subset, tree: _Tree) -> Entry | PackageFault:
     """A URI is relative to its METADATA.XML and may climb with ``../``, but never out of the archive."""
     wanted: list[str] = list(subset.folder)
-    for segment in unquote(uri).replace("\\", "/").split("/")[:50]:
+    for segment in uri.replace("\\", "/").split("/")[:50]:
         if segment in ("", "."):
             continue
         if segment == "..":
@@ -297,11 +303,20 @@ def _by_hash(entry: DocumentEntry, subset: _Subset, tree: _Tree) -> Entry | None
     return next((file for file in tree.siblings(subset) if tree.sha1(file) == wanted), None)
 
 
-def _by_root(uri: str, tree: _Tree) -> Entry | None:
-    segments = [
+def _from_above(uri: str, subset: _Subset, tree: _Tree) -> Entry | None:
+    """Some producers write it from the root of the archive, or from a folder on the way to METADATA.XML."""
+    segments = tuple(
         segment for segment in unquote(uri).replace("\\", "/").split("/")[:50] if segment not in ("", ".")
-    ]
-    return tree.find(tuple(segments)) if segments and ".." not in segments else None
+    )
+    if not segments or ".." in segments:
+        return None
+    above = (subset.folder[:depth] for depth in range(len(subset.folder)))
+    return next((found for folder in above if (found := tree.find((*folder, *segments)))), None)
+
+
+def _misspelt(entry: DocumentEntry, subset: _Subset, tree: _Tree) -> Entry | None:
+    """A name with accents is often in a code page that a zip cannot tell: the SHA-1 is then what is left to go by."""
+    return None if unquote(entry.uri or "").isascii() else _by_hash(entry, subset, tree)
 
 
 def _hex(text: str) -> str:

@@ -12,16 +12,22 @@ MAX_DEPTH = 200
 MAX_ELEMENTS = 500_000
 MAX_ATTRIBUTES = 2_000_000
 
-# Any other encoding (UTF-7, UTF-16, EBCDIC) could hide a DOCTYPE from the reading of the prolog below.
+# Any other encoding (UTF-7, EBCDIC) could hide a DOCTYPE from the reading of the prolog below.
 _ENCODINGS = {
     "utf-8": "UTF-8",
     "utf8": "UTF-8",
+    # Programs leave this declaration on text that they then save in UTF-8; what is in UTF-16 begins otherwise.
+    "utf-16": "UTF-8",
     "us-ascii": "UTF-8",
     "ascii": "UTF-8",
     "iso-8859-1": "ISO-8859-1",
+    "iso8859-1": "ISO-8859-1",
+    "latin1": "ISO-8859-1",
     "iso-8859-15": "ISO-8859-15",
     "windows-1252": "WINDOWS-1252",
+    "cp1252": "WINDOWS-1252",
 }
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _DECLARED = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _SPACE = b" \t\r\n"
 _AROUND = 100
@@ -79,6 +85,16 @@ def parse(data: bytes, limits: XmlLimits = DEFAULT) -> etree._Element:
     return root
 
 
+def recoded(data: bytes) -> bytes:
+    """UTF-16 with its byte order mark as UTF-8, anything else as it is; ``XmlFault`` where it is neither."""
+    if not data.startswith(_UTF16_MARKS):
+        return data
+    try:
+        return data.decode("utf-16").encode()
+    except UnicodeError:
+        raise XmlFault("not in the encoding it bears") from None
+
+
 def local_name(element: etree._Element) -> str:
     """The name without its namespace; "" for an entity reference and the like."""
     tag = element.tag
@@ -104,7 +120,7 @@ def _read_prolog(data: bytes) -> tuple[int, str]:
             raise XmlFault("no end of the XML declaration")
         declared = _DECLARED.search(data, start, min(end, start + 400))
         if declared:
-            name = declared.group(1).decode("ascii").lower()
+            name = declared.group(1).decode("ascii").lower().replace("_", "-")
             if name not in _ENCODINGS:
                 raise XmlFault("unsupported encoding")
             encoding = _ENCODINGS[name]

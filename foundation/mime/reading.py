@@ -103,8 +103,6 @@ def attachments(message: bytes, root: Part) -> list[Attachment]:
     for part in _leaves(root):
         if part.content_type in _REPORTS or _is_shown(part):
             continue
-        if part is root and part.media_type == "text" and part.disposition is None:
-            continue
         name = _safe_name(part.filename or "")
         if not name:
             name = f"piece-jointe-{len(found) + 1}{_EXTENSIONS.get(part.content_type, '')}"

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gzip
+import zlib
+
 import pytest
 
 from dmp_bridge.cda import CdaFault, CdaRefused, Level, RootKind, read_cda
@@ -140,6 +143,65 @@ def test_a_file_is_read_as_its_producer_meant_it(change: tuple[str, str]) -> Non
     found = read_cda(cda(body=n1_body(PDF)).decode().replace(*change).encode())
     assert found.display is not None
     assert (found.display.media_type, found.display.data) == ("application/pdf", PDF)
+
+
+@pytest.mark.parametrize(
+    ("method", "compressed"),
+    [("DF", zlib.compress(PDF)[2:-4]), ("ZL", zlib.compress(PDF)), ("gz", gzip.compress(PDF)), ("DF", zlib.compress(PDF))],
+)  # fmt: skip
+def test_a_compressed_file_is_shown_as_it_was(method: str, compressed: bytes) -> None:
+    body = n1_body(compressed).replace("<text", f'<text compression="{method}"')
+    found = read_cda(cda(body=body))
+    assert found.display is not None
+    assert (found.display.data, found.format_code) == (PDF, "urn:ihe:iti:xds-sd:pdf:2008")
+
+
+@pytest.mark.parametrize(
+    ("method", "compressed"),
+    [("Z", zlib.compress(PDF)), ("ZL", zlib.compress(PDF)[:-5]), ("DF", PDF), ("ZL", zlib.compress(bytes(70_000_000)))],
+)  # fmt: skip
+def test_what_cannot_be_decompressed_within_reason_is_refused(method: str, compressed: bytes) -> None:
+    body = n1_body(compressed).replace("<text", f'<text compression="{method}"')
+    assert refused(cda(body=body)) is CdaFault.UNREADABLE_BODY
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("image/jpg", "urn:ihe:iti-fr:xds-sd:jpeg:2010"),
+        ("application/rtf", "urn:ihe:iti-fr:xds-sd:rtf:2010"),
+        ("application/x-pdf", "urn:ihe:iti:xds-sd:pdf:2008"),
+    ],
+)
+def test_the_other_names_of_a_media_type_give_its_format(told: str, expected: str) -> None:
+    assert read_cda(cda(body=n1_body(b"x", told))).format_code == expected
+
+
+def test_an_rtf_on_lines_of_its_own_is_one_still() -> None:
+    body = '<nonXMLBody><text mediaType="text/rtf">\n  {\\rtf1 Bonjour}\n</text></nonXMLBody>'
+    found = read_cda(cda(body=body))
+    assert found.display is not None
+    assert found.display.data == rb"{\rtf1 Bonjour}"
+
+
+def test_every_confidentiality_of_the_header_is_read() -> None:
+    one = b'<confidentialityCode code="N"'
+    two = cda().replace(one, b'<confidentialityCode code="N"/><confidentialityCode code="INVISIBLE_PATIENT"')
+    assert read_cda(two).confidentialities == ("N", "INVISIBLE_PATIENT")
+    assert read_cda(cda(confidentiality="")).confidentialities == ("N",)
+
+
+def test_a_body_without_sections_holds_nothing() -> None:
+    assert read_cda(cda(body="<structuredBody/>")).level is Level.NONE
+
+
+def test_one_name_may_be_of_birth_and_in_use() -> None:
+    patient = read_cda(cda().replace(b'qualifier="BR"', b'qualifier="CL BR"')).patient
+    assert (patient.birth_name, patient.first_given) == ("PAT-TROIS", "DOMINIQUE")
+
+
+def test_blanks_around_an_authority_are_not_part_of_it() -> None:
+    assert read_cda(cda(oid=f" {TEST_OID} ")).patient.ins == INS
 
 
 def test_two_documents_in_one_wrapper_are_refused() -> None:

@@ -456,6 +456,12 @@ async def test_an_operator_deposits_a_document_without_a_mail_and_only_once(desk
     assert len(await desk.documents()) == 1
 
 
+async def test_the_copy_of_what_an_operator_deposits_is_told_as_such(desk: Desk) -> None:
+    files = (("document.xml", "text/xml", document()), ("copie.pdf", "application/pdf", PDF))
+    findings = await desk.bridge.examine(mail(*files))
+    assert [each.state for each in await desk.bridge.deposit(findings)] == [State.FILED, State.COPY]
+
+
 async def test_a_deposit_for_somebody_who_has_no_record_here_is_refused(desk: Desk) -> None:
     findings = await desk.bridge.examine(mail(("document.xml", "text/xml", document(ins=OTHER_INS))))
     assert [(each.state, each.code) for each in await desk.bridge.deposit(findings)] == [

@@ -64,6 +64,13 @@ def test_a_tidy_package_gives_its_documents() -> None:
             {ROOT + "METADATA.XML": metadata(entry("D", CDA, uri="DOC%2001.XML")), ROOT + "DOC 01.XML": CDA},
             "DOC 01.XML",
         ),
+        (
+            {
+                ROOT + "METADATA.XML": metadata(entry("D", CDA, uri="DOC%2001.XML")),
+                ROOT + "DOC%2001.XML": CDA,
+            },
+            "DOC%2001.XML",
+        ),
         ({"IHE_XDM/S1METADATA.XML": metadata(entry("D.XML", CDA)), "IHE_XDM/S1D.XML": CDA}, "S1D.XML"),
         (
             {
@@ -89,6 +96,20 @@ def test_untidy_packages_are_read(files: dict[str, bytes], name: str) -> None:
 def test_a_uri_from_the_root_is_understood(uri: str) -> None:
     files = {ROOT + "METADATA.XML": metadata(entry("D", CDA, uri=uri)), ROOT + "D.XML": CDA}
     assert one(files) == ("D.XML", None)
+
+
+@pytest.mark.parametrize("uri", ["SUBSET01/D.XML", "IHE_XDM/SUBSET01/D.XML", "Envoi/IHE_XDM/SUBSET01/D.XML"])
+def test_a_uri_from_any_folder_above_is_understood(uri: str) -> None:
+    folder = "Envoi/IHE_XDM/SUBSET01/"
+    files = {folder + "METADATA.XML": metadata(entry("D", CDA, uri=uri)), folder + "D.XML": CDA}
+    assert one(files) == ("D.XML", None)
+
+
+def test_a_name_in_an_unknown_code_page_is_found_by_the_hash() -> None:
+    files = {ROOT + "METADATA.XML": metadata(entry("D", CDA, uri="RÉSUMÉ.XML")), ROOT + "RΘSUMΘ.XML": CDA}
+    assert one(files) == ("RΘSUMΘ.XML", None)
+    files[ROOT + "METADATA.XML"] = metadata(entry("D", CDA, uri="RESUME.XML"))
+    assert one(files) == ("RESUME.XML", PackageFault.MISSING_FILE)
 
 
 def test_accents_may_be_written_in_two_ways() -> None:

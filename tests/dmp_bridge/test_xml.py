@@ -5,7 +5,7 @@ import time
 import pytest
 from lxml import etree
 
-from dmp_bridge.xml import XmlFault, XmlLimits, local_name, namespace, parse
+from dmp_bridge.xml import XmlFault, XmlLimits, local_name, namespace, parse, recoded
 
 
 def test_it_reads_a_document_with_comments_and_instructions_before_the_root() -> None:
@@ -17,6 +17,22 @@ def test_it_reads_a_document_with_comments_and_instructions_before_the_root() ->
 
 def test_it_reads_latin_1_as_declared() -> None:
     assert parse("<?xml version='1.0' encoding='ISO-8859-1'?><a>é</a>".encode("latin-1")).text == "é"
+
+
+@pytest.mark.parametrize("name", ["Cp1252", "windows-1252", "ISO_8859-1", "iso8859-1", "latin1"])
+def test_it_knows_the_names_programs_give_the_western_encodings(name: str) -> None:
+    assert parse(f"<?xml version='1.0' encoding='{name}'?><a>é</a>".encode("cp1252")).text == "é"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8"])
+def test_it_reads_utf_16_and_what_only_declares_it(encoding: str) -> None:
+    data = "<?xml version='1.0' encoding='utf-16'?><a>é€</a>".encode(encoding)
+    assert parse(recoded(data)).text == "é€"
+
+
+def test_it_refuses_half_a_character_of_utf_16() -> None:
+    with pytest.raises(XmlFault):
+        recoded("<a>é</a>".encode("utf-16")[:-1])
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,21 @@ def test_a_message_that_is_one_document_is_its_attachment() -> None:
     assert (only.filename, only.part.number) == ("piece-jointe-1.pdf", "")
 
 
+@pytest.mark.parametrize(
+    ("media_type", "name"),
+    [
+        ("text/xml; name=CR.xml", "CR.xml"),
+        ("text/xml", "piece-jointe-1.xml"),
+        ("text/plain; name=a.txt", "a.txt"),
+        ("text/calendar", "piece-jointe-1"),
+    ],
+)
+def test_a_message_that_is_one_text_nobody_shows_is_its_attachment(media_type: str, name: str) -> None:
+    message = crlf(f"Content-Type: {media_type}\n\n<a/>")
+    assert display_text(message, scan(message)) == ""
+    assert [each.filename for each in attachments(message, scan(message))] == [name]
+
+
 def test_a_text_message_has_no_attachment() -> None:
     message = crlf("Content-Type: text/plain\n\nBonjour")
     assert attachments(message, scan(message)) == []
