@@ -1,4 +1,4 @@
-"""The lot that the documents of a package came in: one SubmissionSet of the record for all that name it."""
+"""The lots that the documents of a package came in: one SubmissionSet of the record for all that name it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 def join(uow: UnitOfWork, document_id: int, lot: SubmissionSet | None, *, now: int) -> None:
     """Makes a document of the record a member of the lot it came in, once; `now` in epoch milliseconds.
 
-    One that is in another lot already stays there.
+    To one that another lot brought the lot refers.
     """
     known = registry.document_by_id(uow.connection, document_id) if lot is not None else None
-    if lot is None or known is None or known.submission_id is not None:
+    if lot is None or known is None:
         return
     number = _number(uow, known.owner_id, lot, now)
     if number is not None:
-        registry.join(uow, document_id, number)
+        registry.join(uow, known, number)
 
 
 def _number(uow: UnitOfWork, owner_id: int, lot: SubmissionSet, now: int) -> int | None:

@@ -507,10 +507,13 @@ def _known(
     """Those of which the caller may know a document, with these documents."""
     if not lots:
         return []
-    wanted = DocumentQuery(lots=tuple(each.id for each in lots), statuses=(), limit=10_000)
+    numbers = tuple(each.id for each in lots)
+    wanted = DocumentQuery(lots=numbers, statuses=(), limit=10_000)
+    referred = registry.references_of(connection, numbers)
     documents: dict[int | None, list[Document]] = {}
     for each in find(connection, case.patient.owner_id, wanted, case.own, seen_by(case)).documents:
-        documents.setdefault(each.submission_id, []).append(each)
+        for number in {each.submission_id, *referred.get(each.id, ())}:
+            documents.setdefault(number, []).append(each)
     return [(each, tuple(documents[each.id])) for each in lots if each.id in documents]
 
 

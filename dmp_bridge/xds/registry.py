@@ -20,6 +20,7 @@ from dmp_bridge.xds.answers import (
 )
 from dmp_bridge.xds.like import Pattern
 from dmp_bridge.xds.queries import (
+    MOST_REFERENCES,
     FindDocuments,
     FindSubmissionSets,
     GetDocuments,
@@ -150,9 +151,8 @@ class Registry:
         told = [membership(each, document) for each, documents in sets for document in documents]
         if named:
             numbers = {each.id for each in named}
-            parents = tuple({each.submission_id for each in named if each.submission_id is not None})
-            around = SubmissionQuery(ids=parents, limit=len(parents))
-            for each, documents in await self._desk.submissions(caller, ins, around) if parents else ():
+            around = SubmissionQuery(document_ids=tuple(numbers), limit=MOST_REFERENCES)
+            for each, documents in await self._desk.submissions(caller, ins, around):
                 told += [membership(each, document) for document in documents if document.id in numbers]
             links = await self._desk.associations(caller, ins, sorted(numbers))
             ends = {

@@ -18,7 +18,7 @@ from dmp_bridge import record
 from dmp_bridge.archive import unpack
 from dmp_bridge.dossier import closing, consents, relations
 from dmp_bridge.dossier.consents import Consent, ConsentKind
-from dmp_bridge.dossier.desk import Change
+from dmp_bridge.dossier.desk import Change, Submission
 from dmp_bridge.dossier.relations import RelationKind
 from dmp_bridge.ebrim import read_submission
 from dmp_bridge.writing import record_rows
@@ -78,6 +78,9 @@ async def fill(ward: Ward) -> None:
     await ward.feed(
         deposit(PNG, media_type="image/png", title="Carnet", category="CERT_MED"), caller=ward.patient
     )
+    # A lot that brings nothing, and names what others brought.
+    referring = Submission(ins=INS, deposits=(), references=("1.2.2", "1.3.1"), unique_id="1.9.3")
+    await ward.desk.feed(DOCTOR, referring)
     found = {each.unique_id: each for each in await ward.documents(statuses=())}
     await ward.desk.change(ward.patient, found["1.3.1"].id, Change.MASK)
     await ward.desk.change(DOCTOR, found["1.5.1"].id, Change.DELETE)
@@ -128,6 +131,7 @@ async def test_a_record_comes_back_equal(ward: Ward, elsewhere: Elsewhere, tmp_p
     assert after == before
     assert len(before["document_revision"]) == 9
     assert len(before["association"]) == 2
+    assert len(before["submission_reference"]) == 2
     assert before["record_consent"] and before["record_relation"]
     assert before["shown"]["1.3.1"] == PDF
     patient = await elsewhere.database.read(lambda c: patient_of(c, 1))

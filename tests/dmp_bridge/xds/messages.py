@@ -174,9 +174,13 @@ def read_answer(response: httpx2.Response) -> Answer:
 
 
 def provide(
-    *documents: Provided, set_id: str = "1.2.250.1.999.7", patient: str = INS_CX
+    *documents: Provided,
+    set_id: str = "1.2.250.1.999.7",
+    patient: str = INS_CX,
+    references: tuple[str, ...] = (),
+    status: str = "Reference",
 ) -> tuple[str, dict[str, bytes]]:
-    """The payload of ITI-41 and its parts."""
+    """The payload of ITI-41 and its parts; `references` are the ids of documents that are there already."""
     parts = {f"{each.symbol}@lps": each.data for each in documents}
     contents = "".join(
         f'<x:Document id="{each.symbol}"><i:Include xmlns:i="{XOP}" href="cid:{each.symbol}%40lps"/></x:Document>'
@@ -186,6 +190,11 @@ def provide(
         f'<Association id="as{number}" associationType="urn:oasis:names:tc:ebxml-regrep:AssociationType:HasMember"'
         f' sourceObject="SubmissionSet01" targetObject="{each.symbol}">{slot("SubmissionSetStatus", "Original")}</Association>'
         for number, each in enumerate(documents)
+    )
+    members += "".join(
+        f'<Association id="known{number}" associationType="urn:oasis:names:tc:ebxml-regrep:AssociationType:HasMember"'
+        f' sourceObject="SubmissionSet01" targetObject="{each}">{slot("SubmissionSetStatus", status)}</Association>'
+        for number, each in enumerate(references)
     )
     replacements = "".join(
         f'<Association id="r{each.symbol}" associationType="urn:ihe:iti:2007:AssociationType:RPLC"'
