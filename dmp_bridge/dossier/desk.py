@@ -386,6 +386,32 @@ class Desk:
 
         return await self._write(caller, said_of(caller, Action.SEARCH), unit)
 
+    # ref: DMP-F32
+    async def submission(self, caller: Caller, number: int) -> tuple[SubmissionSet, tuple[Document, ...]]:
+        """One submission set by its number, as `submissions` tells it.
+
+        One that the caller may not know of, in whosever record, is as if it were not there: Denied(NO_DOCUMENT). The
+        trace has why.
+        """
+
+        def unit(uow: UnitOfWork) -> tuple[SubmissionSet, tuple[Document, ...]]:
+            found = registry.submission(uow.connection, number)
+            if found is None:
+                raise Denied(Reason.NO_DOCUMENT)
+            now = self._clock.millis()
+            case = case_of_owner(uow.connection, caller, found.owner_id, now, self._professions)
+            case.demand(Action.SEARCH, OwnAct.READ)
+            known = _known(uow.connection, case, [found])
+            if not known:
+                raise case.denied(Reason.NO_DOCUMENT)
+            self._trace(uow, case, said_of(caller, Action.SEARCH), detail={"submissions": 1})
+            return known[0]
+
+        try:
+            return await self._write(caller, said_of(caller, Action.SEARCH), unit)
+        except Denied:
+            raise Denied(Reason.NO_DOCUMENT) from None
+
     # ref: DMP-F27
     async def traces(self, caller: Caller, ins: str, query: TraceQuery) -> list[Trace]:
         """The traces of a record, the newest first: all for the patient and the attending doctor, else one's own.

@@ -345,6 +345,13 @@ def submissions_of(connection: Connection, owner_id: int, query: SubmissionQuery
     return [SubmissionSet(*row) for row in connection.execute(statement)]
 
 
+def submission(connection: Connection, number: int) -> SubmissionSet | None:
+    """The submission set with this number, whosever record it is in."""
+    columns = [submission_set.c[each.name] for each in fields(SubmissionSet)]
+    row = connection.execute(select(*columns).where(submission_set.c.id == number)).first()
+    return None if row is None else SubmissionSet(*row)
+
+
 def owner_of(connection: Connection, query: DocumentQuery) -> int | None:
     """In whose record the first of the documents named by an identifier is; None where none is named or there."""
     named = []

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import update
 
+from dmp_bridge.dossier.life import Change
 from dmp_bridge.intake import Bridge
 from dmp_bridge.tables import document
 from foundation.jobs import Job
 from foundation.settings import from_values
 from tests.dmp_bridge.builders import cda, mail, xdm
-from tests.dmp_bridge.dossier.wards import INS
-from tests.dmp_bridge.fhir.place import PATIENT, reference, valid
+from tests.dmp_bridge.dossier.wards import INS, OTHER_DOCTOR
+from tests.dmp_bridge.fhir.place import PATIENT, reference, refusal, valid
 from tests.dmp_bridge.fhir.test_publishing import lot
 
 if TYPE_CHECKING:
@@ -168,3 +169,36 @@ async def test_a_new_list_takes_in_the_documents_that_are_in_none(
     (made,) = await lists(doctor)
     assert (told[0]["status"], told[0]["location"]) == ("201 Created", f"List/{made['id']}")
     assert [each["item"]["reference"] for each in made["entry"]] == [told[1]["location"]]
+
+
+# ref: DMP-F31
+async def test_a_list_is_read_by_its_id_as_the_search_tells_it(
+    fhir: Place, doctor: httpx2.AsyncClient
+) -> None:
+    sent = await responses(doctor, lot(reference(inline=False)))
+    (found,) = await lists(doctor)
+    before = len(await fhir.ward.traces(actions=("TD3.1",)))
+    answer = await doctor.get(sent[0]["location"])
+    assert (answer.status_code, valid(answer.json())) == (200, found)
+    assert len(await fhir.ward.traces(actions=("TD3.1",))) == before + 1
+    entries = [{"request": {"method": "GET", "url": sent[0]["location"]}}]
+    batch = await doctor.post("", json={"resourceType": "Bundle", "type": "batch", "entry": entries})
+    assert batch.json()["entry"][0]["resource"] == found
+
+
+async def test_a_list_that_may_not_be_known_of_reads_like_one_that_is_not_there(fhir: Place) -> None:
+    (filed,) = await fhir.ward.feed()
+    assert filed.membership is not None
+    place = f"List/{filed.membership.number}"
+    async with fhir.client("other") as client:
+        nowhere = await client.get("List/999999")
+        assert refusal(nowhere, 404) == "not-found"
+        for told in (place, "List/x", "List/0"):
+            answer = await client.get(told)
+            assert (answer.status_code, answer.content) == (404, nowhere.content), told
+        await fhir.ward.authorise(OTHER_DOCTOR)
+        assert (await client.get(place)).status_code == 200
+        await fhir.ward.desk.change(fhir.ward.patient, filed.document_id, Change.MASK)
+        assert (await client.get(place)).content == nowhere.content
+    outcomes = [each.outcome for each in await fhir.ward.traces(by=OTHER_DOCTOR.id)]
+    assert outcomes == ["not-authorised", "ok", "no-document"]
