@@ -17,6 +17,7 @@ from dmp_bridge.dossier import notices, traces
 from dmp_bridge.dossier.notices import NoticeEvent
 from dmp_bridge.dossier.standing import structure_of
 from dmp_bridge.filing import Traits, document_values
+from dmp_bridge.findings import unexamined
 from dmp_bridge.hl7.outbox import Outbox, left_of
 from dmp_bridge.intake import Examined, NotSealed, Outcome, described, filing_row, mail_of, payload_of
 from dmp_bridge.lots import join
@@ -150,6 +151,19 @@ class Deposits:
 
         return unit
 
+    # ref: DMP-F13
+    def given_up(self, uow: UnitOfWork, job: Job) -> None:
+        """The job "deposit" failed for the last time: the mail is refused (906), and its sender told of it."""
+        mail = mail_of(job)
+        box = self._box(uow.connection, mail.owner_id)
+        if box is None or not mail.sender:
+            return
+        finding = unexamined()
+        ruling = self._rule(uow.connection, box, mail, finding)
+        outcomes = [Outcome.of(finding, ruling.verdict, None)]
+        self._keep(uow, mail, [finding], outcomes)
+        self._end(uow, mail, job, [finding], outcomes, is_pending=False)
+
     async def report(self, job: Job) -> tuple[Report | Notification | None, str]:
         """What the sender of a mail is told after a job "deposit-report", and the address of the box that tells it."""
         mail = mail_of(job)
@@ -157,6 +171,8 @@ class Deposits:
             message = await self._vault.read(mail.owner_id, mail.blob_id)
         except BlobNotFound:
             return None, ""
+        if is_refusal(subject_of(message)):
+            return None, ""  # another system's answer, whose examination was given up
 
         def query(connection: Connection) -> tuple[list[record.Filing], Bal | None]:
             found = record.filings_of(connection, mail.owner_id, [mail.mail_id])
@@ -178,7 +194,7 @@ class Deposits:
         return told, box.address
 
     def reported(self, uow: UnitOfWork, job: Job) -> None:
-        """The sender was told: the mail is held no longer."""
+        """The sender was told, or cannot be: the mail is held no longer."""
         if job.payload.get("held"):
             self._vault.release(uow, job.payload["owner_id"], job.payload["blob_id"])
 

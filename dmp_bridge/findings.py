@@ -95,6 +95,14 @@ class Finding:
     data: bytes = field(default=b"", repr=False)
 
 
+UNEXAMINED = "Le message n'a pas pu être examiné : il est à envoyer de nouveau."
+
+
+def unexamined() -> Finding:
+    """What stands for all that a mail holds whose examination was given up."""
+    return Finding("", 0, "", "", 0, Kind.REFUSED, UNEXAMINED, code=ErrorCode.OTHER)
+
+
 def refused(finding: Finding, sentence: str, code: ErrorCode = ErrorCode.OTHER) -> Finding:
     """The finding as one that is not filed, with nothing left in it to file."""
     return replace(

@@ -17,7 +17,7 @@ from dmp_bridge.dossier.case import case_of_owner
 from dmp_bridge.dossier.notices import NoticeEvent
 from dmp_bridge.examiner import Examiner
 from dmp_bridge.filing import OPERATOR, Arrival, Structured, Traits, Verdict, document_values, judge
-from dmp_bridge.findings import Kind
+from dmp_bridge.findings import Kind, unexamined
 from dmp_bridge.lots import join
 from dmp_bridge.offer import OfferAccepted, OfferDesk, OfferRefused
 from dmp_bridge.record import State
@@ -190,6 +190,11 @@ class Bridge:
             self.file(uow, mail, findings, sealed)
 
         return unit
+
+    # ref: DMP-F13
+    def given_up(self, uow: UnitOfWork, job: Job) -> None:
+        """The job "bridge" failed for the last time: the mail is refused (906), and its sender told of it."""
+        self.file(uow, mail_of(job), (unexamined(),), {})
 
     def file(
         self,
