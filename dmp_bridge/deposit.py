@@ -106,11 +106,9 @@ class Deposits:
             if box is None:
                 return None, [], []
             rulings = [self._rule(connection, box, mail, finding) for finding in findings]
-            plans = [
-                plan(connection, finding, ruling) if self.outbox.serves(box.address) else None
-                for finding, ruling in zip(findings, rulings, strict=True)
-            ]
-            return box, rulings, plans
+            if not self.outbox.serves(box.address):
+                return box, rulings, [None] * len(rulings)
+            return box, rulings, plan(connection, findings, rulings)
 
         box, rulings, plans = await self._database.read(query)
         if box is None:
