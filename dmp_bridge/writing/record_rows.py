@@ -80,10 +80,11 @@ class RecordRows:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A document of an export: its row, and the numbers its bytes are read by."""
+    """A document of an export: its row, and the numbers that it and its bytes have here."""
 
     row: dict[str, Any] = field(repr=False)
     blob_id: int
+    number: int
 
 
 # ref: DMP-F41
@@ -111,7 +112,7 @@ def gather(
             "has_display": row["display_blob_id"] is not None,
         }
         documents[row["id"]] = told
-        kept.append(Kept(told, row["blob_id"]))
+        kept.append(Kept(told, row["blob_id"], row["id"]))
     names = {number: row["unique_id"] for number, row in documents.items()}
     found.rows[document.name] = list(documents.values())
     for table in _PARTS:
