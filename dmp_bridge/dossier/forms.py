@@ -76,6 +76,8 @@ class DocumentQuery:
     """uniqueId of submission sets."""
     created: tuple[int | None, int | None] = (None, None)
     service: tuple[int | None, int | None] = (None, None)
+    service_if_known: tuple[int | None, int | None] = (None, None)
+    """The same, met by what tells no time of service as well (ITI-18 §3.18.4.1.2.3.3.1)."""
     filed: tuple[int | None, int | None] = (None, None)
     changed: tuple[int | None, int | None] = (None, None)
     acted: tuple[int | None, int | None] = (None, None)

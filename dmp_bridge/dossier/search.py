@@ -187,6 +187,11 @@ def _conditions(owner_id: int, query: DocumentQuery) -> list[ColumnElement[bool]
             found.append(column >= start)
         if stop is not None:
             found.append(column < stop)
+    since, before = query.service_if_known
+    if since is not None:
+        found.append(or_(_T.service_start_at.is_(None), _T.service_start_at >= since))
+    if before is not None:
+        found.append(or_(_T.service_start_at.is_(None), _T.service_start_at < before))
     return found
 
 

@@ -130,7 +130,7 @@ def _find_documents(given: Parameters, return_type: ReturnType) -> FindDocuments
         event_codes=_first(given.code_groups(f"{_PREFIX}EventCodeList")),
         reference_ids=_references(given),
         created=given.span(f"{_PREFIX}CreationTime"),
-        service=given.span(f"{_PREFIX}ServiceStartTime"),
+        service_if_known=given.span(f"{_PREFIX}ServiceStartTime"),
         # Of on-demand documents there are none, nor is there a document with the number 0.
         ids=() if not types or ebrim.STABLE_DOCUMENT in types else (0,),
         limit=most(return_type),
@@ -261,8 +261,9 @@ def _tests(given: Parameters) -> Callable[[Document], bool]:
                 any(_same_reference(each.cx, wanted) for each in entry.reference_ids for wanted in group)
                 for group in references
             )
-            and (since is None or (stop is not None and stop >= since))
-            and (before is None or (stop is not None and stop < before))
+            # A time that an entry does not tell decides nothing (§3.18.4.1.2.3.3.1).
+            and (stop is None or since is None or stop >= since)
+            and (stop is None or before is None or stop < before)
             and (
                 not authors
                 or any(pattern.matches(each.person.xcn) for each in entry.authors for pattern in authors)
