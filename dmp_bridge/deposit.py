@@ -233,7 +233,7 @@ class Deposits:
                 clock=self._clock,
             )
         if verdict.state in (State.FILED, State.DUPLICATE) and document_id is not None:
-            join(uow, document_id, finding.lot, now=self._clock.millis())
+            join(uow, document_id, finding.lots, now=self._clock.millis())
         return Outcome.of(finding, verdict, document_id)
 
     def _store(

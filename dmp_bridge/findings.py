@@ -89,8 +89,8 @@ class Finding:
     """The document is sent for it to be deleted from the record."""
     ins: str | None = field(default=None, repr=False)
     cda: AttachedCda | None = None
-    lot: SubmissionSet | None = field(default=None, repr=False)
-    """In what a document of a package was submitted."""
+    lots: tuple[SubmissionSet, ...] = field(default=(), repr=False)
+    """In what a document of a package was submitted, the first one first."""
     display: Attached | None = field(default=None, repr=False)
     data: bytes = field(default=b"", repr=False)
 

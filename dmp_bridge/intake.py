@@ -221,7 +221,7 @@ class Bridge:
                     raise NotSealed
                 document_id = self._store(uow, mail, caller, finding, verdict, ready)
             if verdict.state in (State.FILED, State.DUPLICATE) and document_id is not None:
-                join(uow, document_id, finding.lot, now=self._clock.millis())
+                join(uow, document_id, finding.lots, now=self._clock.millis())
             if verdict.state is State.DELETED and document_id is not None:
                 delete(uow, caller, document_id, self._clock)
             if verdict.state is State.REFUSED and finding.clinical is not None and verdict.reason is not None:
@@ -326,7 +326,7 @@ class Bridge:
         if verdict.state is State.FILED and document_id is None:
             ready = sealed[finding.part, finding.item]
             document_id = self._store(uow, mail, _OPERATOR, finding, verdict, ready)
-            join(uow, document_id, finding.lot, now=self._clock.millis())
+            join(uow, document_id, finding.lots, now=self._clock.millis())
             uow.publish(f"owner:{mail.owner_id}")
         elif verdict.state is State.DELETED and document_id is not None:
             delete(uow, _OPERATOR, document_id, self._clock)
