@@ -11,6 +11,7 @@ from tests.dmp_bridge.xds.messages import (
     FIND_SETS,
     GET_ASSOCIATIONS,
     GET_BOTH,
+    GET_SETS,
     RIM,
     Provided,
     find_documents,
@@ -78,6 +79,26 @@ async def test_a_lot_refers_to_a_document_and_associations_say_which_one_brought
     assert memberships(both) == told
     of_lot = await place.doctor.query(stored_query(GET_ASSOCIATIONS, ("$uuid", f"('{lots[LATER]}')")))
     assert memberships(of_lot) == {(lots[LATER], known, "Reference"), (lots[LATER], new, "Original")}
+
+
+async def test_the_lots_of_a_document_are_got_by_its_entry_uuid(place: Place) -> None:
+    known = await brought(place)
+    second = Provided(document(unique_id="1.2.250.1.999.2.1", set_id=None), "1.2.250.1.999.2.1")
+    await place.doctor.provide(second, set_id=LATER, references=(known,))
+    await place.doctor.provide(set_id="1.2.250.1.999.10", references=(known,))
+    lots = await sets(place)
+    answer = await place.doctor.query(stored_query(GET_SETS, ("$uuid", f"('{known}')")))
+    told = {each.get("id", "") for each in answer.body.iter(f"{{{RIM}}}RegistryPackage")}
+    assert told == set(lots.values())
+    assert memberships(answer) == {
+        (lots[FIRST], known, "Original"),
+        (lots[LATER], known, "Reference"),
+        (lots["1.2.250.1.999.10"], known, "Reference"),
+    }
+    nothing = await place.doctor.query(stored_query(GET_SETS, ("$uuid", "('urn:uuid:1')")))
+    assert (nothing.outcome, len(nothing.body[0])) == ("Success", 0)
+    missing = await place.doctor.query(stored_query(GET_SETS))
+    assert missing.errors == ["XDSStoredQueryMissingParam"]
 
 
 async def test_a_lot_with_its_signature_and_references_alone_is_filed(place: Place) -> None:
