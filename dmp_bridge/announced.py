@@ -9,18 +9,29 @@ from dmp_bridge.entry import Author, Organization, Person, SubmissionSet
 from dmp_bridge.hl7_time import parse_dtm
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dmp_bridge import ebrim
 
 _LONGEST = 256
 _OID = "urn:oid:"
 
 
-def lot_of(told: ebrim.SubmissionSet | None) -> SubmissionSet | None:
+def lots_of(told: Iterable[ebrim.SubmissionSet]) -> tuple[SubmissionSet, ...]:
+    """The SubmissionSets that hold a document of a package, each once, but those that a record cannot keep."""
+    found: dict[str, SubmissionSet] = {}
+    for lot in map(_lot_of, told):
+        if lot is not None:
+            found.setdefault(lot.unique_id, lot)
+    return tuple(found.values())
+
+
+def _lot_of(told: ebrim.SubmissionSet) -> SubmissionSet | None:
     """The SubmissionSet of a package; None where it has no uniqueId that a record can keep.
 
     `submission_time` is 0 where none can be read. The patient is told by the documents.
     """
-    if told is None or not told.unique_id:
+    if not told.unique_id:
         return None
     unique_id = _plain(told.unique_id)
     if not 0 < len(unique_id) <= _LONGEST or not unique_id.isprintable():

@@ -17,6 +17,7 @@ from dmp_bridge.dossier import notices, traces
 from dmp_bridge.dossier.notices import NoticeEvent
 from dmp_bridge.dossier.standing import structure_of
 from dmp_bridge.filing import Traits, document_values
+from dmp_bridge.findings import unexamined
 from dmp_bridge.hl7.outbox import Outbox, left_of
 from dmp_bridge.intake import Examined, NotSealed, Outcome, described, filing_row, mail_of, payload_of
 from dmp_bridge.lots import join
@@ -105,11 +106,9 @@ class Deposits:
             if box is None:
                 return None, [], []
             rulings = [self._rule(connection, box, mail, finding) for finding in findings]
-            plans = [
-                plan(connection, finding, ruling) if self.outbox.serves(box.address) else None
-                for finding, ruling in zip(findings, rulings, strict=True)
-            ]
-            return box, rulings, plans
+            if not self.outbox.serves(box.address):
+                return box, rulings, [None] * len(rulings)
+            return box, rulings, plan(connection, findings, rulings)
 
         box, rulings, plans = await self._database.read(query)
         if box is None:
@@ -150,6 +149,19 @@ class Deposits:
 
         return unit
 
+    # ref: DMP-F13
+    def given_up(self, uow: UnitOfWork, job: Job) -> None:
+        """The job "deposit" failed for the last time: the mail is refused (906), and its sender told of it."""
+        mail = mail_of(job)
+        box = self._box(uow.connection, mail.owner_id)
+        if box is None or not mail.sender:
+            return
+        finding = unexamined()
+        ruling = self._rule(uow.connection, box, mail, finding)
+        outcomes = [Outcome.of(finding, ruling.verdict, None)]
+        self._keep(uow, mail, [finding], outcomes)
+        self._end(uow, mail, job, [finding], outcomes, is_pending=False)
+
     async def report(self, job: Job) -> tuple[Report | Notification | None, str]:
         """What the sender of a mail is told after a job "deposit-report", and the address of the box that tells it."""
         mail = mail_of(job)
@@ -157,6 +169,8 @@ class Deposits:
             message = await self._vault.read(mail.owner_id, mail.blob_id)
         except BlobNotFound:
             return None, ""
+        if is_refusal(subject_of(message)):
+            return None, ""  # another system's answer, whose examination was given up
 
         def query(connection: Connection) -> tuple[list[record.Filing], Bal | None]:
             found = record.filings_of(connection, mail.owner_id, [mail.mail_id])
@@ -178,7 +192,7 @@ class Deposits:
         return told, box.address
 
     def reported(self, uow: UnitOfWork, job: Job) -> None:
-        """The sender was told: the mail is held no longer."""
+        """The sender was told, or cannot be: the mail is held no longer."""
         if job.payload.get("held"):
             self._vault.release(uow, job.payload["owner_id"], job.payload["blob_id"])
 
@@ -219,7 +233,7 @@ class Deposits:
                 clock=self._clock,
             )
         if verdict.state in (State.FILED, State.DUPLICATE) and document_id is not None:
-            join(uow, document_id, finding.lot, now=self._clock.millis())
+            join(uow, document_id, finding.lots, now=self._clock.millis())
         return Outcome.of(finding, verdict, document_id)
 
     def _store(

@@ -17,14 +17,16 @@ from foundation.mime.notifications import reply_to, subject_of
 from foundation.mime.scanner import scan
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from directory.bals import Bal
     from dmp_bridge.deposit_rules import Ruling
-    from dmp_bridge.findings import Finding
+    from dmp_bridge.findings import Clinical, Finding
     from dmp_bridge.intake import Mail
+    from dmp_bridge.record import Document
     from foundation.database import Database
 
 APPLICATION: Final = "VAGUEMESTRE"
@@ -42,22 +44,48 @@ class Planned:
     changes_confidentiality: bool = False
 
 
-def plan(connection: Connection, finding: Finding, ruling: Ruling) -> Planned | None:
-    """What a document that may stand in the record is to the other system; None for anything else."""
+# ref: DMP-F40, DMP-F12
+def plan(
+    connection: Connection, findings: Sequence[Finding], rulings: Sequence[Ruling]
+) -> list[Planned | None]:
+    """What each document of a mail that may stand in the record is to the other system; None for anything else.
+
+    The record knows none of them yet: what stands before in the same mail counts as it would in a mail before.
+    """
+    earlier: list[Clinical] = []
+    found = []
+    for finding, ruling in zip(findings, rulings, strict=True):
+        found.append(_plan(connection, finding, ruling, earlier))
+        if finding.clinical is not None and ruling.verdict.state is State.FILED:
+            earlier.append(finding.clinical)
+    return found
+
+
+def _plan(
+    connection: Connection, finding: Finding, ruling: Ruling, earlier: Sequence[Clinical]
+) -> Planned | None:
     clinical, verdict = finding.clinical, ruling.verdict
-    if clinical is None or verdict.state not in TAKEN:
+    if clinical is None:
+        return None
+    of_patient = [each for each in earlier if each.patient.ins == clinical.patient.ins]
+    if finding.deletes and any(each.unique_id == clinical.unique_id for each in of_patient):
+        return Planned(Event.DELETE)
+    if verdict.state not in TAKEN:
         return None
     if verdict.state is State.DELETED:
         return Planned(Event.DELETE)
     assert ruling.patient is not None
     owner_id = ruling.patient.owner_id
-    former = [
-        found for number in verdict.supersedes if (found := registry.document_by_id(connection, number))
-    ] or [
-        found
-        for target in clinical.replaces
-        if (found := record.document_by_unique_id(connection, owner_id, target)) is not None
-    ]
+    former: Sequence[Clinical | Document] = (
+        _superseded(clinical, of_patient)
+        or [found for number in verdict.supersedes if (found := registry.document_by_id(connection, number))]
+        or [each for each in of_patient if each.unique_id in clinical.replaces]
+        or [
+            found
+            for target in clinical.replaces
+            if (found := record.document_by_unique_id(connection, owner_id, target)) is not None
+        ]
+    )
     flags = (
         clinical.masked_to_professionals,
         clinical.invisible_to_patient,
@@ -71,6 +99,17 @@ def plan(connection: Connection, finding: Finding, ruling: Ruling) -> Planned | 
         return Planned(Event.NEW)
     replaces = former[0].unique_id if former else clinical.replaces[0]
     return Planned(Event.REPLACE, replaces, changes)
+
+
+def _superseded(clinical: Clinical, earlier: Sequence[Clinical]) -> list[Clinical]:
+    """What of a mail a document that stands behind it takes the place of, the last first (see `filing.admit`)."""
+    return [
+        each
+        for each in reversed(earlier)
+        if each.unique_id in clinical.replaces
+        or (each.set_id and each.set_id == clinical.set_id and each.version_number < clinical.version_number)
+        if each.invisible_to_patient or not clinical.invisible_to_patient
+    ]
 
 
 class Writer:

@@ -101,9 +101,8 @@ def announced_ins(packaged: PackagedDocument | None) -> str | None:
 
 # ref: ECO.2.1.2
 def _announced_patients(packaged: PackagedDocument | None) -> set[str]:
-    """Whom METADATA.XML names, for the document and for its lot: in both it is to be the matricule INS."""
+    """Whom METADATA.XML names, for the document and for its lots: in both it is to be the matricule INS."""
     if packaged is None:
         return set()
-    lot = packaged.submission_set
-    told = (packaged.entry.patient_id, lot.patient_id if lot is not None else None)
+    told = (packaged.entry.patient_id, *(lot.patient_id for lot in packaged.submission_sets))
     return {each.value.upper() for each in told if each is not None}

@@ -112,10 +112,16 @@ class SubmissionSet:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What one METADATA.XML holds."""
+    """What one METADATA.XML holds.
+
+    `references` are the ids of documents that are there already and that the set refers to, `missing` those it is said
+    to bring and does not (IHE ITI TF-3 §4.2.2.1.1).
+    """
 
     submission_set: SubmissionSet | None
     entries: tuple[DocumentEntry, ...]
+    references: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 class MetadataFault(Exception):
@@ -124,16 +130,19 @@ class MetadataFault(Exception):
 
 # ref: DMP-F4
 def read_submission(data: bytes) -> Submission:
-    """The submission in the bytes of a METADATA.XML; ``MetadataFault`` when it cannot be read."""
+    """The submission in the bytes of a METADATA.XML; ``MetadataFault`` when it cannot be read or has no document."""
     try:
         root = parse(recoded(data))
     except XmlFault as fault:
         raise MetadataFault(str(fault)) from None
-    return submission_of(root)
+    found = submission_of(root)
+    if not found.entries:
+        raise MetadataFault("no document")
+    return found
 
 
 def submission_of(root: etree._Element) -> Submission:
-    """The submission in a tree that holds the objects of a registry; ``MetadataFault`` when there is none."""
+    """The submission in a tree that holds the objects of a registry; ``MetadataFault`` when there are too many."""
     objects, packages, associations, beside = [], [], [], _Beside()
     for element in root.iter():
         name = local_name(element)
@@ -145,8 +154,8 @@ def submission_of(root: etree._Element) -> Submission:
             associations.append(element)
         elif name == "Classification" and element.get("classifiedObject"):
             beside.add(element)
-    if not objects or len(objects) > _MAX_DOCUMENTS:
-        raise MetadataFault("no document" if not objects else "too many documents")
+    if len(objects) > _MAX_DOCUMENTS:
+        raise MetadataFault("too many documents")
     if len(packages) > _MAX_OBJECTS or len(associations) > _MAX_OBJECTS:
         raise MetadataFault("too many objects")
     # ebRIM 2.1 writes the bare words.
@@ -164,7 +173,11 @@ def submission_of(root: etree._Element) -> Submission:
         for element in objects
     )
     found = next((package for package in packages if _is_submission_set(package, beside)), None)
-    return Submission(None if found is None else _submission_set(found), entries)
+    if found is None:
+        return Submission(None, entries)
+    here = {each.get("id", "") for each in (*objects, *packages, *associations)}
+    references, missing = _elsewhere(associations, found.get("id", ""), here)
+    return Submission(_submission_set(found), entries, references, missing)
 
 
 def parse_cx(text: str | None) -> Cx | None:
@@ -367,6 +380,21 @@ def _authors(element: etree._Element, scheme: str) -> tuple[Author, ...]:
             )
         )
     return tuple(found)
+
+
+def _elsewhere(
+    associations: list[etree._Element], submission_set: str, here: set[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The members of the submission set that are not submitted with it: by reference, and by value all the same."""
+    told = {
+        association.get("targetObject", ""): _first(_slots(association), "SubmissionSetStatus")
+        for association in associations
+        if association.get("associationType", "").rpartition(":")[2] == "HasMember"
+        and association.get("sourceObject") == submission_set
+        and association.get("targetObject", "") not in here
+    }
+    references = tuple(target for target, status in told.items() if status == "Reference")
+    return references, tuple(target for target in told if target not in references)
 
 
 def _targets(associations: list[etree._Element], kinds: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

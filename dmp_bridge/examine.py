@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dmp_bridge import archive, cda
-from dmp_bridge.announced import lot_of
+from dmp_bridge.announced import lots_of
 from dmp_bridge.archive import ArchiveLimits, ArchiveRefused, unpack
 from dmp_bridge.cda import Attached, CdaDocument, CdaRefused
 from dmp_bridge.cda_elements import NAMESPACE
@@ -226,7 +226,7 @@ def _examine_packaged(attachment: Attachment, document: PackagedDocument, item: 
         size=len(data),
         kind=Kind.XDM_DOCUMENT,
         deletes=document.entry.asks_deletion,
-        lot=lot_of(document.submission_set),
+        lots=lots_of(document.submission_sets),
         cda=_UNREAD if document.data is None or found is FileType.XML else None,
     )
     unread = _marks(None, data, document.entry)

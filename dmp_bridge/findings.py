@@ -91,10 +91,18 @@ class Finding:
     """The document is sent for it to be deleted from the record."""
     ins: str | None = field(default=None, repr=False)
     cda: AttachedCda | None = None
-    lot: SubmissionSet | None = field(default=None, repr=False)
-    """In what a document of a package was submitted."""
+    lots: tuple[SubmissionSet, ...] = field(default=(), repr=False)
+    """In what a document of a package was submitted, the first one first."""
     display: Attached | None = field(default=None, repr=False)
     data: bytes = field(default=b"", repr=False)
+
+
+UNEXAMINED = "Le message n'a pas pu être examiné : il est à envoyer de nouveau."
+
+
+def unexamined() -> Finding:
+    """What stands for all that a mail holds whose examination was given up."""
+    return Finding("", 0, "", "", 0, Kind.REFUSED, UNEXAMINED, code=ErrorCode.OTHER)
 
 
 def refused(finding: Finding, sentence: str, code: ErrorCode = ErrorCode.OTHER) -> Finding:

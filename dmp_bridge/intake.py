@@ -29,7 +29,7 @@ from dmp_bridge.filing import (
     refused,
     sha1,
 )
-from dmp_bridge.findings import Kind
+from dmp_bridge.findings import Kind, unexamined
 from dmp_bridge.lots import join
 from dmp_bridge.offer import OfferAccepted, OfferDesk, OfferRefused
 from dmp_bridge.record import State
@@ -203,6 +203,11 @@ class Bridge:
 
         return unit
 
+    # ref: DMP-F13
+    def given_up(self, uow: UnitOfWork, job: Job) -> None:
+        """The job "bridge" failed for the last time: the mail is refused (906), and its sender told of it."""
+        self.file(uow, mail_of(job), (unexamined(),), {})
+
     def file(
         self,
         uow: UnitOfWork,
@@ -228,7 +233,7 @@ class Bridge:
                     raise NotSealed
                 document_id = self._store(uow, mail, caller, finding, verdict, ready)
             if verdict.state in (State.FILED, State.DUPLICATE) and document_id is not None:
-                join(uow, document_id, finding.lot, now=self._clock.millis())
+                join(uow, document_id, finding.lots, now=self._clock.millis())
             if verdict.state is State.DELETED and document_id is not None:
                 delete(uow, caller, document_id, self._clock)
             if verdict.state is State.REFUSED and finding.clinical is not None and verdict.reason is not None:
@@ -336,7 +341,7 @@ class Bridge:
         if verdict.state is State.FILED and document_id is None:
             ready = sealed[finding.part, finding.item]
             document_id = self._store(uow, mail, _OPERATOR, finding, verdict, ready)
-            join(uow, document_id, finding.lot, now=self._clock.millis())
+            join(uow, document_id, finding.lots, now=self._clock.millis())
             uow.publish(f"owner:{mail.owner_id}")
         elif verdict.state is State.DELETED and document_id is not None:
             delete(uow, _OPERATOR, document_id, self._clock)

@@ -1,4 +1,4 @@
-"""The lot that the documents of a package came in: one SubmissionSet of the record for all that name it."""
+"""The lots that the documents of a package came in: one SubmissionSet of the record for all that name it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from dmp_bridge.dossier.forms import SubmissionQuery
 from dmp_bridge.entry import Author
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dmp_bridge.entry import SubmissionSet
     from foundation.database import UnitOfWork
 
 
 # ref: DMP-F11
-def join(uow: UnitOfWork, document_id: int, lot: SubmissionSet | None, *, now: int) -> None:
-    """Makes a document of the record a member of the lot it came in, once; `now` in epoch milliseconds.
+def join(uow: UnitOfWork, document_id: int, lots: Sequence[SubmissionSet], *, now: int) -> None:
+    """Makes a document of the record a member of the lots it came in, once; `now` in epoch milliseconds.
 
-    One that is in another lot already stays there.
+    The first lot that ever held it brought it, to the others it is a reference.
     """
-    known = registry.document_by_id(uow.connection, document_id) if lot is not None else None
-    if lot is None or known is None or known.submission_id is not None:
-        return
-    number = _number(uow, known.owner_id, lot, now)
-    if number is not None:
-        registry.join(uow, document_id, number)
+    for lot in lots:
+        known = registry.document_by_id(uow.connection, document_id)
+        number = _number(uow, known.owner_id, lot, now) if known is not None else None
+        if known is not None and number is not None:
+            registry.join(uow, known, number)
 
 
 def _number(uow: UnitOfWork, owner_id: int, lot: SubmissionSet, now: int) -> int | None:

@@ -248,7 +248,7 @@ class OfferDesk:
             depositor=Depositor(caller.id),
             verdict=verdict,
         )
-        join(uow, document_id, material.finding.lot, now=self._clock.millis())
+        join(uow, document_id, material.finding.lots, now=self._clock.millis())
         traces.append(
             uow, caller, OwnAct.FEED, owner_id=row.owner_id, document_id=document_id, clock=self._clock
         )

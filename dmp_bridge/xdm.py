@@ -74,10 +74,13 @@ class PackageRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PackagedDocument:
-    """One announced document: its metadata, its file (None when missing) and what is wrong with it."""
+    """One announced document: its metadata, its file (None when missing) and what is wrong with it.
+
+    ``submission_sets`` are all that announce this very content.
+    """
 
     entry: DocumentEntry
-    submission_set: SubmissionSet | None
+    submission_sets: tuple[SubmissionSet, ...]
     subset: str
     name: str
     data: bytes | None
@@ -143,6 +146,7 @@ def read_package(archive: Archive) -> Package:
     unseen = False
     seen: dict[str, int] = {}
     also: dict[int, dict[Coded, None]] = {}
+    sets: dict[int, list[SubmissionSet]] = {}
     repeated: list[Repeated] = []
     for subset in subsets[:_MAX_SUBSETS]:
         try:
@@ -158,6 +162,7 @@ def read_package(archive: Archive) -> Package:
             # A wrapper folder often holds the whole package a second time; what it says of it counts as well.
             if document.fault is None and key in seen:
                 also.setdefault(seen[key], {}).update(dict.fromkeys(entry.confidentiality_codes))
+                sets.setdefault(seen[key], []).extend(document.submission_sets)
                 if not document.subset.endswith(f"/{documents[seen[key]].subset}"):
                     repeated.append(Repeated(f"{document.subset}/{document.name}", seen[key]))
                 continue
@@ -172,14 +177,20 @@ def read_package(archive: Archive) -> Package:
     if faults:
         raise PackageRefused(*faults, unseen=unseen, documents=documents)
     for index, codes in also.items():
-        documents[index] = _bearing(documents[index], tuple(codes))
+        documents[index] = _bearing(documents[index], tuple(codes), sets[index])
     return Package(tuple(documents), tuple(repeated))
 
 
-def _bearing(document: PackagedDocument, codes: tuple[Coded, ...]) -> PackagedDocument:
-    """The document under the codes of another entry too."""
+def _bearing(
+    document: PackagedDocument, codes: tuple[Coded, ...], sets: list[SubmissionSet]
+) -> PackagedDocument:
+    """The document under the codes of other entries too, and in their submission sets."""
     all_of = tuple(dict.fromkeys((*document.entry.confidentiality_codes, *codes)))
-    return replace(document, entry=replace(document.entry, confidentiality_codes=all_of))
+    return replace(
+        document,
+        entry=replace(document.entry, confidentiality_codes=all_of),
+        submission_sets=(*document.submission_sets, *sets),
+    )
 
 
 def _is_noise(entry: Entry) -> bool:
@@ -245,12 +256,13 @@ def _locate(
     entry: DocumentEntry, submission_set: SubmissionSet | None, subset: _Subset, tree: _Tree
 ) -> tuple[PackagedDocument, str]:
     """The document of one entry, and its SHA-1 ("" without a file)."""
+    sets = () if submission_set is None else (submission_set,)
     found: Entry | PackageFault
     found = _by_uri(entry.uri, subset, tree) if entry.uri else _without_uri(entry, subset, tree)
     if found is PackageFault.MISSING_FILE and entry.uri:
         found = _from_above(entry.uri, subset, tree) or _misspelt(entry, subset, tree) or found
     if isinstance(found, PackageFault):
-        return PackagedDocument(entry, submission_set, subset.label, entry.uri or "", None, found), ""
+        return PackagedDocument(entry, sets, subset.label, entry.uri or "", None, found), ""
     digest = tree.sha1(found)
     fault = None
     # IHE ITI-32 §3.32.4.1.4 asks for both checks; what is not announced cannot be compared.
@@ -259,7 +271,7 @@ def _locate(
     elif entry.hash and _hex(entry.hash) != digest:
         fault = PackageFault.WRONG_HASH
     name = found.segments[-1]
-    return PackagedDocument(entry, submission_set, subset.label, name, found.data, fault), digest
+    return PackagedDocument(entry, sets, subset.label, name, found.data, fault), digest
 
 
 def _by_uri(uri: str, subset: _Subset, tree: _Tree) -> Entry | PackageFault:

@@ -2,6 +2,7 @@
 
 A handler prepares (reads, parses, calls out) and returns a unit of work; the worker runs that unit and removes
 the job in one transaction. A crash before it leaves the job for the next start; after it, nothing is left to do.
+A job that fails for the last time is given up in one transaction with what its kind has to do then.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -56,6 +59,7 @@ MAX_ATTEMPTS = 8
 _BATCH = 16
 _POLL_SECONDS = 1.0  # a command beside the service wakes nobody, and a person waits for what it enqueued
 _INSERT = insert(job)
+_COLUMNS = (job.c.id, job.c.kind, job.c.payload, job.c.attempts)
 _log = get_logger(__name__)
 
 
@@ -70,6 +74,9 @@ class Job:
 
 
 Handler = Callable[[Job], Awaitable[Callable[[UnitOfWork], None]]]
+GivingUp = Callable[[UnitOfWork, Job], None]
+"""What is done in the transaction in which a job is given up: somebody may wait for its outcome."""
+_NOTHING: Mapping[str, GivingUp] = MappingProxyType({})
 
 
 def enqueue(uow: UnitOfWork, kind: str, payload: Mapping[str, Any], *, run_at: int = 0) -> int:
@@ -103,8 +110,12 @@ def waiting(connection: Connection) -> int:
     return connection.execute(undone).scalar_one()
 
 
+def _job(row: Any) -> Job:
+    return Job(row.id, row.kind, json.loads(row.payload), row.attempts)
+
+
 class Worker:
-    """Takes jobs and hands them to their handlers, several at a time."""
+    """Takes jobs and hands them to their handlers, several at a time; `given_up` by the kind of the job."""
 
     def __init__(
         self,
@@ -113,6 +124,7 @@ class Worker:
         clock: Clock,
         handlers: Mapping[str, Handler],
         *,
+        given_up: Mapping[str, GivingUp] = _NOTHING,
         name: str = "main",
         concurrency: int = 4,
     ) -> None:
@@ -120,12 +132,13 @@ class Worker:
         self._events = events
         self._clock = clock
         self._handlers = dict(handlers)
+        self._given_up = dict(given_up)
         self._name = name
         self._concurrency = concurrency
 
     async def run(self) -> None:
         """Works until cancelled; a job in hand is left to be claimed again by the same name."""
-        await self._database.write(self._reclaim)
+        await self._reclaim()
         with self._events.subscribe(TOPIC) as wake_ups:
             while True:
                 wake_ups.take()
@@ -134,7 +147,7 @@ class Worker:
 
     async def drain(self) -> None:
         """Works until no job is due; for tests and commands."""
-        await self._database.write(self._reclaim)
+        await self._reclaim()
         while await self._work():
             pass
 
@@ -153,15 +166,23 @@ class Worker:
                 tasks.create_task(one(claimed))
         return True
 
-    def _reclaim(self, uow: UnitOfWork) -> None:
-        # A job that was in hand at every one of eight crashes is taken to be their cause.
+    async def _reclaim(self) -> None:
         mine = job.c.claimed_by == self._name
-        uow.execute(update(job).where(mine, job.c.attempts >= MAX_ATTEMPTS).values(claimed_by=GIVEN_UP))
-        uow.execute(update(job).where(mine).values(claimed_by=None))
+        # A job that was in hand at every one of eight crashes is taken to be their cause.
+        spent = select(*_COLUMNS).where(mine, job.c.attempts >= MAX_ATTEMPTS)
+        for row in await self._database.read(lambda connection: connection.execute(spent).all()):
+            found = _job(row)
+            try:
+                await self._give_up(found, "crash")
+            except Exception as error:
+                # To try it again would end in the same crash: nobody is told of this one.
+                _log.error("job given up untold", job=found.id, kind=found.kind, error=type(error).__name__)
+                await self._database.write(partial(self._leave, spent=found, reason="crash"))
+        await self._database.write(lambda uow: uow.execute(update(job).where(mine).values(claimed_by=None)))
 
     def _claim(self, uow: UnitOfWork) -> list[Job]:
         due = (
-            select(job.c.id, job.c.kind, job.c.payload, job.c.attempts)
+            select(*_COLUMNS)
             .where(
                 job.c.claimed_by.is_(None),
                 job.c.run_at <= self._clock.millis(),
@@ -178,7 +199,7 @@ class Worker:
                 .where(job.c.id.in_(ids))
                 .values(claimed_by=self._name, attempts=job.c.attempts + 1)
             )
-        return [Job(row.id, row.kind, json.loads(row.payload), row.attempts + 1) for row in rows]
+        return [replace(found, attempts=found.attempts + 1) for found in map(_job, rows)]
 
     async def _do(self, claimed: Job) -> None:
         try:
@@ -197,17 +218,34 @@ class Worker:
                 attempt=claimed.attempts,
                 error=type(error).__name__,
             )
-            reason = type(error).__name__
-            await self._database.write(lambda uow: self._postpone(uow, claimed, reason))
+            await self._failed(claimed, type(error).__name__)
 
-    def _postpone(self, uow: UnitOfWork, claimed: Job, reason: str) -> None:
+    async def _failed(self, claimed: Job, reason: str) -> None:
         if claimed.attempts >= MAX_ATTEMPTS:
-            uow.execute(update(job).where(job.c.id == claimed.id).values(claimed_by=GIVEN_UP))
-            trail.append(
-                uow, f"job.{claimed.kind}", actor="system", subject=f"job:{claimed.id}", outcome="given-up",
-                detail={"error": reason}, clock=self._clock,
-            )  # fmt: skip
-            return
+            try:
+                await self._give_up(claimed, reason)
+                return
+            except Exception as error:
+                # Whoever waits for the outcome has to be told: the job is tried, and given up, once more.
+                _log.error("job not given up", job=claimed.id, kind=claimed.kind, error=type(error).__name__)
+        await self._database.write(lambda uow: self._postpone(uow, claimed))
+
+    async def _give_up(self, spent: Job, reason: str) -> None:
+        def unit(uow: UnitOfWork) -> None:
+            self._leave(uow, spent, reason)
+            if spent.kind in self._given_up:
+                self._given_up[spent.kind](uow, spent)
+
+        await self._database.write(unit)
+
+    def _leave(self, uow: UnitOfWork, spent: Job, reason: str) -> None:
+        uow.execute(update(job).where(job.c.id == spent.id).values(claimed_by=GIVEN_UP))
+        trail.append(
+            uow, f"job.{spent.kind}", actor="system", subject=f"job:{spent.id}", outcome="given-up",
+            detail={"error": reason}, clock=self._clock,
+        )  # fmt: skip
+
+    def _postpone(self, uow: UnitOfWork, claimed: Job) -> None:
         delay = min(3600, 2**claimed.attempts) * 1000
         uow.execute(
             update(job)

@@ -77,7 +77,7 @@ from portal.app import PortalContext, application
 from portal.context import Records
 from portal.setup.access import Access
 from vaguemestre import migrate
-from vaguemestre.bridging import deposit_handlers, handlers, hospital_systems, told_of_record
+from vaguemestre.bridging import deposit_handlers, given_up, handlers, hospital_systems, told_of_record
 from vaguemestre.errors import CannotListen
 from vaguemestre.fetching import Fetcher
 from vaguemestre.home import use_imported_lists
@@ -211,7 +211,8 @@ class Operator:
             ).send,
             PUBLISH_JOB: self._publisher(annuaire, metrics).publish,
         }
-        working = asyncio.create_task(Worker(database, events, clock, work).run(), name="worker")
+        worker = Worker(database, events, clock, work, given_up=given_up(bridge, deposits))
+        working = asyncio.create_task(worker.run(), name="worker")
         self._behind.push_async_callback(_cancel, working)
         histories = tracking.Sweeper(database, clock, settings, metrics)
         sweeping = asyncio.create_task(histories.run(), name="tracking")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dmp_bridge.report import Report
     from foundation.clock import Clock
     from foundation.database import UnitOfWork
-    from foundation.jobs import Handler, Job
+    from foundation.jobs import GivingUp, Handler, Job
     from foundation.settings import Settings
     from mailserver.delivery.router import Router
     from mailserver.delivery.tracked import Outcomes
@@ -90,6 +90,17 @@ def deposit_handlers(
         return unit
 
     return {DEPOSIT_JOB: deposits.handle, DEPOSIT_REPORT_JOB: report, HL7_JOB: deposits.outbox.send}
+
+
+# ref: DMP-F13
+def given_up(bridge: Bridge, deposits: Deposits) -> Mapping[str, GivingUp]:
+    """What is done when a job of a kind fails for the last time: nobody waits for an answer in vain."""
+    return {
+        BRIDGE_JOB: bridge.given_up,
+        DEPOSIT_JOB: deposits.given_up,
+        DEPOSIT_REPORT_JOB: deposits.reported,
+        HL7_JOB: deposits.outbox.given_up,
+    }
 
 
 # ref: F44

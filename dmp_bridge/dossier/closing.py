@@ -18,7 +18,13 @@ from dmp_bridge.dossier.consent_tables import (
     record_relation,
 )
 from dmp_bridge.dossier.notices import NoticeEvent, leave
-from dmp_bridge.dossier.tables import association, document_revision, document_term, submission_set
+from dmp_bridge.dossier.tables import (
+    association,
+    document_revision,
+    document_term,
+    submission_reference,
+    submission_set,
+)
 from dmp_bridge.tables import document, filing
 from foundation.clock import from_millis, to_millis, to_paris
 
@@ -164,6 +170,7 @@ def purge(uow: UnitOfWork, vault: Vault, owner_id: int, now: int) -> bool:
         ids = [each.id for each in documents]
         uow.execute(delete(document_term).where(document_term.c.document_id.in_(ids)))
         uow.execute(delete(document_revision).where(document_revision.c.document_id.in_(ids)))
+        uow.execute(delete(submission_reference).where(submission_reference.c.document_id.in_(ids)))
         uow.execute(delete(document).where(document.c.id.in_(ids)))
         return False
     for table in (

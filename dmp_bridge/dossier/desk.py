@@ -386,6 +386,32 @@ class Desk:
 
         return await self._write(caller, said_of(caller, Action.SEARCH), unit)
 
+    # ref: DMP-F32
+    async def submission(self, caller: Caller, number: int) -> tuple[SubmissionSet, tuple[Document, ...]]:
+        """One submission set by its number, as `submissions` tells it.
+
+        One that the caller may not know of, in whosever record, is as if it were not there: Denied(NO_DOCUMENT). The
+        trace has why.
+        """
+
+        def unit(uow: UnitOfWork) -> tuple[SubmissionSet, tuple[Document, ...]]:
+            found = registry.submission(uow.connection, number)
+            if found is None:
+                raise Denied(Reason.NO_DOCUMENT)
+            now = self._clock.millis()
+            case = case_of_owner(uow.connection, caller, found.owner_id, now, self._professions)
+            case.demand(Action.SEARCH, OwnAct.READ)
+            known = _known(uow.connection, case, [found])
+            if not known:
+                raise case.denied(Reason.NO_DOCUMENT)
+            self._trace(uow, case, said_of(caller, Action.SEARCH), detail={"submissions": 1})
+            return known[0]
+
+        try:
+            return await self._write(caller, said_of(caller, Action.SEARCH), unit)
+        except Denied:
+            raise Denied(Reason.NO_DOCUMENT) from None
+
     # ref: DMP-F27
     async def traces(self, caller: Caller, ins: str, query: TraceQuery) -> list[Trace]:
         """The traces of a record, the newest first: all for the patient and the attending doctor, else one's own.
@@ -507,10 +533,13 @@ def _known(
     """Those of which the caller may know a document, with these documents."""
     if not lots:
         return []
-    wanted = DocumentQuery(lots=tuple(each.id for each in lots), statuses=(), limit=10_000)
+    numbers = tuple(each.id for each in lots)
+    wanted = DocumentQuery(lots=numbers, statuses=(), limit=10_000)
+    referred = registry.references_of(connection, numbers)
     documents: dict[int | None, list[Document]] = {}
     for each in find(connection, case.patient.owner_id, wanted, case.own, seen_by(case)).documents:
-        documents.setdefault(each.submission_id, []).append(each)
+        for number in {each.submission_id, *referred.get(each.id, ())}:
+            documents.setdefault(number, []).append(each)
     return [(each, tuple(documents[each.id])) for each in lots if each.id in documents]
 
 

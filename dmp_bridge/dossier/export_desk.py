@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dmp_bridge.dossier.counter import Counter
+from dmp_bridge.dossier.traces import Audience
 from dmp_bridge.rights.vocabulary import OwnAct, Role
 from dmp_bridge.writing.export import Exporter, seen_by_patient, seen_by_representative
 
@@ -28,5 +29,7 @@ class ExportDesk(Counter):
     async def export(self, caller: Caller, ins: str = "") -> AsyncIterator[bytes]:
         """The pieces of the zip; traced before the first one, so that nobody takes most of it unseen."""
         patient = await self._do(caller, ins, OwnAct.EXPORT, lambda _uow, case: case.patient)
-        is_kept = seen_by_representative if caller.role is Role.REPRESENTATIVE else seen_by_patient
-        return self._exporter.pieces(patient, is_kept=is_kept)
+        is_represented = caller.role is Role.REPRESENTATIVE
+        is_kept = seen_by_representative if is_represented else seen_by_patient
+        audience = Audience.REPRESENTATIVE if is_represented else Audience.PATIENT
+        return self._exporter.pieces(patient, is_kept=is_kept, audience=audience)

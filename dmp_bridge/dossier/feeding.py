@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -26,6 +25,8 @@ from dmp_bridge.visibility import Visibility, flag, identifier_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sqlalchemy import Connection
+
     from directory.patients import Patient
     from dmp_bridge.dossier.caller import Caller
     from dmp_bridge.dossier.case import Case
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 MOST_DEPOSITS = 50
 _TOO_MANY = "Un lot contient de 1 à 50 documents."
 _EMPTY = "Le document est vide."
+_NOT_REFERRED = "Un document que le lot désigne n'est pas au dossier."
+_DEPRECATED = "Un document que le lot désigne a été remplacé."
 _NOT_TAKEN = "Ce format de fichier n'est pas admis au dossier."
 _OTHER_ID = "L'identifiant annoncé n'est pas celui du document."
 UNKNOWN_TYPE = "Le type du document n'appartient pas aux types admis au dossier."
@@ -72,6 +75,43 @@ class Prepared:
     sealed: Sealed
 
 
+class _Lot:
+    """The submission set of one submission: the one that is there under its name, or one made at the first need."""
+
+    def __init__(self, case: Case, known: int | None, make: Callable[[], int]) -> None:
+        self._case = case
+        self._number = known
+        self._is_known = known is not None
+        self._make = make
+
+    def open(self) -> int:
+        """Its number."""
+        if self._number is None:
+            self._number = self._make()
+        return self._number
+
+    def new(self) -> int:
+        """Its number, for a document that is not in it yet. Raises Denied where it was closed before."""
+        if self._is_known:
+            raise self._case.denied(Reason.DUPLICATE)
+        return self.open()
+
+    def add(
+        self, uow: UnitOfWork, found: Document, make: Callable[[UnitOfWork, Document, int], None]
+    ) -> None:
+        """Makes a document a member, where there is a set at all. Raises Denied as `new`."""
+        if self._number is not None and not registry.is_member(uow.connection, found, self._number):
+            make(uow, found, self.new())
+
+    def membership(self, connection: Connection, found: Document) -> Membership:
+        """Of a document in this set, or in the one that brought it where nothing of the submission was new."""
+        number = self._number if self._number is not None else found.submission_id
+        assert number is not None
+        query = SubmissionQuery(ids=(number,), limit=1)
+        (told,) = registry.submissions_of(connection, found.owner_id, query)
+        return Membership(number, told.unique_id, self._number is not None and not self._is_known)
+
+
 class Reception:
     """Looks at what is deposited, off the event loop, and files it inside a unit of work."""
 
@@ -83,7 +123,7 @@ class Reception:
 
     async def prepare(self, caller: Caller, submission: Submission) -> list[Prepared]:
         """Examines and seals every document. Raises Denied where one of them cannot be taken."""
-        if not 1 <= len(submission.deposits) <= MOST_DEPOSITS:
+        if not 1 <= len(submission.deposits) + len(submission.references) <= MOST_DEPOSITS:
             raise Denied(Reason.INVALID, _TOO_MANY)
         found = [
             (deposit, finding)
@@ -106,7 +146,7 @@ class Reception:
 
     async def discard_unused(self, prepared: Sequence[Prepared], filed: Sequence[Filed]) -> None:
         """Removes what was sealed for documents that were there already."""
-        pairs = zip(prepared, filed, strict=True)
+        pairs = zip(prepared, filed[: len(prepared)], strict=True)
         await self.discard([each for each, outcome in pairs if not outcome.is_new])
 
     # ref: DMP-F11
@@ -118,27 +158,33 @@ class Reception:
         prepared: Sequence[Prepared],
         act: Action,
     ) -> list[Filed]:
-        """Files every document in this unit. Raises Denied at the first that may not be filed.
+        """Files every document in this unit, then what the references name. Raises Denied at the first that may not be.
 
-        A submission that is there already is the same one: it brings nothing new, or is refused (DUPLICATE). A new
-        one takes in the documents that were there without one; those of another one stay in that.
+        A submission that is there already is the same one: it has the same documents, or is refused (DUPLICATE). A
+        new one refers to those that another one brought. Without an identifier and with nothing new it is none.
         """
-        connection, owner_id = uow.connection, case.patient.owner_id
-        known = registry.submission_named(connection, owner_id, submission.unique_id)
-        there = {} if known is None else registry.filed_with(connection, known)
-
-        @functools.cache
-        def set_id() -> int:
-            if known is not None:
-                raise case.denied(Reason.DUPLICATE)
-            return self._submit(uow, case, submission)
-
+        connection = uow.connection
+        known = registry.submission_named(connection, case.patient.owner_id, submission.unique_id)
+        brought = [] if known is None else registry.members_of(connection, known)
+        there = {each.sha1: each for each in brought}
+        lot = _Lot(case, known, lambda: self._submit(uow, case, submission))
+        referred = [_referred(connection, case, each, brought) for each in submission.references]
         filed = []
         for each in prepared:
             # A file without an identifier is known by its bytes.
             again = there.get(sha1(each.finding.data)) if each.finding.clinical is None else None
-            filed.append(self._file(uow, case, each, set_id, act) if again is None else _there(again))
-        return _with_memberships(uow, owner_id, filed, set_id, is_new_set=known is None)
+            filed.append(self._file(uow, case, each, lot, act) if again is None else _there(again))
+        documents = [_document(connection, each) for each in filed]
+        if submission.unique_id or referred or any(each.submission_id is None for each in documents):
+            lot.open()
+        for found in documents:
+            lot.add(uow, found, registry.join)
+        for found in referred:
+            lot.add(uow, found, registry.refer)
+        return [
+            replace(each, membership=lot.membership(connection, found))
+            for each, found in zip((*filed, *map(_there, referred)), (*documents, *referred), strict=True)
+        ]
 
     async def _examined(self, caller: Caller, deposit: Deposit) -> list[Finding]:
         if not deposit.data:
@@ -182,9 +228,7 @@ class Reception:
             },
         )
 
-    def _file(
-        self, uow: UnitOfWork, case: Case, prepared: Prepared, set_id: Callable[[], int], act: Action
-    ) -> Filed:
+    def _file(self, uow: UnitOfWork, case: Case, prepared: Prepared, lot: _Lot, act: Action) -> Filed:
         clinical = self._clinical(case, prepared)
         _demand(case, act, clinical)
         arrival = Arrival(
@@ -208,7 +252,7 @@ class Reception:
             mail_id=0,
             sender="",
             depositor=Depositor(case.caller.id, structure_of(case.caller)),
-            submission_id=set_id(),
+            submission_id=lot.new(),
             entry_uuid=prepared.deposit.entry_uuid,
             verdict=verdict,
         )
@@ -302,30 +346,24 @@ class Reception:
         )
 
 
-def _with_memberships(
-    uow: UnitOfWork, owner_id: int, filed: Sequence[Filed], set_id: Callable[[], int], *, is_new_set: bool
-) -> list[Filed]:
-    """What was filed, with the submission sets the documents are in; a new one takes in those that are in none."""
-    numbers: list[int | None] = []
-    made: int | None = None
-    for each in filed:
-        known = registry.document_by_id(uow.connection, each.document_id)
-        number = None if known is None else known.submission_id
-        if each.is_new or (number is None and is_new_set):
-            made = set_id()
-        if number is None and made is not None:
-            number = made
-            registry.join(uow, each.document_id, made)
-        numbers.append(number)
-    ids = tuple({number for number in numbers if number is not None})
-    query = SubmissionQuery(ids=ids, limit=len(ids))
-    sets = {each.id: each for each in registry.submissions_of(uow.connection, owner_id, query)} if ids else {}
-    return [
-        replace(each, membership=Membership(number, sets[number].unique_id, number == made))
-        if number is not None
-        else each
-        for each, number in zip(filed, numbers, strict=True)
-    ]
+def _referred(connection: Connection, case: Case, name: str, brought: Sequence[Document]) -> Document:
+    """The document that a reference names, if the caller may know of it. Raises Denied.
+
+    A current one: but what the submission already had when it was `brought` it has for good.
+    """
+    found = registry.resolve(connection, case.patient.owner_id, _plain_id(name))
+    act = OwnAct.READ if case.is_own else Action.FIND_REFERENCE
+    if found is None or found.status is Status.DELETED or case.refusal(act, case.facts(found)) is not None:
+        raise case.denied(Reason.NO_DOCUMENT, _NOT_REFERRED)
+    if found.status is Status.DEPRECATED and found not in brought:
+        raise case.denied(Reason.STATE, _DEPRECATED, document=found)
+    return found
+
+
+def _document(connection: Connection, filed: Filed) -> Document:
+    found = registry.document_by_id(connection, filed.document_id)
+    assert found is not None
+    return found
 
 
 def _there(known: Document) -> Filed:

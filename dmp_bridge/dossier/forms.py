@@ -70,12 +70,14 @@ class DocumentQuery:
     """Visibilities whose documents are left out: who searches asks for them expressly (EX_3.1-1030)."""
     set_ids: tuple[str, ...] = ()
     lots: tuple[int, ...] = ()
-    """`submission_id` of documents deposited together."""
+    """Numbers of submission sets that brought the documents or refer to them."""
     author: str = ""
     submission_ids: tuple[str, ...] = ()
     """uniqueId of submission sets."""
     created: tuple[int | None, int | None] = (None, None)
     service: tuple[int | None, int | None] = (None, None)
+    service_if_known: tuple[int | None, int | None] = (None, None)
+    """The same, met by what tells no time of service as well (ITI-18 §3.18.4.1.2.3.3.1)."""
     filed: tuple[int | None, int | None] = (None, None)
     changed: tuple[int | None, int | None] = (None, None)
     acted: tuple[int | None, int | None] = (None, None)
@@ -94,6 +96,8 @@ class SubmissionQuery:
     entry_uuids: tuple[str, ...] = ()
     source_ids: tuple[str, ...] = ()
     content_types: tuple[str, ...] = ()
+    document_ids: tuple[int, ...] = ()
+    """Documents one of which the set brought or refers to."""
     author: str = ""
     submitted: tuple[int | None, int | None] = (None, None)
     after: tuple[int, int] | None = None
@@ -147,10 +151,14 @@ class Deposit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A SubmissionSet: what is deposited together, once (its uniqueId makes a repetition the same)."""
+    """A SubmissionSet: what is deposited together, once (its uniqueId makes a repetition the same).
+
+    `references` are the uniqueId or entryUUID of documents that are there already, which it names beside its own.
+    """
 
     ins: str = field(repr=False)
     deposits: tuple[Deposit, ...]
+    references: tuple[str, ...] = ()
     unique_id: str = ""
     source_id: str = ""
     title: str = field(default="", repr=False)
@@ -159,7 +167,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """The submission set that a document is in; `is_new` where this submission made it."""
+    """The submission set that a document was deposited in; `is_new` where this submission made it."""
 
     number: int
     unique_id: str
@@ -168,7 +176,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """What became of one deposit."""
+    """What became of one deposit, or the document that a reference names."""
 
     document_id: int
     unique_id: str
@@ -176,4 +184,4 @@ class Filed:
     is_new: bool
     """False where the very same document was there already."""
     membership: Membership | None = None
-    """None where the document came in no submission set."""
+    """None as long as it is not known."""

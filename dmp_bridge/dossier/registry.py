@@ -11,11 +11,17 @@ import uuid
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import bindparam, func, insert, or_, select, tuple_, union, update
 
 from dmp_bridge import record
 from dmp_bridge.dossier.life import STATUS_WHEN_REPLACED, Status
-from dmp_bridge.dossier.tables import association, document_revision, document_term, submission_set
+from dmp_bridge.dossier.tables import (
+    association,
+    document_revision,
+    document_term,
+    submission_reference,
+    submission_set,
+)
 from dmp_bridge.entry import to_json
 from dmp_bridge.tables import document
 from dmp_bridge.visibility import Visibility
@@ -23,7 +29,7 @@ from dmp_bridge.visibility import Visibility
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from dmp_bridge.codes import Coded
     from dmp_bridge.dossier.forms import DocumentQuery, SubmissionQuery
@@ -41,11 +47,16 @@ _HIGHEST = select(func.coalesce(func.max(document.c.id), 0))
 _INSERT = insert(document)
 _INSERT_REVISION = insert(document_revision)
 _INSERT_SUBMISSION = insert(submission_set)
+_INSERT_REFERENCE = insert(submission_reference)
 _INSERT_TERM = insert(document_term)
 _JOIN = (
     update(document)
     .where(document.c.id == bindparam("document"), document.c.submission_id.is_(None))
     .values(submission_id=bindparam("submission"))
+)
+_REFERS = select(submission_reference.c.document_id).where(
+    submission_reference.c.submission_id == bindparam("submission"),
+    submission_reference.c.document_id == bindparam("document"),
 )
 _INSERT_ASSOCIATION = insert(association)
 _REVISE = (
@@ -318,6 +329,8 @@ def submissions_of(connection: Connection, owner_id: int, query: SubmissionQuery
     ):
         if values:
             statement = statement.where(column.in_(values[:1000]))
+    if query.document_ids:
+        statement = statement.where(table.id.in_(_sets_of(query.document_ids)))
     if query.author:
         is_author = table.depositor_name.icontains(query.author, autoescape=True)
         statement = statement.where(or_(is_author, table.depositor_id == query.author))
@@ -330,6 +343,13 @@ def submissions_of(connection: Connection, owner_id: int, query: SubmissionQuery
         statement = statement.where(tuple_(table.submitted_at, table.id) < query.after)
     statement = statement.order_by(table.submitted_at.desc(), table.id.desc()).limit(query.limit)
     return [SubmissionSet(*row) for row in connection.execute(statement)]
+
+
+def submission(connection: Connection, number: int) -> SubmissionSet | None:
+    """The submission set with this number, whosever record it is in."""
+    columns = [submission_set.c[each.name] for each in fields(SubmissionSet)]
+    row = connection.execute(select(*columns).where(submission_set.c.id == number)).first()
+    return None if row is None else SubmissionSet(*row)
 
 
 def owner_of(connection: Connection, query: DocumentQuery) -> int | None:
@@ -360,10 +380,28 @@ def submission_named(connection: Connection, owner_id: int, unique_id: str) -> i
     return known
 
 
-def filed_with(connection: Connection, submission_id: int) -> dict[str, Document]:
-    """The documents that a submission set brought, by their SHA-1."""
-    statement = select(*record.DOCUMENT_COLUMNS).where(document.c.submission_id == submission_id)
-    return {each.sha1: each for each in map(record.document_of, connection.execute(statement))}
+def members_of(connection: Connection, submission_id: int) -> list[Document]:
+    """The documents that a submission set brought or refers to."""
+    statement = select(*record.DOCUMENT_COLUMNS).where(document.c.id.in_(members((submission_id,))))
+    return [record.document_of(row) for row in connection.execute(statement)]
+
+
+def members(submission_ids: Sequence[int] | Select[tuple[int]]) -> Select[tuple[int]]:
+    """The numbers of the documents that these submission sets (1 000 at most) brought or refer to, as a query."""
+    brought = select(document.c.id).where(document.c.submission_id.in_(submission_ids))
+    named = submission_reference.c
+    referred = select(named.document_id).where(named.submission_id.in_(submission_ids))
+    return select(union(brought, referred).subquery().c.id)
+
+
+def references_of(connection: Connection, submission_ids: Sequence[int]) -> dict[int, set[int]]:
+    """By the number of a document, those of these submission sets that refer to it without having brought it."""
+    found: dict[int, set[int]] = {}
+    table = submission_reference.c
+    statement = select(table.document_id, table.submission_id).where(table.submission_id.in_(submission_ids))
+    for document_id, submission_id in connection.execute(statement):
+        found.setdefault(document_id, set()).add(submission_id)
+    return found
 
 
 def submit(uow: UnitOfWork, values: Mapping[str, Any]) -> int:
@@ -371,9 +409,36 @@ def submit(uow: UnitOfWork, values: Mapping[str, Any]) -> int:
     return uow.run(_INSERT_SUBMISSION, {"entry_uuid": new_uuid(), **values}).inserted_id
 
 
-def join(uow: UnitOfWork, document_id: int, submission_id: int) -> None:
-    """Makes a document that is in no submission set a member of this one."""
-    uow.execute(_JOIN, {"document": document_id, "submission": submission_id})
+def join(uow: UnitOfWork, found: Document, submission_id: int) -> None:
+    """Makes a document a member of a submission set, once: the first one brought it, later ones refer to it."""
+    if is_member(uow.connection, found, submission_id):
+        return
+    if found.submission_id is None:
+        uow.execute(_JOIN, {"document": found.id, "submission": submission_id})
+    else:
+        refer(uow, found, submission_id)
+
+
+# ref: DMP-F11
+def refer(uow: UnitOfWork, found: Document, submission_id: int) -> None:
+    """Makes a submission set refer to a document that was there before it (TF-3 §4.2.2.1.1), once."""
+    if not is_member(uow.connection, found, submission_id):
+        names = {"submission_id": submission_id, "document_id": found.id, "owner_id": found.owner_id}
+        uow.execute(_INSERT_REFERENCE, names)
+
+
+def is_member(connection: Connection, found: Document, submission_id: int) -> bool:
+    """Whether a submission set brought a document or refers to it."""
+    names = {"submission": submission_id, "document": found.id}
+    return found.submission_id == submission_id or connection.execute(_REFERS, names).first() is not None
+
+
+def _sets_of(document_ids: Sequence[int]) -> Select[tuple[int]]:
+    """The numbers of the submission sets that brought one of these documents or refer to it, as a query."""
+    brought = select(document.c.submission_id).where(document.c.id.in_(document_ids[:1000]))
+    named = submission_reference.c
+    referred = select(named.submission_id).where(named.document_id.in_(document_ids[:1000]))
+    return select(union(brought, referred).subquery().c.submission_id)
 
 
 def _revise(uow: UnitOfWork, wanted: Document, actor: str, at: int) -> Document:

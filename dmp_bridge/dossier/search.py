@@ -9,7 +9,7 @@ from sqlalchemy import false, func, or_, select, tuple_
 
 from dmp_bridge import record
 from dmp_bridge.dossier.forms import Denied, FoundDocuments
-from dmp_bridge.dossier.registry import EVENT, REFERENCE
+from dmp_bridge.dossier.registry import EVENT, REFERENCE, members
 from dmp_bridge.dossier.tables import document_revision, document_term, submission_set
 from dmp_bridge.rights.vocabulary import Reason
 from dmp_bridge.tables import document
@@ -143,19 +143,20 @@ def _conditions(owner_id: int, query: DocumentQuery) -> list[ColumnElement[bool]
         (_T.facility_code, query.facility_codes),
         (_T.setting_code, query.setting_codes),
         (_T.set_id, query.set_ids),
-        (_T.submission_id, query.lots),
     ):
         if values:
             found.append(column.in_(_bounded(values)))
     if query.entry_uuids:
         borne = document_revision.c.entry_uuid.in_(_bounded(query.entry_uuids))
         found.append(_T.id.in_(select(document_revision.c.document_id).where(borne)))
+    if query.lots:
+        found.append(_T.id.in_(members(_bounded(query.lots))))
     if query.submission_ids:
         sets = select(submission_set.c.id).where(
             submission_set.c.owner_id == owner_id,
             submission_set.c.unique_id.in_(_bounded(query.submission_ids)),
         )
-        found.append(_T.submission_id.in_(sets))
+        found.append(_T.id.in_(members(sets)))
     for kind, values in ((EVENT, query.event_codes), (REFERENCE, query.reference_ids)):
         if values:
             term = document_term.c
@@ -186,6 +187,11 @@ def _conditions(owner_id: int, query: DocumentQuery) -> list[ColumnElement[bool]
             found.append(column >= start)
         if stop is not None:
             found.append(column < stop)
+    since, before = query.service_if_known
+    if since is not None:
+        found.append(or_(_T.service_start_at.is_(None), _T.service_start_at >= since))
+    if before is not None:
+        found.append(or_(_T.service_start_at.is_(None), _T.service_start_at < before))
     return found
 
 

@@ -37,6 +37,18 @@ submission_set = Table(
 )
 """SubmissionSet (IHE ITI TF-3 §4.2.3.3): what was deposited together, by whom and when (epoch milliseconds)."""
 
+submission_reference = Table(
+    "submission_reference",
+    metadata,
+    Column("submission_id", ForeignKey("submission_set.id"), primary_key=True),
+    Column("document_id", ForeignKey("document.id"), primary_key=True),
+    Column("owner_id", ForeignKey("vault_owner.id"), nullable=False),
+    Index("submission_reference_by_document", "document_id"),
+    Index("submission_reference_by_record", "owner_id"),
+)
+"""The submission sets that name a document which was there before them (HasMember with SubmissionSetStatus Reference,
+IHE ITI TF-3 §4.2.2.1.1). The one set that brought it (Original) is `submission_id` of the document."""
+
 association = Table(
     "association",
     metadata,

@@ -12,7 +12,7 @@ import io
 import json
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select
 
@@ -24,7 +24,7 @@ from foundation import trail
 from foundation.clock import from_millis, to_paris
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -277,11 +277,28 @@ def to_json(traces: Sequence[Trace]) -> str:
 
 def to_csv(traces: Sequence[Trace]) -> str:
     """The traces as a table that a spreadsheet opens: semicolons, one line each, times in Paris."""
+    return csv_lines([_NAMES]) + csv_lines(_told(each).values() for each in traces)
+
+
+CSV_HEAD: Final = tuple(
+    "document" if name == "document_id" else name for name in _NAMES if name != "owner_id"
+)
+"""What the columns of `told_outside` are called."""
+
+
+def told_outside(trace: Trace, documents: Mapping[int, str]) -> Iterable[object]:
+    """The values of a line of the same table where numbers of this database say nothing: `documents` are uniqueIds."""
+    told = _told(trace) | {"document_id": documents.get(trace.document_id or 0, "")}
+    del told["owner_id"]
+    return told.values()
+
+
+def csv_lines(rows: Iterable[Iterable[object]]) -> str:
+    """Lines of a table that a spreadsheet opens and takes nothing in for a formula."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    writer.writerow(_NAMES)
-    for each in traces:
-        writer.writerow([_harmless(value) for value in _told(each).values()])
+    for row in rows:
+        writer.writerow([_harmless(value) for value in row])
     return text.getvalue()
 
 

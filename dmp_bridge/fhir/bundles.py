@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from foundation.fhir.outcome import warnings
 from foundation.fhir.paging import NEXT_PAGE
 from foundation.fhir.resources import encoded, instant
 
@@ -15,10 +14,6 @@ if TYPE_CHECKING:
     from dmp_bridge.dossier.forms import Filed
     from dmp_bridge.fhir.transactions import Transaction
     from foundation.fhir.resources import Resource
-
-_NOT_MADE = "Cette List n'est pas créée : ses documents sont déjà au dossier, dans une autre."
-_PARTLY_ELSEWHERE = "Des documents étaient déjà au dossier dans une autre List et y restent."
-_IN_NO_LOT = "Ces documents sont déjà au dossier et ne sont dans aucune List."
 
 
 def searchset(
@@ -49,7 +44,7 @@ def searchset(
 
 
 def transaction_response(transaction: Transaction, filed: Sequence[Filed], at: int) -> Resource:
-    """What became of each entry of ITI-65, in their order; `filed` in the order of the DocumentReferences."""
+    """What became of each entry of ITI-65, in their order; `filed` in that of the DocumentReferences, references last."""
     told: list[Resource] = []
     documents = iter(filed)
     for entry in transaction.entries:
@@ -63,26 +58,16 @@ def transaction_response(transaction: Transaction, filed: Sequence[Filed], at: i
             case "PATCH":
                 response = {"status": "200 OK"}
             case _:
-                response = _of_list(transaction.submission.unique_id, filed, at)
+                response = _of_list(filed, at)
         told.append({"response": response})
     return {"resourceType": "Bundle", "type": "transaction-response", "entry": told}
 
 
-def _of_list(unique_id: str, filed: Sequence[Filed], at: int) -> Resource:
-    """The List that holds the documents: the one that was asked for, or that in which they came before.
-
-    An outcome says where documents are in another List than the one that was asked for.
-    """
-    found = [each.membership for each in filed if each.membership is not None]
-    others = unique_id and any(each.unique_id != unique_id for each in found)
-    asked = next((each for each in found if each.is_new or each.unique_id == unique_id), None)
-    held = asked if asked is not None else next(iter(found), None)
-    if held is None:
-        return {"status": "200 OK", "outcome": warnings([_IN_NO_LOT])}
-    response = created("List", held.number, at, is_new=held.is_new)
-    if asked is None and others:
-        return {**response, "outcome": warnings([_NOT_MADE])}
-    return {**response, "outcome": warnings([_PARTLY_ELSEWHERE])} if others else response
+def _of_list(filed: Sequence[Filed], at: int) -> Resource:
+    """The List that the lot made; the one that holds the first document where nothing of a nameless lot was new."""
+    membership = filed[0].membership
+    assert membership is not None
+    return created("List", membership.number, at, is_new=membership.is_new)
 
 
 def created(kind: str, number: int, at: int, *, is_new: bool) -> Resource:

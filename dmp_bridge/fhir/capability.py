@@ -27,7 +27,10 @@ INTERACTIONS = MappingProxyType(
             "patch": "TD3.3 : status, securityLabel, isArchived, isDeleted ; aussi ?identifier=système|valeur.",
         },
         "Binary": {"read": "ITI-68 (TD3.2) : le fichier tel que déposé, ou la ressource en JSON."},
-        "List": {"search-type": "ITI-66 : lots de soumission."},
+        "List": {
+            "search-type": "ITI-66 : lots de soumission.",
+            "read": "Un lot, avec les fiches qu'il apporte ou désigne.",
+        },
         "AuditEvent": {"search-type": "Traces : toutes pour le médecin traitant, les siennes pour un autre."},
         "Consent": {
             "search-type": "TD1.6 : professionnels autorisés, médecin traitant, bloqués.",

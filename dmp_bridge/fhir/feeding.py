@@ -79,7 +79,9 @@ class Feeding:
 
     async def _feed(self, caller: Caller, submission: Submission) -> Sequence[Filed]:
         deposits = [await self._named(caller, submission.ins, each) for each in submission.deposits]
-        return await self._desk.feed(caller, replace(submission, deposits=tuple(deposits)))
+        references = [await self._unique_id(caller, submission.ins, each) for each in submission.references]
+        told = replace(submission, deposits=tuple(deposits), references=tuple(references))
+        return await self._desk.feed(caller, told)
 
     async def _named(self, caller: Caller, ins: str, deposit: Deposit) -> Deposit:
         """With what it replaces and relates to by uniqueId, where the client told the id of a DocumentReference."""

@@ -85,6 +85,13 @@ class Reading:
         number = number_of(identity)
         return await self.told(caller, await self._desk.describe(caller, number))
 
+    # ref: DMP-F31
+    async def submission(self, caller: Caller, identity: str) -> Resource:
+        """One List by its id."""
+        found, documents = await self._desk.submission(caller, number_of(identity))
+        patient = self._patient(found.owner_id)
+        return submission_list(found, documents, Identifier(patient.ins, patient.ins_oid))
+
     async def content(self, caller: Caller, identity: str) -> Content:
         """The bytes of a document as they were deposited (ITI-68)."""
         return await self._desk.read(caller, number_of(identity))

@@ -118,6 +118,8 @@ class FhirRecord:
                 return await self._document(request, caller, identity)
             case "GET", ["Binary", identity]:
                 return await self._binary(request, caller, identity)
+            case "GET", ["List", identity]:
+                return answered(await self._reading.submission(caller, identity))
             case "POST", ["DocumentReference"]:
                 return await self._publish(request, caller)
             case "PATCH", ["DocumentReference"]:
@@ -209,6 +211,8 @@ class FhirRecord:
                 return await whole(await self._reading.search(caller, kind, pairs))
             case ["DocumentReference", identity]:
                 return encoded(await self._reading.document(caller, identity))
+            case ["List", identity]:
+                return encoded(await self._reading.submission(caller, identity))
             case ["Binary", identity]:
                 return await binary(await self._reading.content(caller, identity))
             case _:

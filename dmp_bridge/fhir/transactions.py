@@ -10,6 +10,7 @@ from dmp_bridge.fhir import systems
 from dmp_bridge.fhir.deposits import decoded, described, named_by
 from dmp_bridge.fhir.elements import Element, resource
 from dmp_bridge.fhir.patches import says_superseded
+from dmp_bridge.fhir.people import Referred, patient_of
 from foundation.fhir.outcome import Refused
 
 if TYPE_CHECKING:
@@ -56,9 +57,14 @@ async def transaction_of(body: Mapping[str, Any], base: str) -> Transaction:
         for place, entry in enumerate(entries)
         if entry.kind == "DocumentReference"
     ]
-    if not documents:
+    submission_set = _submission_set(entries)
+    references = _references(submission_set, entries)
+    if not documents and not references:
         raise Refused(400, "required", "Le lot n'a pas de DocumentReference.", expression="Bundle.entry")
-    if len({each.ins for each in documents}) > 1:
+    patients = {each.ins for each in documents}
+    if not documents:
+        patients.add(patient_of(submission_set, "subject", Referred(submission_set))[0])
+    if len(patients) > 1:
         raise Refused(422, "business-rule", "Un lot concerne un seul patient.", expression="Bundle.entry")
     _check_patches(entries, documents)
     binaries = {each.full_url: each.resource for each in entries if each.kind == "Binary"}
@@ -71,12 +77,12 @@ async def transaction_of(body: Mapping[str, Any], base: str) -> Transaction:
             "Un Binary n'est celui d'aucun DocumentReference.",
             expression="Bundle.entry",
         )
-    submission_set = _submission_set(entries)
     return Transaction(
         entries,
         Submission(
-            ins=documents[0].ins,
+            ins=patients.pop(),
             deposits=tuple(deposits),
+            references=references,
             unique_id=_unique_id(submission_set),
             source_id=_source_id(submission_set),
             title=submission_set.text("title", 255),
@@ -168,20 +174,28 @@ def _submission_set(entries: Sequence[Entry]) -> Element:
     code = found.concept("code")
     if code is None or code.code != "submissionset":
         raise Refused(422, "code-invalid", "La List du lot est un submissionset.", expression="List.code")
+    return found
+
+
+def _references(submission_set: Element, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """The documents that the List names and the lot does not bring: each ``DocumentReference/12`` of this service."""
     listed = [
         item.text("reference")
-        for each in found.elements("entry")
+        for each in submission_set.elements("entry")
         if (item := each.element("item")) is not None
     ]
     given = [each.full_url for each in entries if each.kind == "DocumentReference"]
-    if sorted(listed) != sorted(given):
+    others = [each for each in listed if each not in given]
+    if sorted([*given, *others]) != sorted(listed) or not all(
+        "DocumentReference/" in each for each in others
+    ):
         raise Refused(
             422,
             "business-rule",
-            "La List nomme les DocumentReference du lot, et eux seuls.",
+            "La List nomme une fois chaque DocumentReference du lot, et sinon des DocumentReference déjà là.",
             expression="List.entry",
         )
-    return found
+    return tuple(named_by(each, "List.entry") for each in dict.fromkeys(others))
 
 
 def _unique_id(submission_set: Element) -> str:

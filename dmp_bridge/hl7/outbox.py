@@ -232,6 +232,11 @@ class Outbox:
             finally:
                 await destination.close()
 
+    def given_up(self, uow: UnitOfWork, job: Job) -> None:
+        """The job "hl7" failed for the last time: what waits for its box is not lost, another one comes later."""
+        later = self._clock.millis() + _LONGEST_DELAY * 1000
+        jobs.enqueue(uow, HL7_JOB, {"box": job.payload["box"]}, run_at=later)
+
     def _claim(self, uow: UnitOfWork, box: str) -> Outgoing | int | None:
         """The oldest message that waits; the time to look again at one that another process has in hand."""
         row = uow.execute(_OLDEST, {"box": box}).first()

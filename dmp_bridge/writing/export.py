@@ -1,4 +1,5 @@
-"""Exports a whole record: an IHE_XDM package of all its documents, and the rows that make it come back the same."""
+"""Exports a whole record: an IHE_XDM package of all its documents, the rows that make it come back the same, and who
+did what with it, to be read alone."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import asyncio
 import json
 import zipfile
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +15,7 @@ from dmp_bridge import codes
 from dmp_bridge.codes import Place
 from dmp_bridge.dossier import traces
 from dmp_bridge.dossier.tables import submission_set
+from dmp_bridge.dossier.traces import Audience, TraceQuery
 from dmp_bridge.entry import Identifier, SubmissionSet, confidentiality_codes, from_json
 from dmp_bridge.rights.vocabulary import OwnAct
 from dmp_bridge.visibility import Visibility
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from typing import IO
 
+    from sqlalchemy import Connection
+
     from directory.patients import Patient
     from dmp_bridge.dossier.caller import Caller
     from dmp_bridge.entry import DocumentEntry
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
     from foundation.database import Database
     from foundation.vault import Vault
 
+TRACES_FILE = "RECORD/TRACES.CSV"
+_TRACES_AT_ONCE = 1000
 _IN_ONE_FOLDER = 100
 _CONSULTATION = "07"
 _FLAGS = {
@@ -83,14 +90,17 @@ class Exporter:
     ) -> Exported:
         """Writes the record of ``patient`` to ``out`` as a zip, and traces it.
 
-        One folder per submission set under IHE_XDM, INDEX.HTM, README.TXT, and RECORD/ROWS.JSL with versions,
-        visibilities, associations, consents and relations (schema of our own, see docs/bridge-and-record.md).
+        One folder per submission set under IHE_XDM, INDEX.HTM, README.TXT, RECORD/ROWS.JSL with versions,
+        visibilities, associations, consents and relations (schema of our own, see docs/bridge-and-record.md), and
+        RECORD/TRACES.CSV, which no import reads.
         """
         rows, kept = await self._database.read(lambda c: gather(c, patient.owner_id, is_kept))
         size = 0
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as package:
             async for written in self._members(package, patient, rows, kept):
                 size += written
+            async for _ in self._traces(package, patient, kept, Audience.ALL):
+                pass
         detail = {"documents": len(kept)}
         await self._database.write(
             lambda uow: traces.append(
@@ -99,18 +109,22 @@ class Exporter:
         )
         return Exported(len(kept), size)
 
+    # ref: DMP-F27
     async def pieces(
-        self, patient: Patient, *, is_kept: Callable[[Mapping[str, Any]], bool]
+        self, patient: Patient, *, is_kept: Callable[[Mapping[str, Any]], bool], audience: Audience
     ) -> AsyncIterator[bytes]:
-        """The zip of the documents alone, in pieces: one document in memory at a time and nothing on a disk.
+        """The zip of the documents and of the traces that `audience` reads, without what the patient said.
 
-        Not traced: who lets it go out does that before the first piece.
+        In pieces: one document in memory at a time and nothing on a disk. Not traced: who lets it go out does that
+        before the first piece.
         """
         rows, kept = await self._database.read(lambda c: gather(c, patient.owner_id, is_kept, will=()))
         spool = _Spool()
         # A file that cannot be rewound: each member bears its length behind it (APPNOTE 4.4.4, bit 3).
         with zipfile.ZipFile(cast("IO[bytes]", spool), "w", zipfile.ZIP_DEFLATED, allowZip64=True) as package:
             async for _ in self._members(package, patient, rows, kept):
+                yield spool.taken()
+            async for _ in self._traces(package, patient, kept, audience):
                 yield spool.taken()
         yield spool.taken()
 
@@ -134,6 +148,28 @@ class Exporter:
         package.writestr("README.TXT", readme(sender, [name for name, _ in placed]))
         await asyncio.to_thread(_write_rows, package, _head(patient, self._clock.millis()), rows)
         yield 0
+
+    async def _traces(
+        self, package: zipfile.ZipFile, patient: Patient, kept: Sequence[Kept], audience: Audience
+    ) -> AsyncIterator[None]:
+        """Writes who did what with the record and when, the newest first, page after page (CSP R1111-43, RGPD 15)."""
+        documents = {each.number: each.row["unique_id"] for each in kept}
+
+        def page(connection: Connection, before: int | None) -> tuple[int | None, bytes]:
+            query = TraceQuery(before_id=before, limit=_TRACES_AT_ONCE)
+            found = traces.traces_of(connection, patient.owner_id, query, audience=audience)
+            told = traces.csv_lines(traces.told_outside(each, documents) for each in found)
+            return found[-1].id if len(found) == _TRACES_AT_ONCE else None, told.encode()
+
+        with package.open(TRACES_FILE, "w", force_zip64=True) as file:
+            file.write(traces.csv_lines([traces.CSV_HEAD]).encode())
+            before: int | None = None
+            while True:
+                before, told = await self._database.read(partial(page, before=before))
+                await asyncio.to_thread(file.write, told)
+                yield
+                if before is None:
+                    return
 
 
 class _Spool:

@@ -18,7 +18,13 @@ from dmp_bridge.dossier.consent_tables import (
 from dmp_bridge.dossier.consents import Consent, ConsentKind
 from dmp_bridge.dossier.life import Status
 from dmp_bridge.dossier.relations import RelationKind
-from dmp_bridge.dossier.tables import association, document_revision, document_term, submission_set
+from dmp_bridge.dossier.tables import (
+    association,
+    document_revision,
+    document_term,
+    submission_reference,
+    submission_set,
+)
 from dmp_bridge.tables import document
 
 if TYPE_CHECKING:
@@ -51,7 +57,7 @@ _NUMBERS_OF_ENTRY = frozenset({"size", "creation_time", "service_start_time", "s
 # Columns that number rows of one database: the document or submission is told by its uniqueId in their place.
 _NUMBERS = frozenset({"id", "owner_id", "blob_id", "display_blob_id", "mail_id"})
 _DOCUMENTS = frozenset({"document_id", "source_id", "target_id"})
-_PARTS: tuple[Table, ...] = (document_revision, association, document_term)
+_PARTS: tuple[Table, ...] = (document_revision, association, document_term, submission_reference)
 WILL: tuple[Table, ...] = (record_consent, record_relation, record_preference, record_closing)
 """What the patient said, and who stands how towards the record."""
 TABLES: Mapping[str, Table] = {table.name: table for table in (submission_set, document, *_PARTS, *WILL)}
@@ -74,10 +80,11 @@ class RecordRows:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A document of an export: its row, and the numbers its bytes are read by."""
+    """A document of an export: its row, and the numbers that it and its bytes have here."""
 
     row: dict[str, Any] = field(repr=False)
     blob_id: int
+    number: int
 
 
 # ref: DMP-F41
@@ -105,17 +112,19 @@ def gather(
             "has_display": row["display_blob_id"] is not None,
         }
         documents[row["id"]] = told
-        kept.append(Kept(told, row["blob_id"]))
+        kept.append(Kept(told, row["blob_id"], row["id"]))
     names = {number: row["unique_id"] for number, row in documents.items()}
-    used = {row["submission_id"] for row in documents.values()}
-    found.rows[submission_set.name] = [
-        _plain(row) for row in submissions.values() if row["unique_id"] in used
-    ]
     found.rows[document.name] = list(documents.values())
     for table in _PARTS:
         for row in _rows(connection, table, owner_id):
             if _DOCUMENTS & row.keys() and row.get("document_id", row.get("source_id")) in names:
                 found.of(table).append(_plain(row) | _named(row, names))
+    for row in found.of(submission_reference):
+        row["submission_id"] = submissions[row["submission_id"]]["unique_id"]
+    used = {row["submission_id"] for row in (*documents.values(), *found.of(submission_reference))}
+    found.rows[submission_set.name] = [
+        _plain(row) for row in submissions.values() if row["unique_id"] in used
+    ]
     for table in will:
         found.of(table).extend(_plain(row) for row in _rows(connection, table, owner_id))
     return found, kept

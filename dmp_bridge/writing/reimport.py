@@ -19,9 +19,15 @@ from dmp_bridge.cda import CdaRefused, read_cda
 from dmp_bridge.dossier import registry, traces
 from dmp_bridge.dossier.consent_tables import record_closing
 from dmp_bridge.dossier.life import Status
-from dmp_bridge.dossier.tables import association, document_revision, document_term, submission_set
+from dmp_bridge.dossier.tables import (
+    association,
+    document_revision,
+    document_term,
+    submission_reference,
+    submission_set,
+)
 from dmp_bridge.entry import from_json
-from dmp_bridge.record import Origin
+from dmp_bridge.record import Origin, document_by_unique_id
 from dmp_bridge.tables import document
 from dmp_bridge.writing.record_rows import (
     ROWS_FILE,
@@ -110,6 +116,7 @@ class Importer:
 
         def finish(uow: UnitOfWork) -> None:
             _link(uow, owner_id, rows)
+            _refer(uow, owner_id, rows)
             traces.append(uow, caller, ACTION, owner_id=owner_id, clock=self._clock, detail=detail)
             uow.publish(f"owner:{owner_id}")
 
@@ -226,8 +233,11 @@ def _demand_tied(rows: RecordRows) -> None:
     submissions = [row["unique_id"] for row in rows.of(submission_set)]
     if len(set(names)) < len(names) or len(set(submissions)) < len(submissions):
         raise ImportRefused("a document or a submission stands twice in the file")
+    references = rows.of(submission_reference)
     ends = {row[_SOURCE[table.name]] for table in _PARTS for row in rows.of(table)}
+    ends |= {row["document_id"] for row in references}
     used = {row["submission_id"] for row in rows.of(document)} - {None}
+    used |= {row["submission_id"] for row in references}
     if not (ends <= set(names) and used <= set(submissions)):
         raise ImportRefused("the file speaks of a document or a submission that it does not hold")
 
@@ -277,6 +287,15 @@ def _link(uow: UnitOfWork, owner_id: int, rows: RecordRows) -> None:
                 .where(association.c.owner_id == owner_id, association.c.entry_uuid == row["entry_uuid"])
                 .values(target_id=target)
             )
+
+
+def _refer(uow: UnitOfWork, owner_id: int, rows: RecordRows) -> None:
+    """Once all documents and submissions are there: which of these refer to which of those."""
+    for row in rows.of(submission_reference):
+        found = document_by_unique_id(uow.connection, owner_id, row["document_id"])
+        submission = _submission(uow.connection, owner_id, row["submission_id"])
+        if found is not None and submission is not None:
+            registry.refer(uow, found, submission)
 
 
 def _submission(connection: Connection, owner_id: int, unique_id: str) -> int | None:

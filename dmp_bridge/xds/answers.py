@@ -55,6 +55,8 @@ class Association:
     kind: str
     source: str
     target: str
+    status: str = ""
+    """SubmissionSetStatus of a membership: Original or Reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class Objects:
         """An Association."""
         if self._return_type is ReturnType.OBJECT_REF:
             return _reference(told.entry_uuid)
-        slots = {"SubmissionSetStatus": "Original"} if told.kind == HAS_MEMBER else {}
+        slots = {"SubmissionSetStatus": told.status} if told.status else {}
         return association(_Named(told.entry_uuid), told.kind, told.source, told.target, slots=slots)
 
 
@@ -168,9 +170,10 @@ def depositor_of(found: registry.SubmissionSet) -> Author:
 
 
 def membership(submission: registry.SubmissionSet, document: Document) -> Association:
-    """That a document was submitted in a set; its id is always the same."""
+    """That a set brought a document, or refers to it; its id is always the same."""
     made = uuid.uuid5(_NAMESPACE, f"{submission.entry_uuid} {document.logical_id}")
-    return Association(f"urn:uuid:{made}", HAS_MEMBER, submission.entry_uuid, document.entry_uuid)
+    status = "Original" if document.submission_id == submission.id else "Reference"
+    return Association(f"urn:uuid:{made}", HAS_MEMBER, submission.entry_uuid, document.entry_uuid, status)
 
 
 def relation(linked: registry.Linked, source: Document, target: Document) -> Association:

@@ -38,36 +38,38 @@ class Code:
 
 
 class Parameters:
-    """The Slots of a query by name; one name may stand several times, which means "and"."""
+    """The Slots of a query by name; one name may stand several times, which means "and".
+
+    What nobody asks for is not looked at: a registry ignores parameters that its query does not define (ebRS 3.0
+    §6.3.2.1), whatever they hold. Where one is read that cannot be, Failed is raised.
+    """
 
     def __init__(self, slots: Mapping[str, list[tuple[str, ...]]]) -> None:
-        self._slots = slots
+        self._texts = slots
+        self._values: dict[str, list[tuple[str, ...]]] = {}
 
     @classmethod
     def read(cls, query: etree._Element) -> Parameters:
-        """Those of an AdhocQuery element. Raises Failed."""
+        """Those of an AdhocQuery element. Raises Failed where they are too many."""
         slots: dict[str, list[tuple[str, ...]]] = {}
         elements = [child for child in query if local_name(child) == "Slot"]
         if len(elements) > _MOST_SLOTS:
             raise Failed(ErrorCode.REGISTRY, "La requête a trop de paramètres.")
         for slot in elements:
             name = slot.get("name", "")[:_LONGEST_NAME]
-            texts = (
+            texts = tuple(
                 value.text or ""
                 for values in slot
                 if local_name(values) == "ValueList"
                 for value in values
                 if local_name(value) == "Value"
             )
-            found = tuple(each for text in texts for each in parse_values(text, name))
-            if len(found) > _MOST_VALUES:
-                raise Failed(ErrorCode.REGISTRY, f"Le paramètre {name} a trop de valeurs.", name)
-            slots.setdefault(name, []).append(found)
+            slots.setdefault(name, []).append(texts)
         return cls(slots)
 
     def has(self, name: str) -> bool:
         """Whether the parameter is there with a value."""
-        return any(self._slots.get(name, ()))
+        return any(self._groups(name))
 
     def one(self, name: str) -> str:
         """The value of a parameter that has one at most, "" without it."""
@@ -83,7 +85,7 @@ class Parameters:
 
     def any_of(self, name: str) -> tuple[str, ...]:
         """The values of a parameter that may have several, one of which is to be met."""
-        groups = self._slots.get(name, [])
+        groups = self._groups(name)
         if len(groups) > 1:
             raise Failed(ErrorCode.PARAMETER_NUMBER, f"Le paramètre {name} n'admet qu'un Slot.", name)
         return groups[0] if groups else ()
@@ -95,7 +97,7 @@ class Parameters:
 
     def all_of(self, name: str) -> tuple[tuple[str, ...], ...]:
         """The values of a parameter with "and" and "or": of each group, one is to be met."""
-        return tuple(self._slots.get(name, ()))
+        return tuple(self._groups(name))
 
     def codes(self, name: str) -> tuple[Code, ...]:
         """The codes of a parameter, one of which is to be met."""
@@ -117,6 +119,17 @@ class Parameters:
         if len(there) > 1:
             raise Failed(ErrorCode.PARAMETER_NUMBER, f"Un seul de {' et '.join(names)} est admis.")
         return there[0]
+
+    def _groups(self, name: str) -> list[tuple[str, ...]]:
+        """The values of each Slot of this name."""
+        if name not in self._values:
+            self._values[name] = [
+                tuple(each for text in texts for each in parse_values(text, name))
+                for texts in self._texts.get(name, ())
+            ]
+            if any(len(each) > _MOST_VALUES for each in self._values[name]):
+                raise Failed(ErrorCode.REGISTRY, f"Le paramètre {name} a trop de valeurs.", name)
+        return self._values[name]
 
     def _time(self, name: str) -> int | None:
         text = self.one(name)

@@ -47,13 +47,16 @@ def read_provided(request: etree._Element, received: Received, patient: Cx) -> P
     try:
         described = submission_of(metadata[0])
     except MetadataFault as error:
-        raise Failed(ErrorCode.REGISTRY_METADATA, "Les métadonnées n'ont aucun document, ou trop.") from error
+        raise Failed(ErrorCode.REGISTRY_METADATA, "Les métadonnées ont trop de documents.") from error
     submitted = described.submission_set
     if submitted is None or not submitted.unique_id:
         raise Failed(
             ErrorCode.REGISTRY_METADATA, "Les métadonnées n'ont pas de SubmissionSet avec son uniqueId."
         )
     _check_patient(submitted.patient_id, patient, submitted.entry_uuid)
+    if described.missing:
+        sentence = "Le lot annonce un document qu'il ne contient pas."
+        raise Failed(ErrorCode.UNRESOLVED, sentence, described.missing[0][:100])
     contents = dict(_contents(request, received))
     if len({entry.entry_uuid for entry in described.entries}) < len(described.entries):
         raise Failed(ErrorCode.REGISTRY_METADATA, "Deux documents portent le même identifiant.")
@@ -78,6 +81,7 @@ def read_provided(request: etree._Element, received: Received, patient: Cx) -> P
     submission = Submission(
         ins=patient.value,
         deposits=tuple(deposits),
+        references=described.references,
         unique_id=submitted.unique_id[:_LONGEST],
         source_id=(submitted.source_id or "")[:_LONGEST],
         title=submitted.title[:_LONGEST],

@@ -82,7 +82,14 @@ class GetAssociations:
     entry_uuids: tuple[str, ...]
 
 
-Query = FindDocuments | FindSubmissionSets | GetDocuments | GetAssociations
+@dataclass(frozen=True, slots=True)
+class GetSubmissionSets:
+    """Submission sets that brought one of the documents with these entryUUIDs or refer to it."""
+
+    entry_uuids: tuple[str, ...]
+
+
+Query = FindDocuments | FindSubmissionSets | GetDocuments | GetAssociations | GetSubmissionSets
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,7 @@ def _find_documents(given: Parameters, return_type: ReturnType) -> FindDocuments
         event_codes=_first(given.code_groups(f"{_PREFIX}EventCodeList")),
         reference_ids=_references(given),
         created=given.span(f"{_PREFIX}CreationTime"),
-        service=given.span(f"{_PREFIX}ServiceStartTime"),
+        service_if_known=given.span(f"{_PREFIX}ServiceStartTime"),
         # Of on-demand documents there are none, nor is there a document with the number 0.
         ids=() if not types or ebrim.STABLE_DOCUMENT in types else (0,),
         limit=most(return_type),
@@ -181,6 +188,10 @@ def _get_associations(given: Parameters, _: ReturnType) -> GetAssociations:
     return GetAssociations(given.required_any_of("$uuid"))
 
 
+def _get_submission_sets(given: Parameters, _: ReturnType) -> GetSubmissionSets:
+    return GetSubmissionSets(given.required_any_of("$uuid"))
+
+
 _REFERENCES = f"{_PREFIX}ReferenceIdList"
 _READERS: Mapping[str, Callable[[Parameters, ReturnType], Query]] = {
     "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d": _find_documents,
@@ -189,6 +200,7 @@ _READERS: Mapping[str, Callable[[Parameters, ReturnType], Query]] = {
     "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4": _get_documents,
     "urn:uuid:bab9529a-4a10-40b3-a01f-f68a615d247a": _get_documents_and_associations,
     "urn:uuid:a7ae438b-4bc2-4642-93e9-be891f7bb155": _get_associations,
+    "urn:uuid:51224314-5390-4169-9b91-b1980040715a": _get_submission_sets,
 }
 """The stored queries that are known, by their id (IHE ITI TF-2 §3.18.4.1.2.4)."""
 
@@ -261,8 +273,9 @@ def _tests(given: Parameters) -> Callable[[Document], bool]:
                 any(_same_reference(each.cx, wanted) for each in entry.reference_ids for wanted in group)
                 for group in references
             )
-            and (since is None or (stop is not None and stop >= since))
-            and (before is None or (stop is not None and stop < before))
+            # A time that an entry does not tell decides nothing (§3.18.4.1.2.3.3.1).
+            and (stop is None or since is None or stop >= since)
+            and (stop is None or before is None or stop < before)
             and (
                 not authors
                 or any(pattern.matches(each.person.xcn) for each in entry.authors for pattern in authors)

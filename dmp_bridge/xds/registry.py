@@ -20,9 +20,11 @@ from dmp_bridge.xds.answers import (
 )
 from dmp_bridge.xds.like import Pattern
 from dmp_bridge.xds.queries import (
+    MOST_REFERENCES,
     FindDocuments,
     FindSubmissionSets,
     GetDocuments,
+    GetSubmissionSets,
     ReturnType,
     most,
     read_query,
@@ -109,7 +111,27 @@ class Registry:
             uuids = tuple(each.entry_uuid for each in documents)
             told = await self._associations(caller, patient, uuids, tell) if uuids else []
             return [*map(tell.document, documents), *told]
+        if isinstance(query, GetSubmissionSets):
+            wanted = DocumentQuery(entry_uuids=query.entry_uuids, statuses=())
+            named = (await self._desk.search(caller, patient.value, wanted)).documents
+            memberships = await self._memberships(caller, patient.value, named)
+            sets = {each.id: each for each, _ in memberships}
+            members = [tell.association(membership(each, document)) for each, document in memberships]
+            return [*map(tell.submission_set, sets.values()), *members]
         return await self._associations(caller, patient, query.entry_uuids, tell)
+
+    async def _memberships(
+        self, caller: Caller, ins: str, named: Sequence[Document]
+    ) -> list[tuple[SubmissionSet, Document]]:
+        """These documents with each set that brought one of them or refers to it."""
+        if not named:
+            return []
+        numbers = {each.id for each in named}
+        around = SubmissionQuery(document_ids=tuple(numbers), limit=MOST_REFERENCES)
+        found = await self._desk.submissions(caller, ins, around)
+        return [
+            (each, document) for each, documents in found for document in documents if document.id in numbers
+        ]
 
     async def _documents(self, caller: Caller, patient: Cx, query: GetDocuments) -> Sequence[Document]:
         if caller.role in _REFERRING:
@@ -150,10 +172,7 @@ class Registry:
         told = [membership(each, document) for each, documents in sets for document in documents]
         if named:
             numbers = {each.id for each in named}
-            parents = tuple({each.submission_id for each in named if each.submission_id is not None})
-            around = SubmissionQuery(ids=parents, limit=len(parents))
-            for each, documents in await self._desk.submissions(caller, ins, around) if parents else ():
-                told += [membership(each, document) for document in documents if document.id in numbers]
+            told += [membership(*each) for each in await self._memberships(caller, ins, named)]
             links = await self._desk.associations(caller, ins, sorted(numbers))
             ends = {
                 number for each in links for number in (each.source_id, each.target_id) if number is not None

@@ -33,6 +33,7 @@ class ErrorCode(StrEnum):
     UPDATE = "XDSMetadataUpdateError"
     UPDATE_OPERATION = "XDSMetadataUpdateOperationError"
     UNRESOLVED = "UnresolvedReferenceException"
+    DEPRECATED = "XDSRegistryDeprecatedDocumentError"
 
 
 class Severity(StrEnum):
@@ -61,8 +62,8 @@ class Failed(Exception):
 
 
 # ref: DMP-F35
-def problem_of(denied: Denied, location: str = "") -> Problem:
-    """How the refusal of the desk is told here."""
+def problem_of(denied: Denied, location: str = "", *, code: str = "") -> Problem:
+    """How the refusal of the desk is told here; `code` where the transaction has one of its own for the reason."""
     denial = DENIALS[denied.reason]
     sentences = [denial.sentence, denied.detail or denial.advice]
-    return Problem(denial.xds_error, " ".join(each for each in sentences if each), location)
+    return Problem(code or denial.xds_error, " ".join(each for each in sentences if each), location)

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from dmp_bridge.dossier.forms import Denied
+from dmp_bridge.rights.vocabulary import Reason
 from dmp_bridge.xds.answers import Retrieved, registry_response, retrieve_response
 from dmp_bridge.xds.mtom import attachment
 from dmp_bridge.xds.provide import XDS, read_provided
@@ -13,7 +14,7 @@ from dmp_bridge.xds.registry_errors import ErrorCode, Failed, Problem, problem_o
 from dmp_bridge.xml import local_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lxml import etree
 
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 RETRIEVE = f"{{{XDS}}}RetrieveDocumentSetRequest"
 _MOST_DOCUMENTS = 100
+_OF_REFERENCES: Mapping[Reason, ErrorCode] = {
+    Reason.NO_DOCUMENT: ErrorCode.UNRESOLVED,
+    Reason.STATE: ErrorCode.DEPRECATED,
+}
+"""What is wrong with a document that a lot refers to (IHE ITI TF-3 table 4.2.4.1-2)."""
 
 
 class Repository:
@@ -36,14 +42,14 @@ class Repository:
 
     # ref: DMP-F33
     async def provide(self, caller: Caller, patient: Cx, request: etree._Element, received: Received) -> str:
-        """ITI-41: all of a submission is filed, or nothing of it."""
+        """ITI-41: all of a submission is filed, its references too, or nothing of it."""
         try:
             provided = await asyncio.to_thread(read_provided, request, received, patient)
             await self._desk.feed(caller, provided.submission)
         except Failed as failed:
             return registry_response([failed.problem])
         except Denied as denied:
-            return registry_response([problem_of(denied)])
+            return registry_response([problem_of(denied, code=_OF_REFERENCES.get(denied.reason, ""))])
         return registry_response(provided.warnings)
 
     # ref: DMP-F33

@@ -95,7 +95,7 @@ def read_update(request: etree._Element, patient: Cx) -> StatusUpdate | Metadata
 def _described(request: etree._Element) -> DocumentEntry:
     try:
         return submission_of(request).entries[0]
-    except MetadataFault as error:
+    except (MetadataFault, IndexError) as error:
         raise Failed(ErrorCode.UPDATE, "Les métadonnées ne sont pas lisibles.") from error
 
 

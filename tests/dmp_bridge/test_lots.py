@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dmp_bridge.dossier import registry
 from dmp_bridge.dossier.forms import SubmissionQuery
 from dmp_bridge.record import State
-from tests.dmp_bridge.builders import cda, mail, xdm
+from tests.dmp_bridge.builders import cda, entry, mail, metadata, xdm, zipped
 from tests.dmp_bridge.conftest import PATIENT_INS
 
 if TYPE_CHECKING:
@@ -81,10 +81,19 @@ async def test_a_package_joins_the_document_that_came_before_without_a_lot(desk:
     assert [each.submission_id for each in await desk.documents()] == [lot.id, lot.id]
 
 
-async def test_a_document_stays_in_the_lot_it_came_in_first(desk: Desk) -> None:
+# ref: DMP-F11
+async def test_a_later_lot_refers_to_the_document_that_an_earlier_one_brought(desk: Desk) -> None:
     await desk.deliver(package(document(1)))
-    await desk.deliver(package(document(1), lot="1.2.250.1.999.8"), mail_id=2)
-    assert [each.unique_id for each in await lots(desk)] == [LOT]
+    for mail_id in (2, 3):
+        await desk.deliver(package(document(1), lot="1.2.250.1.999.8"), mail_id=mail_id)
+    first, second = sorted(await lots(desk), key=lambda each: each.unique_id)
+    assert (first.unique_id, second.unique_id) == (LOT, "1.2.250.1.999.8")
+    (only,) = await desk.documents()
+    assert only.submission_id == first.id
+    referred = await desk.database.read(
+        lambda connection: registry.references_of(connection, (first.id, second.id))
+    )
+    assert referred == {only.id: {second.id}}
 
 
 async def test_a_package_of_another_source_adds_nothing_to_the_lot_whose_name_it_bears(desk: Desk) -> None:
@@ -127,3 +136,22 @@ async def test_a_package_from_the_command_line_is_a_lot_too(desk: Desk) -> None:
     await desk.bridge.deposit(await desk.bridge.examine(package(document(1))))
     (lot,) = await lots(desk)
     assert [each.submission_id for each in await desk.documents()] == [lot.id]
+
+
+# ref: DMP-F11
+async def test_a_file_that_two_lots_of_one_package_hold_is_in_both(desk: Desk) -> None:
+    data = document(1)
+    sets = {}
+    for number, unique_id in ((1, LOT), (2, "1.2.250.1.999.8"), (3, LOT)):
+        folder = f"IHE_XDM/SUBSET{number:02}"
+        described = entry("DOC00001.XML", data, unique_id=None, ins=PATIENT_INS)
+        sets[f"{folder}/METADATA.XML"] = metadata(described, lot=unique_id, about=ABOUT)
+        sets[f"{folder}/DOC00001.XML"] = data
+    await desk.deliver(mail(("IHE_XDM.zip", "application/zip", zipped(sets))))
+    first, second = sorted(await lots(desk), key=lambda each: each.unique_id)
+    assert (first.unique_id, second.unique_id) == (LOT, "1.2.250.1.999.8")
+    (only,) = await desk.documents()
+    assert only.submission_id == first.id
+    assert await desk.database.read(
+        lambda connection: registry.references_of(connection, (first.id, second.id))
+    ) == {only.id: {second.id}}

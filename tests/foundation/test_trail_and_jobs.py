@@ -116,6 +116,93 @@ async def test_a_job_that_always_fails_is_given_up_and_traced(
     assert (row.action, row.outcome) == ("job.count", "given-up")
 
 
+async def spend(worker: Worker, clock: FixedClock, times: int = jobs.MAX_ATTEMPTS) -> None:
+    for _ in range(times):
+        await worker.drain()
+        clock.advance(timedelta(hours=2))
+
+
+async def test_what_waits_for_a_job_is_told_once_that_it_is_given_up(
+    database: Database, events: Events, clock: FixedClock
+) -> None:
+    told: list[int] = []
+    await database.write(lambda uow: jobs.enqueue(uow, "count", {"n": 7}))
+    worker = Worker(
+        database,
+        events,
+        clock,
+        {"count": counting([], failures=99)},  # type: ignore[dict-item]
+        given_up={"count": lambda uow, job: (told.append(job.payload["n"]), note(uow, "told"))[1]},
+    )
+    await spend(worker, clock, jobs.MAX_ATTEMPTS - 1)
+    assert told == []
+    await spend(worker, clock, 3)
+    assert told == [7]
+
+
+async def test_a_job_in_hand_at_every_crash_is_given_up_and_told_at_the_next_start(
+    database: Database, events: Events, clock: FixedClock
+) -> None:
+    told: list[int] = []
+    await database.write(lambda uow: jobs.enqueue(uow, "count", {"n": 7}))
+    spent = update(jobs.job).values(claimed_by="main", attempts=jobs.MAX_ATTEMPTS)
+    await database.write(lambda uow: uow.execute(spent))
+    effects: list[int] = []
+    for _ in range(2):
+        worker = Worker(
+            database,
+            events,
+            clock,
+            {"count": counting(effects)},  # type: ignore[dict-item]
+            given_up={"count": lambda _uow, job: told.append(job.payload["n"])},
+        )
+        await worker.drain()
+    assert (told, effects) == ([7], [])
+    [row] = await database.read(lambda connection: trail.last_rows(connection, 5))
+    assert (row.action, row.outcome) == ("job.count", "given-up")
+
+
+async def test_a_job_that_cannot_be_given_up_is_tried_again_and_nothing_of_it_is_kept(
+    database: Database, events: Events, clock: FixedClock
+) -> None:
+    failing, told = [True], []
+
+    def tell(uow: UnitOfWork, job: Job) -> None:
+        note(uow, "half")
+        if failing.pop():
+            failing.append(False)
+            raise RuntimeError("not now")
+        told.append(job.payload["n"])
+
+    await database.write(lambda uow: jobs.enqueue(uow, "count", {"n": 7}))
+    handlers = {"count": counting([], failures=99)}
+    worker = Worker(database, events, clock, handlers, given_up={"count": tell})  # type: ignore[arg-type]
+    await spend(worker, clock)
+    assert told == []
+    assert await database.read(jobs.waiting) == 1
+    assert await database.read(lambda connection: trail.last_rows(connection, 5)) == []
+    await spend(worker, clock, 3)
+    assert told == [7]
+    assert await database.read(jobs.waiting) == 0
+
+
+async def test_a_job_of_crashes_that_cannot_be_told_of_does_not_stop_the_others(
+    database: Database, events: Events, clock: FixedClock
+) -> None:
+    def tell(_uow: UnitOfWork, _job: Job) -> None:
+        raise RuntimeError("never")
+
+    await database.write(lambda uow: jobs.enqueue(uow, "count", {"n": 7}))
+    spent = update(jobs.job).values(claimed_by="main", attempts=jobs.MAX_ATTEMPTS)
+    await database.write(lambda uow: uow.execute(spent))
+    await database.write(lambda uow: jobs.enqueue(uow, "count", {"n": 8}))
+    effects: list[int] = []
+    handlers = {"count": counting(effects)}
+    await Worker(database, events, clock, handlers, given_up={"count": tell}).drain()  # type: ignore[arg-type]
+    assert effects == [8]
+    assert await database.read(jobs.waiting) == 0
+
+
 async def test_a_job_in_hand_at_a_crash_is_taken_up_again(
     database: Database, events: Events, clock: FixedClock
 ) -> None:

@@ -539,3 +539,39 @@ async def test_a_refused_document_does_not_reach_the_structures_system(
         await hospital.get(package(cda(ins=OTHER_INS), ins=OTHER_INS))
     assert system.messages == []
     assert (await hospital.fate()).startswith("/Error: 902^")
+
+
+V1, V2, V3 = (f"1.2.250.1.999.1.{number}" for number in (1, 2, 3))
+FIRST = ("v1.xml", "text/xml", cda())
+SECOND = ("v2.xml", "text/xml", cda(unique_id=V2, version=2))
+REPLACING = ("v2.xml", "text/xml", cda(unique_id=V2, set_id=None, version=2, replaces=V1))
+THIRD = ("v3.xml", "text/xml", cda(unique_id=V3, version=3))
+
+
+# ref: DMP-F12, F44
+@pytest.mark.parametrize("are_apart", [False, True])
+@pytest.mark.parametrize(
+    ("attachments", "events"),
+    [
+        ([FIRST, SECOND], [("T02", V1, ""), ("T10", V2, V1)]),
+        ([FIRST, REPLACING], [("T02", V1, ""), ("T10", V2, V1)]),
+        ([FIRST, SECOND, THIRD], [("T02", V1, ""), ("T10", V2, V1), ("T10", V3, V2)]),
+        ([SECOND, FIRST], [("T02", V2, ""), ("T02", V1, "")]),
+        ([FIRST, deletion(cda())], [("T02", V1, ""), ("T04", V1, "")]),
+        ([FIRST, SECOND, deletion(cda())], [("T02", V1, ""), ("T10", V2, V1)]),
+        ([FIRST, FIRST], [("T02", V1, "")]),
+    ],
+)
+async def test_the_structures_system_is_told_the_same_of_one_mail_as_of_several(
+    hospital: Hospital,
+    patient: Patient,
+    attachments: list[tuple[str, str, bytes]],
+    events: list[tuple[str, str, str]],
+    are_apart: bool,
+) -> None:
+    async with HospitalSystem().listening() as system:
+        hospital.system = system
+        for some in [[each] for each in attachments] if are_apart else [attachments]:
+            await hospital.get(*some)
+    told = [(each.header.get(9, 2), each.first("TXA")) for each in system.messages]
+    assert [(event, txa.get(12), txa.get(13)) for event, txa in told if txa is not None] == events

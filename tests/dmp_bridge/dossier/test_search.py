@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from dmp_bridge import record
 from dmp_bridge.codes import Coded
@@ -15,6 +16,7 @@ from dmp_bridge.dossier.desk import Change, DocumentQuery
 from dmp_bridge.dossier.search import find
 from dmp_bridge.entry import DocumentEntry, Identifier
 from dmp_bridge.rights.vocabulary import Reason
+from dmp_bridge.tables import document as table
 from tests.dmp_bridge.builders import PDF
 from tests.dmp_bridge.dossier.wards import (
     DOCTOR,
@@ -183,3 +185,20 @@ async def test_a_condition_of_too_many_values_is_refused(ward: Ward, name: str) 
         values = tuple(str(each) for each in values)
     query = DocumentQuery(**{name: values})  # type: ignore[arg-type]
     assert await reason_of(ward.desk.search(ward.patient, INS, query)) is Reason.INVALID
+
+
+async def test_a_document_that_tells_no_time_of_service_meets_any_where_that_is_asked(ward: Ward) -> None:
+    (filed,) = await ward.feed()
+    (found,) = await ward.documents()
+    assert found.service_start_at is not None
+    past, future = (None, found.service_start_at), (found.service_start_at + 1, None)
+    for span in (past, future):
+        assert await ward.documents(service_if_known=span) == []
+    await ward.database.write(
+        lambda uow: uow.execute(
+            update(table).where(table.c.id == filed.document_id).values(service_start_at=None)
+        )
+    )
+    for span in (past, future):
+        assert len(await ward.documents(service_if_known=span)) == 1
+        assert await ward.documents(service=span) == []

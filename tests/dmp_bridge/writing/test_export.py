@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,12 @@ from dmp_bridge import record
 from dmp_bridge.archive import unpack
 from dmp_bridge.dossier import closing, consents, relations
 from dmp_bridge.dossier.consents import Consent, ConsentKind
-from dmp_bridge.dossier.desk import Change
+from dmp_bridge.dossier.desk import Change, Submission
 from dmp_bridge.dossier.relations import RelationKind
+from dmp_bridge.dossier.traces import Audience, TraceQuery, append, traces_of
 from dmp_bridge.ebrim import read_submission
 from dmp_bridge.writing import record_rows
-from dmp_bridge.writing.export import Exporter, seen_by_patient
+from dmp_bridge.writing.export import TRACES_FILE, Exporter, seen_by_patient, seen_by_representative
 from dmp_bridge.writing.record_rows import ROWS_FILE, RowsRefused, gather, read_lines
 from dmp_bridge.writing.reimport import Importer, ImportRefused
 from dmp_bridge.xdm import read_package
@@ -78,6 +80,9 @@ async def fill(ward: Ward) -> None:
     await ward.feed(
         deposit(PNG, media_type="image/png", title="Carnet", category="CERT_MED"), caller=ward.patient
     )
+    # A lot that brings nothing, and names what others brought.
+    referring = Submission(ins=INS, deposits=(), references=("1.2.2", "1.3.1"), unique_id="1.9.3")
+    await ward.desk.feed(DOCTOR, referring)
     found = {each.unique_id: each for each in await ward.documents(statuses=())}
     await ward.desk.change(ward.patient, found["1.3.1"].id, Change.MASK)
     await ward.desk.change(DOCTOR, found["1.5.1"].id, Change.DELETE)
@@ -128,6 +133,7 @@ async def test_a_record_comes_back_equal(ward: Ward, elsewhere: Elsewhere, tmp_p
     assert after == before
     assert len(before["document_revision"]) == 9
     assert len(before["association"]) == 2
+    assert len(before["submission_reference"]) == 2
     assert before["record_consent"] and before["record_relation"]
     assert before["shown"]["1.3.1"] == PDF
     patient = await elsewhere.database.read(lambda c: patient_of(c, 1))
@@ -186,12 +192,59 @@ async def test_an_import_that_was_interrupted_is_run_again(
     assert await everything_of(elsewhere.database, elsewhere.vault, 1) == before
 
 
-async def test_what_a_patient_takes_along_is_what_a_patient_sees(ward: Ward) -> None:
-    await fill(ward)
+async def taken(ward: Ward, audience: Audience = Audience.PATIENT) -> bytes:
+    """What a patient, or who represents one, takes along."""
     patient = await ward.database.read(lambda c: patient_of(c, ward.owner_id))
     assert patient is not None
-    exporter = Exporter(ward.database, ward.vault, ward.clock)
-    data = b"".join([piece async for piece in exporter.pieces(patient, is_kept=seen_by_patient)])
+    is_kept = seen_by_patient if audience is Audience.PATIENT else seen_by_representative
+    pieces = Exporter(ward.database, ward.vault, ward.clock).pieces(
+        patient, is_kept=is_kept, audience=audience
+    )
+    return b"".join([piece async for piece in pieces])
+
+
+def told(data: bytes) -> list[dict[str, str]]:
+    """The traces in an export."""
+    with zipfile.ZipFile(io.BytesIO(data)) as opened:
+        lines = opened.read(TRACES_FILE).decode()
+    return list(csv.DictReader(io.StringIO(lines), delimiter=";"))
+
+
+# ref: DMP-F27
+async def test_an_export_tells_who_did_what_with_the_record(
+    ward: Ward, elsewhere: Elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dmp_bridge.writing.export._TRACES_AT_ONCE", 3)
+    await fill(ward)
+    before = await ward.traces()
+    found = told(await export(ward, tmp_path / "record.zip"))
+    assert [each["id"] for each in found] == [str(each.id) for each in before[::-1]]
+    assert {each["document"] for each in found if each["action"] == "TD2.1"} == {
+        *("1.2.1", "1.2.2", "1.3.1", "1.4.1", "1.5.1"),
+    }
+    assert all(each["caller_id"] and each["at"].startswith("2026-03-13T") for each in found)
+    await elsewhere.importer.bring_in(OPERATOR, tmp_path / "record.zip")
+    there = await elsewhere.database.read(lambda c: traces_of(c, 1, TraceQuery(limit=100)))
+    assert [each.action for each in there] == ["import"]
+
+
+async def test_traces_that_are_taken_along_tell_of_no_document_that_is_not_seen(ward: Ward) -> None:
+    await fill(ward)
+    formula = replace(DOCTOR, name="=HYPERLINK(1)", is_secret=True)
+    await ward.database.write(
+        lambda uow: append(uow, formula, "TD3.1", owner_id=ward.owner_id, clock=ward.clock)
+    )
+    own, represented = told(await taken(ward)), told(await taken(ward, Audience.REPRESENTATIVE))
+    assert "1.4.1" not in {each["document"] for each in own}
+    assert not [each for each in own if each["role"] == "structure"]
+    assert "1.2.1" in {each["document"] for each in represented}
+    assert [each["caller_name"] for each in own if each["is_secret"] == "True"] == ["'=HYPERLINK(1)"]
+    assert [each for each in represented if each["is_secret"] == "True"] == []
+
+
+async def test_what_a_patient_takes_along_is_what_a_patient_sees(ward: Ward) -> None:
+    await fill(ward)
+    data = await taken(ward)
     names = {each.entry.unique_id for each in read_package(unpack(data)).documents}
     assert {"1.2.1", "1.2.2", "1.3.1"} <= names
     assert not names & {"1.4.1", "1.5.1"}

@@ -39,6 +39,7 @@ FIND_SETS = "urn:uuid:f26abbcb-ac74-4422-8a30-edb644bbc1a9"
 GET_DOCUMENTS = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4"
 GET_BOTH = "urn:uuid:bab9529a-4a10-40b3-a01f-f68a615d247a"
 GET_ASSOCIATIONS = "urn:uuid:a7ae438b-4bc2-4642-93e9-be891f7bb155"
+GET_SETS = "urn:uuid:51224314-5390-4169-9b91-b1980040715a"
 
 PROVIDE = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
 RETRIEVE = "urn:ihe:iti:2007:RetrieveDocumentSet"
@@ -174,9 +175,13 @@ def read_answer(response: httpx2.Response) -> Answer:
 
 
 def provide(
-    *documents: Provided, set_id: str = "1.2.250.1.999.7", patient: str = INS_CX
+    *documents: Provided,
+    set_id: str = "1.2.250.1.999.7",
+    patient: str = INS_CX,
+    references: tuple[str, ...] = (),
+    status: str = "Reference",
 ) -> tuple[str, dict[str, bytes]]:
-    """The payload of ITI-41 and its parts."""
+    """The payload of ITI-41 and its parts; `references` are the ids of documents that are there already."""
     parts = {f"{each.symbol}@lps": each.data for each in documents}
     contents = "".join(
         f'<x:Document id="{each.symbol}"><i:Include xmlns:i="{XOP}" href="cid:{each.symbol}%40lps"/></x:Document>'
@@ -186,6 +191,11 @@ def provide(
         f'<Association id="as{number}" associationType="urn:oasis:names:tc:ebxml-regrep:AssociationType:HasMember"'
         f' sourceObject="SubmissionSet01" targetObject="{each.symbol}">{slot("SubmissionSetStatus", "Original")}</Association>'
         for number, each in enumerate(documents)
+    )
+    members += "".join(
+        f'<Association id="known{number}" associationType="urn:oasis:names:tc:ebxml-regrep:AssociationType:HasMember"'
+        f' sourceObject="SubmissionSet01" targetObject="{each}">{slot("SubmissionSetStatus", status)}</Association>'
+        for number, each in enumerate(references)
     )
     replacements = "".join(
         f'<Association id="r{each.symbol}" associationType="urn:ihe:iti:2007:AssociationType:RPLC"'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 from starlette.applications import Starlette
@@ -144,7 +144,7 @@ class Software:
                 headers={"Content-Type": content_type},
             )
 
-    async def provide(self, *documents: Provided, **options: str) -> Answer:
+    async def provide(self, *documents: Provided, **options: Any) -> Answer:
         payload, parts = provide(*documents, **options)
         return await self.ask(PROVIDE, payload, parts)
 

@@ -110,8 +110,17 @@ def test_times_are_in_quotes_or_not_and_in_utc() -> None:
 def test_too_many_slots_or_values_are_refused() -> None:
     with pytest.raises(Failed):
         parameters(*((f"${n}", ["'a'"]) for n in range(61)))
+    given = parameters(("$a", ["('a')"] * 1001))
     with pytest.raises(Failed):
-        parameters(("$a", ["('a')"] * 1001))
+        given.any_of("$a")
+
+
+def test_what_nobody_asks_for_is_ignored_whatever_it_holds() -> None:
+    given = parameters(("$a", ["'1'"]), ("$b", ["not a value"]), ("$c", ["('x')"] * 1001))
+    assert given.one("$a") == "1"
+    with pytest.raises(Failed) as raised:
+        given.one("$b")
+    assert raised.value.problem.location == "$b"
 
 
 def test_a_code_may_tell_its_scheme() -> None:

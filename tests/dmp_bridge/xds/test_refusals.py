@@ -192,6 +192,9 @@ async def test_a_wrong_or_borrowed_part_is_a_fault(place: Place) -> None:
     ("payload", "error"),
     [
         (stored_query("urn:uuid:00000000-0000-0000-0000-000000000000"), "XDSUnknownStoredQuery"),
+        # FindFolders and GetAll, which are not served
+        (stored_query("urn:uuid:958f3006-baad-4929-a4de-ff1114824431"), "XDSUnknownStoredQuery"),
+        (stored_query("urn:uuid:10b545ea-725c-446d-9b95-8aeb444eddf3"), "XDSUnknownStoredQuery"),
         (stored_query(FIND_DOCUMENTS), "XDSStoredQueryMissingParam"),
         (
             stored_query(FIND_DOCUMENTS, ("$XDSDocumentEntryPatientId", f"'{INS_CX}'")),

@@ -235,7 +235,10 @@ async def test_each_condition_of_find_documents_counts(place: Place) -> None:
         ("CreationTimeFrom", "20260101", True),
         ("CreationTimeTo", "20260101", False),
         ("ServiceStartTimeTo", "'20270101'", True),
-        ("ServiceStopTimeFrom", "20260101", False),
+        ("ServiceStopTimeFrom", "20260101", True),  # the document tells no end (§3.18.4.1.2.3.3.1)
+        ("ServiceStartTimeFrom", "20270101", False),
+        ("Misspelt", "('x')", True),
+        ("AlsoUnknown", "not even a value", True),
         ("AuthorPerson", "('%CAMPARINI%')", True),
         ("AuthorPerson", "('%MARTIN%')", False),
         ("EventCodeList", "('none^^x')", False),
