@@ -1,0 +1,111 @@
+"""What few rows have is found without a look at all the others, and what many have without sorting them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from directory.annuaire.build import Imported, Importer
+from directory.annuaire.conditions import All, Any, AtLeast, Condition, Equal, Not, Present
+from directory.annuaire.fields import Field
+from directory.annuaire.files import Files
+from directory.annuaire.generations import read_pointer
+from directory.annuaire.overlay import Overlay
+from directory.annuaire.stored import StoredView
+from tests.directory.annuaire.small_nation import write_nation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+Plans = list[str]
+LATE, EARLY = AtLeast(Field.UPDATED, "9" * 15), Not(AtLeast(Field.UPDATED, "1"))
+
+
+@pytest.fixture
+def view(importer: Importer, folder: Path, tmp_path: Path) -> Iterator[StoredView]:
+    for path in write_nation(tmp_path / "nation"):
+        assert isinstance(importer.load(path)[0], Imported)
+    files, ours = Files(folder, read_pointer(folder).current), Overlay()
+    yield StoredView(files, ours, 10.0)
+    files.close()
+    ours.close()
+
+
+def plans_of(view: StoredView, search: Callable[[], object]) -> Plans:
+    """How SQLite goes about the statements of a search on tables of the activities."""
+    connection, statements = view._files.connection, list[str]()
+    connection.set_trace_callback(statements.append)
+    search()
+    connection.set_trace_callback(None)
+    return [
+        row[3]
+        for statement in statements
+        if "FROM people." in statement and " WHERE 0" not in statement
+        for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+    ]
+
+
+def looks_at_all(plans: Plans) -> bool:
+    return any(plan.startswith("SCAN m") and "COVERING INDEX" not in plan for plan in plans)
+
+
+CODES = (Field.FUNCTION_CODE, Field.KIND_CODE, Field.PRACTICE_CODE, Field.PHARMACIST_SECTION_CODE)
+FEW_ROLES = [
+    *(Equal(field, code) for field in CODES for code in ("B", "FON-01", "genr02", "zzz")),
+    Any(tuple(Equal(field, "B") for field in CODES)),
+    All((Equal(Field.KIND_CODE, "GENR01"), Equal(Field.PRACTICE_CODE, "B"))),
+    Present(Field.PHARMACIST_SECTION_CODE),
+    LATE,
+    EARLY,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("condition", FEW_ROLES, ids=str)
+async def test_roles_that_few_are_come_from_an_index(view: StoredView, condition: Condition) -> None:
+    plans = plans_of(view, lambda: view.roles(condition, 50))
+    assert plans
+    assert not looks_at_all(plans)
+    assert not looks_at_all(plans_of(view, lambda: view.count_roles(condition, 50)))
+
+
+@pytest.mark.parametrize("condition", [*map(Present, (Field.SIRET, Field.SIREN)), LATE, EARLY], ids=str)
+async def test_structures_that_few_are_come_from_an_index(view: StoredView, condition: Condition) -> None:
+    plans = plans_of(view, lambda: view.structures(condition, 50))
+    assert plans
+    assert not looks_at_all(plans)
+
+
+@pytest.mark.parametrize("condition", [Equal(Field.CATEGORY_CODE, "M"), LATE, EARLY], ids=str)
+async def test_persons_that_few_are_come_from_an_index(view: StoredView, condition: Condition) -> None:
+    plans = plans_of(view, lambda: view.persons(condition, 50))
+    assert plans
+    assert not looks_at_all(plans)
+
+
+async def test_a_way_that_looks_at_all_is_told(view: StoredView) -> None:
+    assert looks_at_all(plans_of(view, lambda: view.roles(Equal(Field.PHONE, "0"), 50)))
+
+
+@pytest.mark.parametrize("field", [*CODES, Field.UPDATED])
+async def test_what_many_have_is_not_sorted(
+    view: StoredView, monkeypatch: pytest.MonkeyPatch, field: Field
+) -> None:
+    monkeypatch.setattr("directory.annuaire.compile._COUNTED", 5)
+    codes = {Field.FUNCTION_CODE: "FON-01", Field.KIND_CODE: "GENR01", Field.PRACTICE_CODE: "L"}
+    common = AtLeast(field, "1") if field is Field.UPDATED else Equal(field, codes.get(field, "C"))
+    for condition in (common, Any((common, Equal(Field.PRACTICE_CODE, "S"))), Present(field)):
+        first = view.roles(condition, 5)
+        plans = plans_of(view, lambda: view.roles(condition, 5, after=first[-1].id))  # noqa: B023
+        assert plans
+        assert not any("TEMP B-TREE" in plan for plan in plans)
+
+
+async def test_of_two_codes_the_one_that_fewer_have_is_looked_up(view: StoredView) -> None:
+    for rare, common in (("B", "GENR01"), ("L", "GENR02")):
+        both = All((Equal(Field.PRACTICE_CODE, rare), Equal(Field.KIND_CODE, common)))
+        plans = plans_of(view, lambda: view.roles(both, 50))  # noqa: B023
+        used = [plan for plan in plans if "INDEX role_by" in plan and "COVERING" not in plan]
+        assert len(used) == 1
+        assert ("kind_code" in used[0]) == (common == "GENR02")
