@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from directory.annuaire.fields import Field
 from directory.annuaire.matching import judge, values_of
-from directory.annuaire.model import Skill
 from directory.annuaire.shelves import PERSONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from directory.annuaire.conditions import Condition
-    from directory.annuaire.model import Mailbox, Person, Role, Structure
+    from directory.annuaire.model import Mailbox, Person, Role, Skill, Structure
 
 T = TypeVar("T")
 
@@ -26,9 +25,9 @@ class LooksUp(Protocol):
 
     def roles_of(self, idnat: str) -> list[Role]: ...
 
-    def qualifications(self, schema: str, idnat: str) -> tuple[Skill, ...]: ...
+    def qualifications(self, source: str, idnat: str) -> tuple[Skill, ...]: ...
 
-    def structure_named(self, structure_id: str) -> Structure | None: ...
+    def names_of_structure(self, structure_id: str) -> Collection[str]: ...
 
 
 def judge_of_persons(directory: LooksUp, condition: Condition) -> Callable[[Person], bool]:
@@ -69,8 +68,7 @@ def judge_of_roles(directory: LooksUp, condition: Condition) -> Callable[[Role],
         if field is Field.ROLE_ID:
             return (role.id,)
         if field is Field.STRUCTURE_ID or field in PERSONS.linked:
-            place = directory.structure_named(role.structure_id) if role.structure_id else None
-            names = _present(role.structure_id, *((place.id, place.idnat) if place is not None else ()))
+            names = directory.names_of_structure(role.structure_id) if role.structure_id else ()
             if field is Field.STRUCTURE_ID:
                 return names
             boxes = directory.boxes_of("idnat", role.idnat)
@@ -104,9 +102,8 @@ def judge_of_structures(directory: LooksUp, condition: Condition) -> Callable[[S
 def skills_of(directory: LooksUp, idnat: str) -> tuple[Skill, ...]:
     """The skills of a person, of their own extract and of the roles, each once."""
     found = {skill.code: skill for skill in directory.qualifications("skills", idnat)}
-    for role in directory.roles_of(idnat):
-        if role.skill_code and role.skill_code not in found:
-            found[role.skill_code] = Skill(role.skill_code, role.skill, role.skill_type_code)
+    for skill in directory.qualifications("roles", idnat):
+        found.setdefault(skill.code, skill)
     return tuple(found.values())
 
 

@@ -27,6 +27,7 @@ _AT_ONCE = 100
 _AT_FIRST = 100
 """Rows read before it is known whether more are wanted, where nobody says how many will be."""
 _AT_MOST = 4096
+_KEPT_AT_ONCE = 500
 
 
 class Engine(Generic[R]):
@@ -47,7 +48,7 @@ class Engine(Generic[R]):
         judge: Callable[[Condition], Callable[[R], bool]],
         in_order: bool = True,
         only: Clause | None = None,
-        kept: Kept[R] | None = None,
+        kept: Kept[int, R] | None = None,
     ) -> None:
         self._connection = connection
         self._budget = budget
@@ -103,7 +104,7 @@ class Engine(Generic[R]):
         if plan.keys is not None:
             return self._named(plan, plan.keys, after)
         if self._kept is not None:
-            return self._at(plan, after, at_first, self._kept)
+            return self._in_place(plan, after, at_first)
         source, values = self._source(plan, after)
         order = self._place(plan) if self._in_order else f"m.{self._shelf.key}"
         rows = self._connection.execute(f"SELECT {self._columns} {source} ORDER BY {order}", values)
@@ -120,18 +121,24 @@ class Engine(Generic[R]):
         # "+" keeps SQLite from looking at all rows in order where it can find the few and sort them
         return "+m.place" if plan.keyed else "m.place"
 
-    def _at(self, plan: Plan, after: str, at_first: int, kept: Kept[R]) -> Iterator[R]:
-        """The rows in the order of their places, each that nobody kept read from the file, many at a time."""
+    def at(self, places: Sequence[int]) -> dict[int, R]:
+        """The rows at some places; those that nobody kept are read from the file."""
+        assert self._kept is not None
+        rows = self._kept.of(places)
+        if len(rows) < len(places):
+            read = self._read([place for place in places if place not in rows])
+            if len(read) <= _KEPT_AT_ONCE:
+                self._kept.keep(read)  # a look at a thousand leaves the others what they have
+            rows.update(read)
+        return rows
+
+    def _in_place(self, plan: Plan, after: str, at_first: int) -> Iterator[R]:
+        """The rows in the order of their places, many at a time."""
         behind, seen = 0, 0
         while True:
             at_once = max(at_first, min(seen, _AT_MOST))
             places = self._places(plan, after, behind, at_once)
-            rows = kept.of(places)
-            if len(rows) < len(places):
-                read = self._read([place for place in places if place not in rows])
-                if not seen:
-                    kept.keep(read)  # a look at a thousand leaves the others what they have
-                rows.update(read)
+            rows = self.at(places)
             yield from [rows[place] for place in places]
             if len(places) < at_once:
                 return

@@ -67,7 +67,7 @@ class Files:
         self._rows: dict[tuple[str, str], int] = {}
         self.bearers: dict[tuple[int, str, str, Condition], Sequence[str]] = {}
         """Of mailboxes that were asked for, see `directory.annuaire.known`."""
-        self.kept: Kept[Mailbox] = Kept(_MOST_KEPT)
+        self.kept: Kept[int, Mailbox] = Kept(_MOST_KEPT)
 
     def close(self) -> None:
         """Closes the connections of every thread; nobody may be searching."""

@@ -115,7 +115,7 @@ def index_all(schema: str, kind: ExtractKind) -> list[str]:
             ("mailbox", "address", "UNIQUE "),
             ("mailbox", "idnat", ""),
             ("mailbox", "person_id", ""),
-            ("mailbox", "structure_id", ""),
+            ("mailbox", "structure_id, idnat", ""),  # those that are nobody's own lie together
             ("mailbox", "updated_at", ""),
             ("name", "word", "UNIQUE "),
             *people,
@@ -125,9 +125,9 @@ def index_all(schema: str, kind: ExtractKind) -> list[str]:
         ExtractKind.DIPLOMAS: [("qualification", "code", "")],
     }
     return [
-        f"CREATE {unique}INDEX {schema}.{table}_by_{column} ON {table} ({column})"
-        + (f" WHERE {column} IS NOT NULL" if column in _SPARSE else "")
-        for table, column, unique in wanted[kind]
+        f"CREATE {unique}INDEX {schema}.{table}_by_{columns.partition(',')[0]} ON {table} ({columns})"
+        + (f" WHERE {columns} IS NOT NULL" if columns in _SPARSE else "")
+        for table, columns, unique in wanted[kind]
     ]
 
 

@@ -61,7 +61,7 @@ class StoredView:
         self._version = ours.version
         self._seconds = seconds
         self._known = Known(files, ours, self._linked)
-        self._lookups = Lookups(files)
+        self._lookups = Lookups(files, self._engine("boxes", MAILBOXES).at)
 
     @property
     def generation(self) -> str:
@@ -176,7 +176,13 @@ class StoredView:
 
     def structure(self, structure_id: str) -> Structure | None:
         with self._files.within(self._seconds):
-            return self.structure_named(structure_id)
+            found = self._lookups.rows(Lookup.STRUCTURE, structure_id)
+            return Structure(*found[0]) if found else None
+
+    def names_of_structure(self, structure_id: str) -> frozenset[str]:
+        with self._files.within(self._seconds):
+            found = self._lookups.rows(Lookup.NAMES_OF_STRUCTURE, structure_id)
+            return frozenset({structure_id, *(name for name in (found[0] if found else ()) if name)})
 
     def structures(self, condition: Condition, limit: int, *, after: str = "") -> list[Structure]:
         return self._page(condition, limit, after, partial(self._merged, STRUCTURES))
@@ -196,19 +202,15 @@ class StoredView:
     def roles_of(self, idnat: str) -> list[Role]:
         return [Role(*row) for row in self._lookups.rows(Lookup.ROLES_OF_PERSON, idnat)]
 
-    def qualifications(self, schema: str, idnat: str) -> tuple[Skill, ...]:
-        return tuple(Skill(*row) for row in self._lookups.rows(_QUALIFICATIONS[schema], idnat))
-
-    def structure_named(self, structure_id: str) -> Structure | None:
-        found = self._lookups.rows(Lookup.STRUCTURE, structure_id)
-        return Structure(*found[0]) if found else None
+    def qualifications(self, source: str, idnat: str) -> tuple[Skill, ...]:
+        return tuple(Skill(*row) for row in self._lookups.rows(_QUALIFICATIONS[source], idnat))
 
     # How
 
     def _with_ours(self, what: Lookup, key: str, condition: Condition) -> list[Mailbox]:
         """The mailboxes that are looked up, by address; `condition` says the same of those published here."""
         shadowed = self._ours.addresses
-        boxes = [_box(row) for row in self._lookups.rows(what, key) if row[0] not in shadowed]
+        boxes = [box for box in self._lookups.boxes(what, key) if box.address not in shadowed]
         if not shadowed:
             return boxes
         return sorted([*boxes, *self._published(condition)], key=lambda box: box.address)
@@ -402,7 +404,11 @@ _BOXES_OF = {
     "idnat": (Lookup.BOXES_OF_PERSON, Field.IDNAT),
     "structure_id": (Lookup.BOXES_OF_STRUCTURE, Field.STRUCTURE_ID),
 }
-_QUALIFICATIONS = {"skills": Lookup.SKILLS_OF_PERSON, "diplomas": Lookup.DIPLOMAS_OF_PERSON}
+_QUALIFICATIONS = {
+    "skills": Lookup.SKILLS_OF_PERSON,
+    "roles": Lookup.SKILLS_OF_ROLES,
+    "diplomas": Lookup.DIPLOMAS_OF_PERSON,
+}
 _BEARERS = replace(MAILBOXES, told=("address", "idnat", "structure_id"))
 
 

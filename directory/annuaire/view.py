@@ -122,6 +122,10 @@ class View(Protocol):
         """By its `id` or its IdNat_Struct."""
         ...
 
+    def names_of_structure(self, structure_id: str) -> Collection[str]:
+        """What a structure that is named so is called by roles (`id`) and by mailboxes (IdNat_Struct)."""
+        ...
+
     def structures(self, condition: Condition, limit: int, *, after: str = "") -> list[Structure]:
         """The next `limit` structures by id."""
         ...

@@ -6,15 +6,18 @@ The total and the link to the next page stand behind the entries, where they are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from directory.fhir.names import logical_id
 from directory.fhir.paging import Position
 from directory.fhir.query import Query, Summary, Total
 from directory.fhir.registers import REGISTERS
 from directory.fhir.resources import summary_elements
 from directory.fhir.search import CHUNK, Plan, plan
 from directory.fhir.systems import ResourceType
+from directory.fhir.written import resources_of
 from foundation.fhir.outcome import warnings
 from foundation.fhir.paging import NEXT_PAGE
 from foundation.fhir.resources import encoded, subsetted
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from directory.annuaire.model import Role
     from directory.annuaire.view import View
     from directory.fhir.paging import PageTokens
+    from directory.fhir.written import Written
     from foundation.fhir.resources import Resource
 
 MOST_INCLUDED = 10_000
@@ -44,6 +48,7 @@ class Asked:
     """The address of the service, without a slash at its end."""
     caller: str
     tokens: PageTokens
+    written: Written
 
 
 class SearchSet:
@@ -80,39 +85,46 @@ class SearchSet:
             self._total = sum(each.count(self._view, _UNBOUNDED) for each in plans)
         yield b'{"resourceType":"Bundle","type":"searchset"'
         if self._query.ignored and self._begin == Position():
-            yield self._entry(warnings(self._query.ignored), "outcome")
+            yield self._entry(encoded(warnings(self._query.ignored), pretty=self._pretty), "outcome")
         matches = _Matches(self._view, plans, self._begin, self._query.count)
         inclusions = _Inclusions(self._view, self._query)
-        for kind, row in matches.rows():
-            inclusions.match(kind, row)
-            yield self._resource(kind, row, "match")
-        for kind, row in inclusions.rows():
-            yield self._resource(kind, row, "include")
+        found, linked = matches.rows(), inclusions.rows()
+        while some := list(islice(found, CHUNK)):
+            for kind, row in some:
+                inclusions.match(kind, row)
+            yield from self._resources(some, "match")
+        while some := list(islice(linked, CHUNK)):
+            yield from self._resources(some, "include")
         if inclusions.left_out:
-            yield self._entry(
-                warnings([f"Au plus {MOST_INCLUDED} ressources liées sont données par page."]), "outcome"
-            )
+            told = warnings([f"Au plus {MOST_INCLUDED} ressources liées sont données par page."])
+            yield self._entry(encoded(told, pretty=self._pretty), "outcome")
         if self._begin == Position() and matches.following is None and self._total is None:
             self._total = matches.given
         yield (b"" if self._first else b"]") + self._end(matches.following)
 
-    def _resource(self, kind: ResourceType, row: Any, mode: str) -> bytes:
-        register = REGISTERS[kind]
-        resource = register.resource(self._view, row)
-        address = f"{kind}/{resource['id']}"
-        if address in self._told:
-            return b""
-        self._told.add(address)
-        elements = self._elements(kind)
-        if elements is not None:
-            resource = subsetted(resource, elements)
-        return self._entry(resource, mode, f"{self._asked.base}/{address}")
+    def _resources(self, rows: list[tuple[ResourceType, Any]], mode: str) -> Iterator[bytes]:
+        """The entries of some rows, each resource once."""
+        named = {f"{kind}/{logical_id(kind, REGISTERS[kind].key(row))}": (kind, row) for kind, row in rows}
+        fresh = {address: found for address, found in named.items() if address not in self._told}
+        self._told |= fresh.keys()
+        whole = not self._pretty and all(self._elements(kind) is None for kind, _ in fresh.values())
+        if whole:
+            # a look at thousands leaves the others what is kept for them
+            texts = self._asked.written.texts(self._view, fresh, keep=len(self._told) <= CHUNK)
+        else:
+            texts = {address: self._part(resource) for address, resource in resources_of(self._view, fresh)}
+        for address, text in texts.items():
+            yield self._entry(text, mode, f"{self._asked.base}/{address}")
 
-    def _entry(self, resource: Resource, mode: str, address: str | None = None) -> bytes:
+    def _part(self, resource: Resource) -> bytes:
+        elements = self._elements(ResourceType(resource["resourceType"]))
+        told = resource if elements is None else subsetted(resource, elements)
+        return encoded(told, pretty=self._pretty)
+
+    def _entry(self, told: bytes, mode: str, address: str | None = None) -> bytes:
         opening = b',"entry":[' if self._first else b","
         self._first = False
         url = b'"fullUrl":"%s",' % address.encode() if address else b""
-        told = encoded(resource, pretty=self._pretty)
         return b'%s{%s"resource":%s,"search":{"mode":"%s"}}' % (opening, url, told, mode.encode())
 
     def _elements(self, kind: ResourceType) -> frozenset[str] | None:

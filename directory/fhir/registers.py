@@ -50,8 +50,7 @@ def boxes_of_role(view: View, role: Role) -> list[Mailbox]:
     boxes = [box for box in view.mailboxes_of_person(role.idnat) if box.structure_id is not None]
     if not boxes:
         return []
-    place = view.structure(role.structure_id)
-    names = {role.structure_id, place.idnat if place is not None else None}
+    names = view.names_of_structure(role.structure_id)
     return [box for box in boxes if box.structure_id in names]
 
 
@@ -59,8 +58,7 @@ def roles_with_boxes(view: View, box: Mailbox) -> list[Role]:
     """The roles that bear a box of a person in a structure, by id."""
     if box.idnat is None or box.structure_id is None:
         return []
-    place = view.structure(box.structure_id)
-    names = {box.structure_id, place.id if place is not None else None}
+    names = view.names_of_structure(box.structure_id)
     found = [role for role in view.roles_of_person(box.idnat) if role.structure_id in names]
     return sorted(found, key=lambda role: role.id)
 
@@ -92,7 +90,7 @@ def _expect_roles(view: View, rows: list[Role]) -> None:
     view.expect(
         {
             Lookup.BOXES_OF_PERSON: {row.idnat for row in rows},
-            Lookup.STRUCTURE: {row.structure_id for row in rows if row.structure_id is not None},
+            Lookup.NAMES_OF_STRUCTURE: {row.structure_id for row in rows if row.structure_id is not None},
         }
     )
 

@@ -22,6 +22,7 @@ from directory.fhir.registers import REGISTERS
 from directory.fhir.resources import summary_elements
 from directory.fhir.search import plan
 from directory.fhir.systems import ResourceType
+from directory.fhir.written import Written
 from foundation.clock import from_millis, to_paris
 from foundation.fhir import batch, body
 from foundation.fhir.answers import (
@@ -87,6 +88,7 @@ class FhirDirectory:
         self._tokens = tokens
         self._base = base
         self._guesses = Guesses(clock)
+        self._written = Written()
 
     def routes(self) -> list[BaseRoute]:
         """Everything below BASE."""
@@ -223,7 +225,7 @@ class FhirDirectory:
         most: int | None = None,
     ) -> SearchSet:
         """The page that is asked for: the first of a search, or the one a token names."""
-        asked = Asked(self._base, caller.name, self._tokens)
+        asked = Asked(self._base, caller.name, self._tokens, self._written)
         tokens = [value for name, value in pairs if name == NEXT_PAGE]
         if not tokens:
             query = parse(kinds, pairs, strict=strict)

@@ -61,7 +61,6 @@ class Plan:
         while limit > 0:
             wanted = CHUNK if self.tests else min(limit, CHUNK)
             found = register.rows(view, self.condition, wanted, after)
-            register.expect(view, found)
             for row in found:
                 if all(test(row) for test in self.tests):
                     yield register.key(row), row

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from foundation.clock import from_millis
 
 Resource = dict[str, Any]
 
+_JSON = msgspec.json.Encoder()
 _ALWAYS = frozenset({"resourceType", "id", "meta", "language"})
 _SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 
@@ -17,7 +20,7 @@ def encoded(resource: Resource, *, pretty: bool = False) -> bytes:
     """The bytes that go out, UTF-8."""
     if pretty:
         return json.dumps(resource, ensure_ascii=False, indent=2).encode()
-    return json.dumps(resource, ensure_ascii=False, separators=(",", ":")).encode()
+    return _JSON.encode(resource)
 
 
 def instant(millis: int) -> str:

@@ -113,6 +113,11 @@ class MemoryView:
     def structure(self, structure_id: str) -> Structure | None:
         return next((place for place in self.places if structure_id in (place.id, place.idnat)), None)
 
+    def names_of_structure(self, structure_id: str) -> frozenset[str]:
+        place = self.structure(structure_id)
+        names = (place.id, place.idnat) if place is not None else ()
+        return frozenset({structure_id, *(name for name in names if name)})
+
     def structures(self, condition: Condition, limit: int, *, after: str = "") -> list[Structure]:
         found = [
             each for each in self._found(self.places, condition, self._structure_meets) if each.id > after

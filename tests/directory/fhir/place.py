@@ -146,7 +146,8 @@ class MemoryAnnuaire:
             boxes.pop(each.mailbox.address, None)
             if each.standing is Standing.SHOWN:
                 boxes[each.mailbox.address] = each.mailbox
-        return replace(self.base, boxes=list(boxes.values()))
+        version = max((each.version for each in rows), default=0)
+        return replace(self.base, boxes=list(boxes.values()), version=version)
 
 
 @dataclass

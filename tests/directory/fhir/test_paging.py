@@ -13,6 +13,7 @@ from directory.fhir.bundle import Asked, SearchSet
 from directory.fhir.paging import PageTokens, Position
 from directory.fhir.query import Query, parse
 from directory.fhir.systems import ResourceType
+from directory.fhir.written import Written
 from foundation.fhir.outcome import Refused
 from tests.directory.fhir.place import BASE, OTHER_KEY, Place, found, place, refusal, valid
 from tests.directory.memory import MemoryView
@@ -148,7 +149,7 @@ class Endless(MemoryView):
 
 
 def test_ten_thousand_rows_are_written_without_holding_them() -> None:
-    asked = Asked(BASE, "demo", PageTokens(b"k" * 32))
+    asked = Asked(BASE, "demo", PageTokens(b"k" * 32), Written())
     page = SearchSet(Endless(generation="g1"), Query((ResourceType.PRACTITIONER,), count=10_000), asked)
     tracemalloc.start()
     try:
