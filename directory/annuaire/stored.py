@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from heapq import merge
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from directory.annuaire import overlay
@@ -328,10 +328,17 @@ class StoredView:
     def _merged(self, shelf: Shelf, condition: Condition, after: str) -> Iterator[Any]:
         """Of both files, by key."""
         found = [
-            engine.found(condition, self._way(schema, shelf, condition), after=after)
-            for schema, engine in self._engines(shelf)
+            zip(engine.found(condition, self._way(schema, shelf, condition), after=after), repeat(schema))
+            for schema, engine in self._engines(shelf, alone=False)
         ]
-        return merge(*found, key=lambda row: getattr(row, shelf.key).lower())
+        both = merge(*found, key=lambda each: getattr(each[0], shelf.key).lower())
+        # asked when a row's turn has come: the next that is alone may stand behind all that are not
+        return (row for row, schema in both if schema == "people" or self._is_alone(shelf, row))
+
+    def _is_alone(self, shelf: Shelf, row: Any) -> bool:
+        """Whether the activities do not name what a mailbox names."""
+        alone = f"SELECT 1 FROM boxes.{shelf.table} m WHERE m.{shelf.key} = ? AND {_LONE[shelf.table].sql}"
+        return self._one(alone, getattr(row, shelf.key)) is not None
 
     def _counted(self, shelf: Shelf, condition: Condition, at_most: int) -> int:
         counted = 0
@@ -339,10 +346,10 @@ class StoredView:
             counted += engine.count(condition, self._way(schema, shelf, condition), at_most - counted)
         return counted
 
-    def _engines(self, shelf: Shelf) -> Iterator[tuple[str, Engine[Any]]]:
+    def _engines(self, shelf: Shelf, *, alone: bool = True) -> Iterator[tuple[str, Engine[Any]]]:
         yield "people", self._engine("people", shelf)
         if self._files.rows("boxes", shelf.table):
-            yield "boxes", self._engine("boxes", shelf, only=_LONE[shelf.table])
+            yield "boxes", self._engine("boxes", shelf, only=_LONE[shelf.table] if alone else None)
 
     def _engine(self, schema: str, shelf: Shelf, only: Clause | None = None) -> Engine[Any]:
         make, judge = self._makers()[shelf.table]
