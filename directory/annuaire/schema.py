@@ -19,6 +19,9 @@ SCHEMAS: Mapping[ExtractKind, str] = {
 }
 """The name under which a reader attaches the file of each kind."""
 
+BESIDE = "beside"
+"""Under this key `about` of the mailboxes has the file of activities that was in use at their import."""
+
 MAILBOX_COLUMNS = Mailbox._fields[: Mailbox._fields.index("description")]
 PERSON_COLUMNS = Person._fields[: Person._fields.index("skills")]
 ROLE_COLUMNS = Role._fields

@@ -332,6 +332,8 @@ class StoredView:
             for schema, engine in self._engines(shelf, alone=False)
         ]
         both = merge(*found, key=lambda each: getattr(each[0], shelf.key).lower())
+        if self._files.made_beside:
+            return (row for row, _ in both)
         # asked when a row's turn has come: the next that is alone may stand behind all that are not
         return (row for row, schema in both if schema == "people" or self._is_alone(shelf, row))
 
@@ -349,7 +351,8 @@ class StoredView:
     def _engines(self, shelf: Shelf, *, alone: bool = True) -> Iterator[tuple[str, Engine[Any]]]:
         yield "people", self._engine("people", shelf)
         if self._files.rows("boxes", shelf.table):
-            yield "boxes", self._engine("boxes", shelf, only=_LONE[shelf.table] if alone else None)
+            bounded = alone and not self._files.made_beside
+            yield "boxes", self._engine("boxes", shelf, only=_LONE[shelf.table] if bounded else None)
 
     def _engine(self, schema: str, shelf: Shelf, only: Clause | None = None) -> Engine[Any]:
         make, judge = self._makers()[shelf.table]

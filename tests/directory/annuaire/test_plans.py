@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from directory.annuaire.build import Imported, Importer
+from directory.annuaire.build import Imported, Importer, ImportPolicy
 from directory.annuaire.conditions import All, Any, AtLeast, Condition, Equal, Everything, Not, Present
 from directory.annuaire.fields import Field
 from directory.annuaire.files import Files
@@ -141,3 +141,20 @@ async def test_whom_the_activities_name_as_well_is_asked_of_one_person_after_the
         ]
         assert all("m.idnat = '" in text for text in asked)
         assert len(asked) < 10
+
+
+async def test_it_is_not_asked_where_the_mailboxes_were_imported_beside_the_activities(
+    view: StoredView, folder: Path, tmp_path: Path, clock: FixedClock
+) -> None:
+    def asked(of: StoredView) -> bool:
+        searches = (partial(of.count_roles, Everything(), 1000), partial(of.persons, Everything(), 1000))
+        return any("NOT EXISTS" in text for search in searches for text in statements_of(of, search))
+
+    assert asked(view)
+    boxes, _ = write_nation(tmp_path / "nation")
+    assert isinstance(Importer(folder, clock, ImportPolicy(force=True)).load(boxes)[0], Imported)
+    files = Files(folder, read_pointer(folder).current)
+    later = StoredView(files, Overlay(), 10.0)
+    assert not asked(later)
+    assert later.persons(Everything(), 1000) == view.persons(Everything(), 1000)
+    files.close()
