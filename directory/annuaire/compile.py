@@ -268,11 +268,11 @@ class Compiler:
             return NOTHING
         # addresses are kept in lower case
         collation = "" if item.field is Field.ADDRESS else " COLLATE NOCASE"
-        sql = " OR ".join(f"m.{column} = ?{collation}" for column in columns)
-        clause = Clause(f"({sql})", (folded(item.field, item.value),) * len(columns))
+        value = folded(item.field, item.value)
+        clauses = [Clause(f"m.{column} = ?{collation}", (value,)) for column in columns]
         if item.field in self._shelf.keyed:
-            return self._by_key(clause)
-        return Plan(self._rows, where=(clause,))
+            return any_of([self._by_key(clause) for clause in clauses])
+        return any_of([Plan(self._rows, where=(clause,)) for clause in clauses])
 
     def _column_holds(self, item: Substring) -> Way:
         columns = self._shelf.columns[item.field]

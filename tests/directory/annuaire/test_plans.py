@@ -77,7 +77,13 @@ async def test_roles_that_few_are_come_from_an_index(view: StoredView, condition
     assert not looks_at_all(plans_of(view, partial(view.count_roles, condition, 50)))
 
 
-@pytest.mark.parametrize("condition", [*map(Present, (Field.SIRET, Field.SIREN)), LATE, EARLY], ids=str)
+FEW_STRUCTURES = [
+    *(Equal(Field.STRUCTURE_ID, number) for number in ("1990000005", "99000000000005", "F990000005", "no")),
+    Equal(Field.SIREN, "990000000"), Present(Field.SIRET), Present(Field.SIREN), LATE, EARLY,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("condition", FEW_STRUCTURES, ids=str)
 async def test_structures_that_few_are_come_from_an_index(view: StoredView, condition: Condition) -> None:
     plans = plans_of(view, partial(view.structures, condition, 50))
     assert plans
