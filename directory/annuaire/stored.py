@@ -19,7 +19,7 @@ from directory.annuaire.lookups import LONE_ROLE, QUALIFYING, Lookup, Lookups
 from directory.annuaire.matching import judge_of_mailboxes
 from directory.annuaire.model import Mailbox, Person, Role, Skill, Structure
 from directory.annuaire.plans import NOTHING, Clause, Plan
-from directory.annuaire.ranking import by_name, corrected, exactly
+from directory.annuaire.ranking import by_name, corrected, exactly, is_narrow
 from directory.annuaire.shelves import MAILBOXES, OURS, PERSONS, ROLES, STRUCTURES
 from directory.bals import BalType
 from directory.extracts import ExtractKind
@@ -248,7 +248,7 @@ class StoredView:
             return []
         whole, named = exactly(condition), dict[str, Mailbox]()
         way = self._way("boxes", MAILBOXES, whole) if whole is not None else NOTHING
-        if whole is not None and way.size >= limit:
+        if whole is not None and way.size >= limit and not is_narrow(condition):
             named = self._first(whole, limit, way)
         # where those that are called so fill the list, nobody looks at the others
         found = named if len(named) == limit else self._first(condition, limit + 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from directory.annuaire.build import Imported, Importer, ImportPolicy
-from directory.annuaire.conditions import All, Any, AtLeast, Condition, Equal, Everything, Not, Present
+from directory.annuaire.conditions import All, Any, AtLeast, Condition, Equal, Everything, Not, Present, Words
 from directory.annuaire.fields import Field
 from directory.annuaire.files import Files
 from directory.annuaire.generations import read_pointer
@@ -164,3 +164,15 @@ async def test_it_is_not_asked_where_the_mailboxes_were_imported_beside_the_acti
     assert not asked(later)
     assert later.persons(Everything(), 1000) == view.persons(Everything(), 1000)
     files.close()
+
+
+async def test_words_that_stand_nowhere_together_are_looked_for_once_as_written_and_once_with_errors(
+    view: StoredView,
+) -> None:
+    asked = [
+        text
+        for text in statements_of(view, partial(view.mailboxes, Words("dupont secretariat"), 1))
+        if "MATCH" in text and "json_group_array" in text
+    ]
+    assert view.mailboxes(Words("dupont secretariat"), 1) == []
+    assert len(asked) == 2
