@@ -156,6 +156,9 @@ def _searches(view: View) -> dict[str, Sequence[Callable[[], object]]]:
         "persons by the beginning of a name": [
             partial(view.persons, Substring(Field.LAST_NAME, initial=name), 50) for name in last
         ],
+        "roles by a code that all have, or nobody": [
+            partial(view.roles, Equal(Field.PRACTICE_CODE, code), 50) for code in ("L", "R") * 50
+        ],
     }
 
 

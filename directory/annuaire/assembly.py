@@ -12,6 +12,7 @@ from urllib.parse import quote
 from directory.annuaire.ahead import ahead
 from directory.annuaire.model import Mailbox
 from directory.annuaire.schema import (
+    BESIDE,
     MAILBOX_COLUMNS,
     PERSON_COLUMNS,
     ROLE_COLUMNS,
@@ -89,6 +90,8 @@ def assemble(
         if staged.kind is ExtractKind.MAILBOXES:
             _attach_or_make(connection, "people", ExtractKind.ACTIVITIES, people)
             assembly.mailboxes()
+            beside = people.name if people is not None else ""
+            connection.execute("INSERT INTO main.about VALUES (?, ?)", (BESIDE, beside))
         elif staged.kind is ExtractKind.ACTIVITIES:
             assembly.activities()
         else:

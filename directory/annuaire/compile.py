@@ -51,6 +51,10 @@ _MOST_TERMS = 64
 _NAMES = (Field.LAST_NAME, Field.GIVEN_NAME)
 
 
+_SIGNS: Mapping[type, str] = {Equal: "=", AtLeast: ">=", AtMost: "<="}
+_OPPOSITE_SIGNS: Mapping[type, str] = {AtLeast: "<", AtMost: ">"}
+
+
 class Known(Protocol):
     """What a compiler asks of the directory beside the trigrams."""
 
@@ -262,13 +266,13 @@ class Compiler:
         columns = self._shelf.columns[item.field]
         if item.field is Field.ADDRESS and "@" not in item.value:
             return NOTHING
-        # addresses are kept in lower case, keys are declared to be compared without it
-        bare = item.field is Field.ADDRESS or item.field in self._shelf.keyed
-        sql = " OR ".join(f"m.{column} = ?{'' if bare else ' COLLATE NOCASE'}" for column in columns)
-        clause = Clause(f"({sql})", (folded(item.field, item.value),) * len(columns))
+        # addresses are kept in lower case
+        collation = "" if item.field is Field.ADDRESS else " COLLATE NOCASE"
+        value = folded(item.field, item.value)
+        clauses = [Clause(f"m.{column} = ?{collation}", (value,)) for column in columns]
         if item.field in self._shelf.keyed:
-            return self._by_key(clause)
-        return Plan(self._rows, where=(clause,))
+            return any_of([self._by_key(clause) for clause in clauses])
+        return any_of([Plan(self._rows, where=(clause,)) for clause in clauses])
 
     def _column_holds(self, item: Substring) -> Way:
         columns = self._shelf.columns[item.field]
@@ -304,40 +308,49 @@ class Compiler:
     def _present(self, field: Field) -> Way:
         if field in (Field.UPDATED, Field.CN) or (self._shelf.table == "mailbox" and field in _ALWAYS):
             return everything(self._rows)
-        if field in self._shelf.linked:
+        there = self._is_there(field)
+        if there is None:
             return self._unknown()
+        return self._few(there) if field in self._shelf.sparse else Plan(self._rows, where=(there,))
+
+    def _is_there(self, field: Field) -> Clause | None:
         columns = _PRESENT.get(self._shelf.table, {}).get(field) or self._shelf.columns.get(field)
-        if columns is None:
-            return self._unknown()
-        sql = " OR ".join(f"m.{column} IS NOT NULL" for column in columns)
-        return Plan(self._rows, where=(Clause(f"({sql})"),))
+        if columns is None or field in self._shelf.linked:
+            return None
+        return Clause("(" + " OR ".join(f"m.{column} IS NOT NULL" for column in columns) + ")")
 
     def _not(self, child: Condition) -> Way:
         if isinstance(child, Present):
-            way = self._present(child.field)
-            if isinstance(way, Plan) and way.exact and way.where:
-                return replace(way, where=tuple(Clause(f"NOT {each.sql}") for each in way.where))
+            there = self._is_there(child.field)
+            if there is not None:
+                return Plan(self._rows, where=(Clause(f"NOT {there.sql}"),))
+        if isinstance(child, AtLeast | AtMost) and child.field is Field.UPDATED:
+            return self._updated(child, _OPPOSITE_SIGNS)
         return self._unknown()
 
-    def _updated(self, item: Equal | Substring | AtLeast | AtMost | Approximate) -> Way:
-        signs = {Equal: "=", AtLeast: ">=", AtMost: "<="}
+    def _updated(
+        self, item: Equal | Substring | AtLeast | AtMost | Approximate, signs: Mapping[type, str] = _SIGNS
+    ) -> Way:
         sign = signs.get(type(item))
         value = "" if isinstance(item, Substring) else item.value.strip()
         if sign is None:
             return self._unknown()
         if not (value.isascii() and value.isdecimal()) or len(value) > _LONGEST_NUMBER:
-            return everything(self._rows) if isinstance(item, AtMost) else NOTHING
-        clause = Clause(f"m.updated_at {sign} ?", (int(value),))
-        few = self._known.size_of(self._shelf.table, clause, _COUNTED)
-        if not few:
-            return NOTHING
-        return Plan(few if few < _COUNTED else self._rows, where=(clause,), keyed=few < _COUNTED)
+            return everything(self._rows) if "<" in sign else NOTHING
+        return self._few(Clause(f"m.updated_at {sign} ?", (int(value),)))
 
     def _digital(self, item: Equal | Substring | AtLeast | AtMost | Approximate) -> Way:
         value = folded(Field.DIGITAL, item.value) if isinstance(item, Equal) else ""
         if value not in ("true", "false"):
             return self._unknown() if not isinstance(item, Equal) else NOTHING
         return Plan(self._rows, where=(Clause("m.digital = ?", (int(value == "true"),)),))
+
+    def _few(self, clause: Clause) -> Way:
+        """By the index, where it finds few; else it is as quick to look at the rows in their order."""
+        few = self._known.size_of(self._shelf.table, clause, _COUNTED)
+        if not few:
+            return NOTHING
+        return Plan(few if few < _COUNTED else self._rows, where=(clause,), keyed=few < _COUNTED)
 
     def _by_key(self, clause: Clause) -> Way:
         size = self._known.size_of(self._shelf.table, clause, _COUNTED)

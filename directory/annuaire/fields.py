@@ -30,7 +30,7 @@ class Field(StrEnum):
     PERSON_ID_TYPE = "person_id_type"
     """TRE_G08: 8 for RPPS, 0 for ADELI."""
     IDNAT = "idnat"
-    """IdNat_PS: kind and number, 8 + RPPS."""
+    """IdNat_PS: kind and number, 8 + RPPS; of a structure IdNat_Struct."""
     CATEGORY_CODE = "category_code"
     PROFESSION = "profession"
     PROFESSION_CODE = "profession_code"
@@ -46,8 +46,15 @@ class Field(StrEnum):
     STRUCTURE_ID_TYPE = "structure_id_type"
     SECTOR_CODE = "sector_code"
     """TRE_R02-SecteurActivite; of a role or structure only."""
+    FINESS = "finess"
+    """Of a structure only; so SIRET and SIREN."""
+    SIRET = "siret"
+    SIREN = "siren"
     FUNCTION_CODE = "function_code"
-    """Of a role only."""
+    """Of a role only; so KIND_CODE, PRACTICE_CODE and PHARMACIST_SECTION_CODE."""
+    KIND_CODE = "kind_code"
+    PRACTICE_CODE = "practice_code"
+    PHARMACIST_SECTION_CODE = "pharmacist_section_code"
     ROLE_ID = "role_id"
     """Of a role only."""
     SERVICE = "service"
@@ -79,7 +86,13 @@ VERBATIM = frozenset(
         Field.STRUCTURE_ID,
         Field.STRUCTURE_ID_TYPE,
         Field.SECTOR_CODE,
+        Field.FINESS,
+        Field.SIRET,
+        Field.SIREN,
         Field.FUNCTION_CODE,
+        Field.KIND_CODE,
+        Field.PRACTICE_CODE,
+        Field.PHARMACIST_SECTION_CODE,
         Field.ROLE_ID,
         Field.POSTAL_CODE,
         Field.DEPARTMENT,

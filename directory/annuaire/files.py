@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from directory.annuaire.kept import Kept
 from directory.annuaire.plans import CountedTerms
-from directory.annuaire.schema import SCHEMAS, create, index_all
+from directory.annuaire.schema import BESIDE, SCHEMAS, create, index_all
 from directory.annuaire.view import TooSlow
+from directory.extracts import ExtractKind
 from foundation.driver import dbapi
 
 if TYPE_CHECKING:
@@ -125,6 +127,13 @@ class Files:
             statement = f"SELECT max(place) FROM {schema}.{table}"  # places have no gaps
             found = self._rows[schema, table] = self.connection.execute(statement).fetchone()[0] or 0
         return found
+
+    @cached_property
+    def made_beside(self) -> bool:
+        """Whether the mailboxes were imported beside these activities, which then name nobody they alone name."""
+        told = self.connection.execute("SELECT value FROM boxes.about WHERE key = ?", (BESIDE,)).fetchone()
+        activities = self._paths.get(ExtractKind.ACTIVITIES)
+        return told is not None and told[0] == (activities.name if activities is not None else "")
 
     def _open(self) -> dbapi.Connection:
         connection = dbapi.connect(":memory:", isolation_level=None, uri=True, check_same_thread=False)

@@ -20,6 +20,11 @@ class Clause:
     sql: str
     values: tuple[str | int, ...] = ()
 
+    @property
+    def judged(self) -> Clause:
+        """The same where no index may be used for it: SQLite does not know which of several finds the fewest."""
+        return Clause(f"+({self.sql})", self.values)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -120,6 +125,7 @@ def any_of(ways: Sequence[Way]) -> Way:
     if scans:
         # one look at every row finds what the others would
         return scans[0] if len(plans) == 1 else Plan(scans[0].size, exact=False)
+    plans = _seen_at_once(plans)
     indexed = [plan for plan in plans if plan.match and not plan.where]
     others = [plan for plan in plans if not plan.match or plan.where]
     made = list(others)
@@ -135,9 +141,24 @@ def any_of(ways: Sequence[Way]) -> Way:
     return made[0] if len(made) == 1 else Union(tuple(made))
 
 
+def _seen_at_once(plans: list[Plan]) -> list[Plan]:
+    """One look at all rows for those that need one, which then finds as well what others would by their index."""
+    plain = [plan for plan in plans if plan.where and not plan.match and plan.keys is None and plan.exact]
+    if len(plain) < 2 or all(plan.keyed for plan in plain):
+        return plans
+    told = " OR ".join("(" + " AND ".join(clause.sql for clause in plan.where) + ")" for plan in plain)
+    values = tuple(value for plan in plain for clause in plan.where for value in clause.values)
+    look = Plan(sum(plan.size for plan in plain), where=(Clause(f"+({told})", values),))
+    return [look, *(plan for plan in plans if plan not in plain)]
+
+
 def _combined(plans: Sequence[Plan]) -> Plan:
     driver = min(plans, key=lambda plan: plan.size)
-    where = tuple(clause for plan in plans for clause in plan.where)
+    where = tuple(
+        clause if plan is driver or not driver.keyed else clause.judged
+        for plan in plans
+        for clause in plan.where
+    )
     matches = [plan for plan in plans if plan.match]
     named = [plan for plan in plans if plan.keys is not None]
     exact = all(plan.exact for plan in plans)

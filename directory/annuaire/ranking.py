@@ -8,6 +8,7 @@ from directory.annuaire.conditions import (
     All,
     Any,
     Equal,
+    Everything,
     Substring,
     Words,
 )
@@ -45,6 +46,17 @@ def exactly(condition: Condition) -> Condition | None:
             return All(tuple(child if whole is None else whole for whole, child in pairs))
         case _:
             return None
+
+
+def is_narrow(condition: Condition) -> bool:
+    """Whether several things are asked for at once, which few may meet, or nobody."""
+    match condition:
+        case Words(text):
+            return len(words_of(text)) > 1
+        case All(children):
+            return sum(not isinstance(child, Everything) for child in children) > 1
+        case _:
+            return False
 
 
 def corrected(condition: Condition, close_names: Callable[[str], Sequence[str]]) -> Condition | None:

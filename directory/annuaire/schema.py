@@ -19,6 +19,9 @@ SCHEMAS: Mapping[ExtractKind, str] = {
 }
 """The name under which a reader attaches the file of each kind."""
 
+BESIDE = "beside"
+"""Under this key `about` of the mailboxes has the file of activities that was in use at their import."""
+
 MAILBOX_COLUMNS = Mailbox.__struct_fields__[: Mailbox.__struct_fields__.index("description")]
 PERSON_COLUMNS = Person._fields[: Person._fields.index("skills")]
 ROLE_COLUMNS = Role._fields
@@ -48,9 +51,14 @@ STRUCTURE_INDEX = (Field.STRUCTURE, Field.CITY, Field.STREET, Field.POSTAL_CODE,
 
 _NO_CASE = frozenset(
     {"idnat", "person_id", "structure_id", "id", "finess", "siret", "siren"}
-    | {"profession_code", "skill_code", "function_code"}
+    | {"category_code", "profession_code", "skill_code", "function_code"}
+    | {"kind_code", "practice_code", "pharmacist_section_code"}
 )
 """Columns of keys, and of codes that have an index."""
+_SPARSE = frozenset(
+    {"siret", "siren", "skill_code", "function_code", "kind_code", "practice_code", "pharmacist_section_code"}
+)
+"""Columns that many rows leave empty; their index holds the others."""
 _NUMBERS = frozenset({"digital", "updated_at", "rank"})
 
 
@@ -86,6 +94,7 @@ def index_all(schema: str, kind: ExtractKind) -> list[str]:
     people = [
         ("person", "idnat", "UNIQUE "),
         ("person", "person_id", ""),
+        ("person", "category_code", ""),
         ("person", "updated_at", ""),
         ("structure", "id", "UNIQUE "),
         ("structure", "idnat", ""),
@@ -99,6 +108,9 @@ def index_all(schema: str, kind: ExtractKind) -> list[str]:
         ("role", "profession_code", ""),
         ("role", "skill_code", ""),
         ("role", "function_code", ""),
+        ("role", "kind_code", ""),
+        ("role", "practice_code", ""),
+        ("role", "pharmacist_section_code", ""),
         ("role", "updated_at", ""),
     ]
     wanted: Mapping[ExtractKind, list[tuple[str, str, str]]] = {
@@ -117,6 +129,7 @@ def index_all(schema: str, kind: ExtractKind) -> list[str]:
     }
     return [
         f"CREATE {unique}INDEX {schema}.{table}_by_{columns.partition(',')[0]} ON {table} ({columns})"
+        + (f" WHERE {columns} IS NOT NULL" if columns in _SPARSE else "")
         for table, columns, unique in wanted[kind]
     ]
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Shelf:
     """A table whose rows are searched for; `told` are the columns of a row, `key` the one that orders them.
 
-    `columns` of a field are compared as they are, but for their case; a field in `keyed` has an index on them.
+    `columns` of a field are compared as they are, but for their case; a field in `keyed` has an index on them, and
+    that of a `sparse` one tells as well which rows have a value.
     `labels` are texts that stand for a code: what is asked of them is asked of the labels of a nomenclature, and
     the codes are searched for. `linked` fields are those of the mailboxes that a row bears.
     """
@@ -35,6 +36,7 @@ class Shelf:
     index: tuple[Field, ...] = ()
     columns: Mapping[Field, tuple[str, ...]] = field(default_factory=dict)
     keyed: frozenset[Field] = frozenset()
+    sparse: frozenset[Field] = frozenset()
     labels: Mapping[Field, tuple[str, Field]] = field(default_factory=dict)
     linked: frozenset[Field] = frozenset()
 
@@ -81,7 +83,7 @@ PERSONS = Shelf(
         Field.CATEGORY_CODE: ("category_code",),
         Field.PROFESSION_CODE: ("profession_code",),
     },
-    keyed=frozenset({Field.IDNAT, Field.PERSON_ID}),
+    keyed=frozenset({Field.IDNAT, Field.PERSON_ID, Field.CATEGORY_CODE}),
     labels=_LABELS,
     linked=_LINKED,
 )
@@ -92,14 +94,28 @@ STRUCTURES = Shelf(
     index=STRUCTURE_INDEX,
     columns={
         Field.STRUCTURE_ID: ("id", "idnat", "finess", "siret", "siren"),
+        Field.IDNAT: ("idnat",),
+        Field.FINESS: ("finess",),
+        Field.SIRET: ("siret",),
+        Field.SIREN: ("siren",),
         Field.POSTAL_CODE: ("postal_code",),
         Field.SECTOR_CODE: ("sector_code",),
         Field.DEPARTMENT: ("department",),
         Field.COUNTRY: ("country",),
         Field.PHONE: ("phone",),
     },
-    keyed=frozenset({Field.STRUCTURE_ID}),
+    keyed=frozenset({Field.STRUCTURE_ID, Field.IDNAT, Field.FINESS, Field.SIRET, Field.SIREN}),
+    sparse=frozenset({Field.IDNAT, Field.FINESS, Field.SIRET, Field.SIREN}),
     linked=_LINKED,
+)
+_CODES_OF_ROLES = frozenset(
+    {
+        Field.SKILL_CODE,
+        Field.FUNCTION_CODE,
+        Field.KIND_CODE,
+        Field.PRACTICE_CODE,
+        Field.PHARMACIST_SECTION_CODE,
+    }
 )
 ROLES = Shelf(
     table="role",
@@ -113,11 +129,13 @@ ROLES = Shelf(
         Field.SKILL_CODE: ("skill_code",),
         Field.SECTOR_CODE: ("sector_code",),
         Field.FUNCTION_CODE: ("function_code",),
+        Field.KIND_CODE: ("kind_code",),
+        Field.PRACTICE_CODE: ("practice_code",),
+        Field.PHARMACIST_SECTION_CODE: ("pharmacist_section_code",),
         Field.PHONE: ("phone",),
     },
-    keyed=frozenset(
-        {Field.ROLE_ID, Field.IDNAT, Field.PROFESSION_CODE, Field.SKILL_CODE, Field.FUNCTION_CODE}
-    ),
+    keyed=frozenset({Field.ROLE_ID, Field.IDNAT, Field.PROFESSION_CODE}) | _CODES_OF_ROLES,
+    sparse=_CODES_OF_ROLES,
     labels=_LABELS,
     linked=_LINKED,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from heapq import merge
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
@@ -21,7 +21,7 @@ from directory.annuaire.lookups import LONE_ROLE, QUALIFYING, Lookup, Lookups
 from directory.annuaire.matching import judge_of_mailboxes
 from directory.annuaire.model import Mailbox, Person, Role, Skill, Structure
 from directory.annuaire.plans import NOTHING, Clause, Plan
-from directory.annuaire.ranking import by_name, corrected, exactly
+from directory.annuaire.ranking import by_name, corrected, exactly, is_narrow
 from directory.annuaire.shelves import MAILBOXES, OURS, PERSONS, ROLES, STRUCTURES
 from directory.bals import BalType
 from directory.extracts import ExtractKind
@@ -250,7 +250,7 @@ class StoredView:
             return []
         whole, named = exactly(condition), dict[str, Mailbox]()
         way = self._way("boxes", MAILBOXES, whole) if whole is not None else NOTHING
-        if whole is not None and way.size >= limit:
+        if whole is not None and way.size >= limit and not is_narrow(condition):
             named = self._first(whole, limit, way)
         # where those that are called so fill the list, nobody looks at the others
         found = named if len(named) == limit else self._first(condition, limit + 1)
@@ -331,10 +331,19 @@ class StoredView:
     def _merged(self, shelf: Shelf, condition: Condition, after: str) -> Iterator[Any]:
         """Of both files, by key."""
         found = [
-            engine.found(condition, self._way(schema, shelf, condition), after=after)
-            for schema, engine in self._engines(shelf)
+            zip(engine.found(condition, self._way(schema, shelf, condition), after=after), repeat(schema))
+            for schema, engine in self._engines(shelf, alone=False)
         ]
-        return merge(*found, key=lambda row: getattr(row, shelf.key).lower())
+        both = merge(*found, key=lambda each: getattr(each[0], shelf.key).lower())
+        if self._files.made_beside:
+            return (row for row, _ in both)
+        # asked when a row's turn has come: the next that is alone may stand behind all that are not
+        return (row for row, schema in both if schema == "people" or self._is_alone(shelf, row))
+
+    def _is_alone(self, shelf: Shelf, row: Any) -> bool:
+        """Whether the activities do not name what a mailbox names."""
+        alone = f"SELECT 1 FROM boxes.{shelf.table} m WHERE m.{shelf.key} = ? AND {_LONE[shelf.table].sql}"
+        return self._one(alone, getattr(row, shelf.key)) is not None
 
     def _counted(self, shelf: Shelf, condition: Condition, at_most: int) -> int:
         counted = 0
@@ -342,10 +351,11 @@ class StoredView:
             counted += engine.count(condition, self._way(schema, shelf, condition), at_most - counted)
         return counted
 
-    def _engines(self, shelf: Shelf) -> Iterator[tuple[str, Engine[Any]]]:
+    def _engines(self, shelf: Shelf, *, alone: bool = True) -> Iterator[tuple[str, Engine[Any]]]:
         yield "people", self._engine("people", shelf)
         if self._files.rows("boxes", shelf.table):
-            yield "boxes", self._engine("boxes", shelf, only=_LONE[shelf.table])
+            bounded = alone and not self._files.made_beside
+            yield "boxes", self._engine("boxes", shelf, only=_LONE[shelf.table] if bounded else None)
 
     def _engine(self, schema: str, shelf: Shelf, only: Clause | None = None) -> Engine[Any]:
         make, judge = self._makers()[shelf.table]

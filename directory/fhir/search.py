@@ -245,6 +245,12 @@ _CODES: dict[tuple[str, ResourceType], tuple[tuple[str, Field], ...]] = {
         *((system, Field.DIPLOMA_CODE) for system in systems.DIPLOMAS.values()),
     ),
     ("type", ResourceType.ORGANIZATION): ((systems.SECTOR, Field.SECTOR_CODE),),
+    ("role", ResourceType.PRACTITIONER_ROLE): (
+        (systems.FUNCTION, Field.FUNCTION_CODE),
+        (systems.KIND, Field.KIND_CODE),
+        (systems.PRACTICE, Field.PRACTICE_CODE),
+        (systems.PHARMACIST_SECTION, Field.PHARMACIST_SECTION_CODE),
+    ),
     **{
         ("mailbox-mss-type", kind): ((systems.BOX_TYPE, Field.TYPE), (systems.MAIL_KIND, Field.TYPE))
         for kind in ResourceType
@@ -302,7 +308,7 @@ def structure_condition(value: Token) -> tuple[Condition, Test | None]:
     if attributes is None:
         return Nothing(), None
     if not value.code:
-        return Everything(), lambda row: any(getattr(row, each) for each in attributes)
+        return _any([_has(each) for each in attributes]), None
     return (
         Equal(Field.STRUCTURE_ID, value.code),
         lambda row: any(getattr(row, each) == value.code for each in attributes),
@@ -318,6 +324,11 @@ _STRUCTURE_IDS = {
 _STRUCTURE_TYPES = {"IDNST": "idnat", "FINEG": "finess", "SIRET": "siret", "SIREN": "siren", "INTRN": "id"}
 
 
+def _has(attribute: str) -> Condition:
+    """The structures with an identifier of a sort; each has an `id`."""
+    return Everything() if attribute == "id" else Present(Field(attribute))
+
+
 def _structure(_: View, value: Token) -> tuple[Condition, Test | None]:
     return structure_condition(value)
 
@@ -326,13 +337,13 @@ def _structure_type(_: View, value: Token) -> tuple[Condition, Test | None]:
     attribute = _STRUCTURE_TYPES.get(value.code)
     if attribute is None or value.system not in (None, systems.IDENTIFIER_TYPES):
         return Nothing(), None
-    return Everything(), lambda row: bool(getattr(row, attribute))
+    return _has(attribute), None
 
 
 def _in_structure(view: View, value: Token) -> tuple[Condition, Test | None]:
     """Roles in the structures an identifier names."""
     condition, test = structure_condition(value)
-    if isinstance(condition, Everything | Nothing):
+    if not value.code:
         return Nothing(), None
     found = view.structures(condition, _MOST_STRUCTURES)
     ids = [each.id for each in found if test is None or test(each)]
@@ -344,31 +355,6 @@ def _role_id(_: View, value: Token) -> tuple[Condition, Test | None]:
     return (Equal(Field.ROLE_ID, value.code) if known else Nothing()), None
 
 
-_ROLE_CODES = {
-    systems.FUNCTION: "function_code",
-    systems.KIND: "kind_code",
-    systems.PRACTICE: "practice_code",
-    systems.PHARMACIST_SECTION: "pharmacist_section_code",
-}
-
-
-def _role_code(_: View, value: Token) -> tuple[Condition, Test | None]:
-    """A function has an index; the other codes of a role are few and common, and are read off the rows."""
-    attributes = [name for system, name in _ROLE_CODES.items() if value.system in (None, system)]
-    if not attributes:
-        return Nothing(), None
-    code = value.code
-    condition: Condition = Everything()
-    if value.system == systems.FUNCTION:
-        condition = Equal(Field.FUNCTION_CODE, code) if code else Present(Field.FUNCTION_CODE)
-
-    def has(row: Any) -> bool:
-        codes = [getattr(row, each) for each in attributes]
-        return code in codes if code else any(codes)
-
-    return condition, has
-
-
 _TOKENS: dict[tuple[ResourceType, str], Reading] = {
     (ResourceType.PRACTITIONER, "identifier"): _person,
     (ResourceType.PRACTITIONER, "identifier-type"): _person_type,
@@ -377,7 +363,6 @@ _TOKENS: dict[tuple[ResourceType, str], Reading] = {
     (ResourceType.PRACTITIONER_ROLE, "identifier"): _role_id,
     (ResourceType.PRACTITIONER_ROLE, "practitioner.identifier"): _person,
     (ResourceType.PRACTITIONER_ROLE, "organization.identifier"): _in_structure,
-    (ResourceType.PRACTITIONER_ROLE, "role"): _role_code,
     **{(kind, "_id"): _id(kind) for kind in ResourceType},
     **{(kind, "active"): _active for kind in ResourceType},
 }

@@ -37,6 +37,12 @@ TOWNS = [("75015", "PARIS 15"), ("29200", "BREST"), ("20000", "AJACCIO"), ("1300
 PROFESSIONS = [("10", "Médecin"), ("60", "Infirmier"), ("40", "Chirurgien-Dentiste")]
 SKILLS = [("SM54", "Médecine générale"), ("SM36", "Neurologie"), ("", "")]
 SERVICES = ["CARDIOLOGIE", "URGENCES", "Secrétariat d'accueil"]
+PRACTICES, KINDS, SECTIONS, FUNCTIONS = (
+    "LLLSSB",
+    ["GENR01"] * 5 + ["GENR02"],
+    "ABCC",
+    ["FON-01", "FON-02", "", ""],
+)
 DOMAINS = ["medecin.mssante.fr", "ch-brest.mssante.fr", "a-b.mssante.fr"]
 
 
@@ -47,6 +53,8 @@ def write_nation(folder: Path, size: int = 300) -> tuple[Path, Path]:
     people = [_person(dice, number) for number in range(size // 2)]
     mailboxes = [_mailbox(dice, number, people, places) for number in range(size)]
     activities = [_activity(person, dice.choice(places)) for person in people[: size // 3] for _ in range(2)]
+    for number, activity in enumerate(activities):
+        activity |= _codes(random.Random(number))
     folder.mkdir(parents=True, exist_ok=True)
     boxes = folder / "Extraction_Correspondance_MSSante_202611230600.txt"
     boxes.write_text(_text(tuple(MAILBOX_COLUMNS), mailboxes, "\n"), encoding="utf-8")
@@ -135,6 +143,7 @@ def _structure(dice: random.Random, number: int) -> dict[str, str]:
     code, town = dice.choice(TOWNS)
     return {
         "finess": f"99{number:07d}",
+        "siret": f"99{number:012d}" if number % 5 == 0 else "",
         "name": dice.choice(["CH DE", "CABINET", "CLINIQUE DU", "PHARMACIE"]) + f" {town} {number % 7}",
         "sign": dice.choice(["", "", "LES LILAS", "SANTÉ PLUS"]),
         "code": code,
@@ -216,8 +225,9 @@ def _activity(person: Mapping[str, str], place: Mapping[str, str]) -> dict[str, 
         "Libellé profession": person["label"],
         "Code savoir-faire": person["skill"],
         "Libellé savoir-faire": person["skill_label"],
-        "Code mode exercice": "L",
         "Numéro FINESS site": place["finess"],
+        "Numéro SIRET site": place["siret"],
+        "Numéro SIREN site": place["siret"][:9],
         "Identifiant technique de la structure": "F" + place["finess"],
         "Raison sociale site": place["name"],
         "Enseigne commerciale site": place["sign"],
@@ -230,6 +240,17 @@ def _activity(person: Mapping[str, str], place: Mapping[str, str]) -> dict[str, 
         "Ancien identifiant de la structure": "1" + place["finess"],
         "Code secteur d'activité": "SA07",
         "Libellé secteur d'activité": "Cabinet individuel",
+    }
+
+
+def _codes(dice: random.Random) -> dict[str, str]:
+    """Of an activity: most codes are common, B is a code of two nomenclatures."""
+    return {
+        "Code catégorie professionnelle": dice.choice("CCCM"),
+        "Code mode exercice": dice.choice(PRACTICES),
+        "Code genre d'activité": dice.choice(KINDS),
+        "Code section tableau pharmaciens": dice.choice(SECTIONS) if dice.random() < 0.2 else "",
+        "Code fonction": dice.choice(FUNCTIONS),
     }
 
 

@@ -46,23 +46,27 @@ if TYPE_CHECKING:
 OF_MAILBOXES = [
     field for field in Field if field not in {Field.SECTOR_CODE, Field.FUNCTION_CODE, Field.ROLE_ID}
 ]
+COUNTED = [20_000, 5]
+"""Rows up to which an index is asked for all it finds: more than there are, and fewer."""
 OF_PERSONS = [
     Field.CN, Field.GIVEN_NAME, Field.LAST_NAME, Field.IDNAT, Field.PERSON_ID, Field.PROFESSION_CODE,
-    Field.SKILL_CODE, Field.ADDRESS, Field.TYPE, Field.DOMAIN,
+    Field.SKILL_CODE, Field.CATEGORY_CODE, Field.UPDATED, Field.ADDRESS, Field.TYPE, Field.DOMAIN,
 ]  # fmt: skip
 OF_ROLES = [
     Field.IDNAT, Field.STRUCTURE_ID, Field.PROFESSION_CODE, Field.SKILL_CODE, Field.SECTOR_CODE, Field.ADDRESS,
-    Field.TYPE, Field.ROLE_ID, Field.PROFESSION,
+    Field.TYPE, Field.ROLE_ID, Field.PROFESSION, Field.UPDATED,
+    *(Field.FUNCTION_CODE, Field.KIND_CODE, Field.PRACTICE_CODE, Field.PHARMACIST_SECTION_CODE) * 2,
 ]  # fmt: skip
 OF_STRUCTURES = [
     Field.STRUCTURE, Field.STRUCTURE_ID, Field.CITY, Field.POSTAL_CODE, Field.STREET, Field.DEPARTMENT,
-    Field.SECTOR_CODE, Field.ADDRESS, Field.TYPE,
+    Field.SECTOR_CODE, Field.ADDRESS, Field.TYPE, Field.UPDATED, Field.IDNAT, Field.FINESS, Field.SIRET, Field.SIREN,
 ]  # fmt: skip
 TEXTS = [
     *FIRST, *LAST, *SERVICES, *DOMAINS, *(label for _, label in SKILLS if label), "Anne MARTIN", "MARTIN Anne",
     "anne marie martin", "dupno", "martin ", " martin", "e m", "in", "a", "ma", "zz", "xyzzy", "-", " ", "@", "7",
     "paris", "CH DE", "les lilas", "75015", "20", "2A", "SM36", "10", "PER", "org", "mssante.fr", "1990000003",
     "99900000003", "899900000003", "990000003", "F990000003", "12 r du port", "med", "true", "0", "99000", "é", "ß",
+    "L", "S", "B", "C", "GENR01", "genr02", "FON-01", "990000005", "99000000000005", "1" * 18, "1" * 19,
     "martin.1", "service.", ".1", '"', "%", "_", "|", "'",
 ]  # fmt: skip
 
@@ -148,8 +152,12 @@ async def test_mailboxes(view: View, memory: MemoryView, seed: int) -> None:
             assert view.page(condition, 3, after=wanted[1].address) == wanted[2:5], condition
 
 
+@pytest.mark.parametrize("counted", COUNTED)
 @pytest.mark.parametrize("seed", range(4))
-async def test_persons(view: View, memory: MemoryView, seed: int) -> None:
+async def test_persons(
+    view: View, memory: MemoryView, monkeypatch: pytest.MonkeyPatch, seed: int, counted: int
+) -> None:
+    monkeypatch.setattr("directory.annuaire.compile._COUNTED", counted)
     questions = Questions(seed, OF_PERSONS)
     for _ in range(100):
         condition = questions.condition()
@@ -160,8 +168,12 @@ async def test_persons(view: View, memory: MemoryView, seed: int) -> None:
             assert view.persons(condition, 3, after=wanted[1].idnat) == wanted[2:5], condition
 
 
+@pytest.mark.parametrize("counted", COUNTED)
 @pytest.mark.parametrize("seed", range(4))
-async def test_structures(view: View, memory: MemoryView, seed: int) -> None:
+async def test_structures(
+    view: View, memory: MemoryView, monkeypatch: pytest.MonkeyPatch, seed: int, counted: int
+) -> None:
+    monkeypatch.setattr("directory.annuaire.compile._COUNTED", counted)
     questions = Questions(seed, OF_STRUCTURES)
     for _ in range(100):
         condition = questions.condition()
@@ -172,8 +184,12 @@ async def test_structures(view: View, memory: MemoryView, seed: int) -> None:
             assert view.structures(condition, 3, after=wanted[1].id) == wanted[2:5], condition
 
 
+@pytest.mark.parametrize("counted", COUNTED)
 @pytest.mark.parametrize("seed", range(4))
-async def test_roles(view: View, memory: MemoryView, seed: int) -> None:
+async def test_roles(
+    view: View, memory: MemoryView, monkeypatch: pytest.MonkeyPatch, seed: int, counted: int
+) -> None:
+    monkeypatch.setattr("directory.annuaire.compile._COUNTED", counted)
     questions = Questions(seed, OF_ROLES)
     for _ in range(100):
         condition = questions.condition()
@@ -182,3 +198,16 @@ async def test_roles(view: View, memory: MemoryView, seed: int) -> None:
         assert view.count_roles(condition, 1000) == len(wanted), condition
         if len(wanted) > 4:
             assert view.roles(condition, 3, after=wanted[1].id) == wanted[2:5], condition
+
+
+@pytest.mark.parametrize("counted", COUNTED)
+async def test_times_to_the_millisecond(
+    view: View, memory: MemoryView, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, counted: int
+) -> None:
+    monkeypatch.setattr("directory.annuaire.compile._COUNTED", counted)
+    for sort in (Equal, AtLeast, AtMost):
+        for moment in (clock.millis() - 1, clock.millis(), clock.millis() + 1):
+            for condition in (sort(Field.UPDATED, str(moment)), Not(sort(Field.UPDATED, str(moment)))):
+                assert view.roles(condition, 1000) == memory.roles(condition, 1000), condition
+                assert view.count_structures(condition, 1000) == memory.count_structures(condition, 1000)
+                assert view.page(condition, 1000) == memory.page(condition, 1000), condition
