@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 HEAD_SECONDS = 20.0
 """How long a TLS handshake may take, and then the head of a request."""
 _GRACE_SECONDS = 3
+"""For what is being answered when the server is to stop."""
+_GOODBYE_SECONDS = 0.1
 _BACKLOG = 1024
 _SHUTDOWN_SECONDS = 5.0
 _ACCEPT_PAUSE_SECONDS = 0.1
@@ -59,6 +61,12 @@ class _Connection(HttpToolsProtocol):
         self._cancel()
         self._leave()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            # A client that waits for nothing reads nothing: it never answers that TLS ends, and need not (RFC 8446 §6.1).
+            self.loop.call_later(_GOODBYE_SECONDS, self.transport.abort)
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(self._head_seconds, self.transport.abort)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
@@ -178,6 +179,25 @@ async def test_a_body_may_take_longer_than_a_head() -> None:
             assert b"200 OK" in await client.reader.readuntil(b"\r\n\r\n")
         await client.close()
         await other.close()
+
+
+async def test_a_client_that_asks_for_nothing_does_not_hold_up_the_stop() -> None:
+    """Its program reads when it asks: it does not hear that the connection ends."""
+    house = House()
+    await house.server.start()
+
+    def asked_once() -> ssl.SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", house.server.port), timeout=5)
+        connection = house.trust.wrap_socket(plain, server_hostname="127.0.0.1")
+        connection.sendall(GET)
+        answer = b""
+        while not answer.endswith(b"Bonjour"):
+            answer += connection.recv(4096)
+        return connection
+
+    with await asyncio.to_thread(asked_once):
+        async with asyncio.timeout(2):  # the grace of those who are being answered is three seconds
+            await house.server.close()
 
 
 async def until_served(house: House) -> Client:
