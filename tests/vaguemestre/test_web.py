@@ -196,8 +196,10 @@ async def test_a_client_that_asks_for_nothing_does_not_hold_up_the_stop() -> Non
         return connection
 
     with await asyncio.to_thread(asked_once):
-        async with asyncio.timeout(2):  # the grace of those who are being answered is three seconds
-            await house.server.close()
+        closing = asyncio.create_task(house.server.close())
+        done, _ = await asyncio.wait([closing], timeout=2)  # the grace of those who are being answered is 3 s
+        await closing
+    assert done
 
 
 async def until_served(house: House) -> Client:
