@@ -12,12 +12,10 @@ MAX_DEPTH = 200
 MAX_ELEMENTS = 500_000
 MAX_ATTRIBUTES = 2_000_000
 
-# Any other encoding (UTF-7, EBCDIC) could hide a DOCTYPE from the reading of the prolog below.
+# Any other encoding (UTF-7, UTF-16, EBCDIC) could hide a DOCTYPE from the reading of the prolog below.
 _ENCODINGS = {
     "utf-8": "UTF-8",
     "utf8": "UTF-8",
-    # Programs leave this declaration on text that they then save in UTF-8; what is in UTF-16 begins otherwise.
-    "utf-16": "UTF-8",
     "us-ascii": "UTF-8",
     "ascii": "UTF-8",
     "iso-8859-1": "ISO-8859-1",
@@ -28,9 +26,12 @@ _ENCODINGS = {
     "cp1252": "WINDOWS-1252",
 }
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_DECLARES_UTF16 = re.compile(rb"""(<\?xml\s[^>]{0,300}encoding\s*=\s*["'])utf-?16(["'])""", re.IGNORECASE)
 _DECLARED = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _SPACE = b" \t\r\n"
 _AROUND = 100
+_HEAD = 500
+"""Octets in which the XML declaration stands."""
 """Marks of the prolog, of comments and of instructions that a document may have beside its elements."""
 
 
@@ -86,13 +87,16 @@ def parse(data: bytes, limits: XmlLimits = DEFAULT) -> etree._Element:
 
 
 def recoded(data: bytes) -> bytes:
-    """UTF-16 with its byte order mark as UTF-8, anything else as it is; ``XmlFault`` where it is neither."""
-    if not data.startswith(_UTF16_MARKS):
-        return data
-    try:
-        return data.decode("utf-16").encode()
-    except UnicodeError:
-        raise XmlFault("not in the encoding it bears") from None
+    """UTF-16 with its byte order mark as UTF-8, anything else as it is; ``XmlFault`` where it is neither.
+
+    What only declares UTF-16 is taken as UTF-8: programs leave the declaration on text that they then save so.
+    """
+    if data.startswith(_UTF16_MARKS):
+        try:
+            data = data.decode("utf-16").encode()
+        except UnicodeError:
+            raise XmlFault("not in the encoding it bears") from None
+    return _DECLARES_UTF16.sub(rb"\1UTF-8\2", data[:_HEAD], count=1) + data[_HEAD:]
 
 
 def local_name(element: etree._Element) -> str:

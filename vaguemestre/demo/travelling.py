@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dmp_bridge.writing.export import TRACES_FILE
 from dmp_bridge.writing.record_rows import ROWS_FILE
 from vaguemestre.demo.stage import THOMAS
 from vaguemestre.demo.telling import must
@@ -55,7 +56,11 @@ def _done(place: SandboxProcess, *words: str) -> dict[str, Any]:
 
 
 def _content(file: Path) -> tuple[dict[str, bytes], list[str]]:
-    """The files of a package, and the rows behind the first, which says when it was made."""
+    """The files of a package, and the rows behind the first, which says when it was made.
+
+    Each operator's traces are its own: they are read, and never imported.
+    """
     with zipfile.ZipFile(file) as package:
-        files = {name: package.read(name) for name in package.namelist() if not name.endswith(_METADATA)}
+        names = [name for name in package.namelist() if name != TRACES_FILE and not name.endswith(_METADATA)]
+        files = {name: package.read(name) for name in names}
     return files, files.pop(ROWS_FILE).decode().splitlines()[1:]
