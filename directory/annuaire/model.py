@@ -64,6 +64,10 @@ class Mailbox(msgspec.Struct, frozen=True, array_like=True, gc=False):
     rank: int | None = None
     """1 is the mailbox its bearer prefers."""
 
+    def __hash__(self) -> int:
+        # entries are kept by mailbox: its other fields tell no more of where to look
+        return hash(self.address)
+
     @property
     def domain(self) -> str:
         return self.address.rpartition("@")[2]

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import astuple
 
-from directory.annuaire.alphabets import trigrams
-from directory.annuaire.fields import Field
 from directory.annuaire.files import Budget
 from directory.annuaire.published import Standing
+from directory.annuaire.said import Said
 from directory.annuaire.schema import create_growing
 from directory.annuaire.shelves import MAILBOXES
 from directory.annuaire.texts import mailbox_text, name_words
@@ -36,8 +35,8 @@ class Overlay:
         self.removed: dict[str, int] = {}
         self.terms = _Terms(self)
         self._shown = 0
-        self._trigrams: set[str] = set()
-        self._keys: dict[Field, set[str]] = {Field.IDNAT: set(), Field.STRUCTURE_ID: set()}
+        self.said = Said()
+        """What the mailboxes said that are shown, or were."""
         self._lock = threading.RLock()
         self._budget = Budget()
         self._connection = dbapi.connect(":memory:", isolation_level=None, check_same_thread=False)
@@ -57,14 +56,6 @@ class Overlay:
     def rows(self) -> int:
         """How many mailboxes are shown."""
         return self._shown
-
-    def may_name(self, field: Field, key: str) -> bool:
-        """False where no mailbox that is shown is of this idnat or structure id: most are of others."""
-        return key.lower() in self._keys[field]
-
-    def may_hold(self, trigram: str) -> bool:
-        """False where no mailbox that is shown holds it."""
-        return trigram in self._trigrams
 
     @contextmanager
     def held(self, until: float = float("inf")) -> Iterator[dbapi.Connection]:
@@ -93,16 +84,12 @@ class Overlay:
                     place = connection.execute(
                         insert, (box.address, box.type.value, *astuple(box)[2:])
                     ).lastrowid
-                    text = mailbox_text(box)
                     connection.execute(
-                        f"INSERT INTO {SCHEMA}.mailbox_index (rowid, text) VALUES (?, ?)", (place, text)
+                        f"INSERT INTO {SCHEMA}.mailbox_index (rowid, text) VALUES (?, ?)",
+                        (place, mailbox_text(box)),
                     )
                     self._name(connection, name_words(box))
-                    # what is gone again stays in these: it costs a look that finds nothing
-                    self._trigrams.update(trigrams(text))
-                    for field, key in ((Field.IDNAT, box.idnat), (Field.STRUCTURE_ID, box.structure_id)):
-                        if key is not None:
-                            self._keys[field].add(key.lower())
+                    self.said.add(box)
                 elif change.standing is Standing.REMOVED:
                     self.removed[box.address] = box.updated_at
                 self.version = max(self.version, change.version)
@@ -122,13 +109,13 @@ class Overlay:
 
 
 class _Terms:
-    """The trigrams of an index that grows."""
+    """The trigrams of an index that grows: which there are is asked of the index itself."""
 
     def __init__(self, overlay: Overlay) -> None:
         self._overlay = overlay
 
     def documents(self, term: str) -> int:
-        return max(self._overlay.rows, 1) if self._overlay.may_hold(term) else 0
+        return max(self._overlay.rows, 1) if term else 0
 
     def starting(self, prefix: str, at_most: int) -> Sequence[str]:
         with self._overlay.held() as connection:

@@ -112,8 +112,7 @@ class StoredView:
     def own_mailboxes(self, structure_id: str, limit: int) -> list[Mailbox]:
         own = All((Equal(Field.STRUCTURE_ID, structure_id), Not(Present(Field.IDNAT))))
         with self._files.within(self._seconds):
-            what = Lookup.OWN_BOXES_OF_STRUCTURE
-            return self._with_ours(what, Field.STRUCTURE_ID, structure_id, own)[:limit]
+            return self._with_ours(Lookup.OWN_BOXES_OF_STRUCTURE, structure_id, own)[:limit]
 
     def expect(self, wanted: Mapping[Lookup, Collection[str]]) -> None:
         with self._files.within(self._seconds):
@@ -199,7 +198,7 @@ class StoredView:
 
     def boxes_of(self, column: str, value: str) -> list[Mailbox]:
         what, field = _BOXES_OF[column]
-        return self._with_ours(what, field, value, Equal(field, value))
+        return self._with_ours(what, value, Equal(field, value))
 
     def roles_of(self, idnat: str) -> list[Role]:
         return [Role(*row) for row in self._lookups.rows(Lookup.ROLES_OF_PERSON, idnat)]
@@ -209,13 +208,12 @@ class StoredView:
 
     # How
 
-    def _with_ours(self, what: Lookup, field: Field, key: str, condition: Condition) -> list[Mailbox]:
+    def _with_ours(self, what: Lookup, key: str, condition: Condition) -> list[Mailbox]:
         """The mailboxes that are looked up, by address; `condition` says the same of those published here."""
         shadowed = self._ours.addresses
         boxes = [box for box in self._lookups.boxes(what, key) if box.address not in shadowed]
-        if not self._ours.may_name(field, key):
-            return boxes
-        return sorted([*boxes, *self._published(condition)], key=lambda box: box.address)
+        ours = self._published(condition)
+        return sorted([*boxes, *ours], key=lambda box: box.address) if ours else boxes
 
     def _near(self, condition: Condition) -> Condition | None:
         """What is meant where nothing meets a condition; None where no free word can be a typing error."""
@@ -296,12 +294,13 @@ class StoredView:
         if not shadowed:
             return found
         theirs = (box for box in found if box.address not in shadowed)
-        return merge(theirs, self._published(condition, after), key=lambda box: box.address)
+        ours = self._published(condition, after)
+        return merge(theirs, ours, key=lambda box: box.address) if ours else theirs
 
-    def _published(self, condition: Condition, after: str = "") -> Iterator[Mailbox]:
+    def _published(self, condition: Condition, after: str = "") -> list[Mailbox]:
         """Of what this operator publishes, by address."""
-        if not self._ours.rows:
-            return iter(())
+        if not self._ours.rows or not self._ours.said.may_meet(condition):
+            return []
         with self._ours.held(self._files.budget.until) as connection:
             engine = Engine(
                 connection,
@@ -316,7 +315,7 @@ class StoredView:
                 MAILBOXES, self._ours.terms, self._known().of_overlay(connection), self._ours.rows
             )
             way = compiler.way(condition)
-            return iter(()) if way == NOTHING else iter(list(engine.found(condition, way, after=after)))
+            return list(engine.found(condition, way, after=after))
 
     def _counted_boxes(self, condition: Condition, at_most: int) -> int:
         shadowed = self._ours.addresses
@@ -326,7 +325,7 @@ class StoredView:
         else:
             boxes = (box for box in engine.found(condition, way) if box.address not in shadowed)
             counted = sum(1 for _ in islice(boxes, at_most))
-        return min(at_most, counted + sum(1 for _ in islice(self._published(condition), at_most)))
+        return min(at_most, counted + len(self._published(condition)))
 
     def _merged(self, shelf: Shelf, condition: Condition, after: str) -> Iterator[Any]:
         """Of both files, by key."""

@@ -14,7 +14,7 @@ from directory.ldap.ber import string
 from directory.ldap.names import SUBSCHEMA, SUFFIX, dn_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from directory.annuaire.model import Mailbox
 
@@ -166,10 +166,10 @@ class Selection:
                 chosen[found.name] = None
         return cls(tuple(chosen), types_only)
 
-    def of_mailboxes(self, mailboxes: Iterable[Mailbox]) -> Iterator[bytes]:
+    def of_mailboxes(self, mailboxes: Sequence[Mailbox]) -> list[bytes]:
         """The SearchResultEntry of each mailbox."""
         told = _types_of if self.types_only else _entry_of
-        return (told(self.names, mailbox) for mailbox in mailboxes)
+        return [told(self.names, mailbox) for mailbox in mailboxes]
 
     def of_entry(self, name: str, attributes: Mapping[str, Values]) -> bytes:
         """The SearchResultEntry of an entry that is no mailbox."""
