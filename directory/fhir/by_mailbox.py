@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from directory.annuaire.view import View
 
 _CHUNK = 100
-_SPARE = 10
+_SPARE = 4
 """Mailboxes more than bearers are wanted: some are of a bearer that was told already."""
 _SECONDS = 5.0
 """Between one bearer and the next."""
