@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     _Several = Callable[[Mailbox], Values]
     _Tell = Callable[[Mailbox], bytes]
 
-_MOST_KEPT = 20_000
+_MOST_KEPT = 50_000
 """Entries that were sent lately: about 1 KB each."""
 _MOST_ALIKE = 2048
 """Towns, structures, services and the like of which the attributes are kept."""
