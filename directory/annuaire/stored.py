@@ -312,9 +312,7 @@ class StoredView:
                 judge=judge_of_mailboxes,
                 in_order=False,
             )
-            compiler = Compiler(
-                MAILBOXES, self._ours.terms, self._known().of_overlay(connection), self._ours.rows
-            )
+            compiler = Compiler(OURS, self._ours.terms, self._known().of_overlay(connection), self._ours.rows)
             way = compiler.way(condition)
             return iter(()) if way == NOTHING else iter(list(engine.found(condition, way, after=after)))
 

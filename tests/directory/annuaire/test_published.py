@@ -8,7 +8,15 @@ import pytest
 from msgspec.structs import replace
 
 from directory.annuaire.annuaire import Annuaire
-from directory.annuaire.conditions import All, Equal, Everything, Substring, Words
+from directory.annuaire.conditions import (
+    All,
+    AtLeast,
+    Equal,
+    Everything,
+    Present,
+    Substring,
+    Words,
+)
 from directory.annuaire.fields import Field
 from directory.annuaire.model import Mailbox
 from directory.annuaire.published import (
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from directory.annuaire.build import Imported
+    from directory.annuaire.conditions import Condition
     from foundation.clock import FixedClock
     from foundation.database import Database
 
@@ -84,6 +93,26 @@ async def test_what_is_published_here_goes_before_the_extract(filled: Annuaire, 
     assert view.mailboxes(Words("brest"), 5) == []
     assert view.count(Everything(), 10) == 2
     assert view.mailboxes_of_person("899900000011") == []
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Equal(Field.PHONE, "0243000001"),
+        Substring(Field.PHONE, initial="0243"),
+        Substring(Field.PHONE, parts=("3000",)),
+        AtLeast(Field.PHONE, "02"),
+        Present(Field.PHONE),
+    ],
+    ids=repr,
+)
+async def test_a_mailbox_is_found_by_its_phone_which_no_extract_tells(
+    filled: Annuaire, database: Database, condition: Condition
+) -> None:
+    await say(database, replace(NEW, phone="0243000001"))
+    view = filled.view()
+    assert [box.address for box in view.page(condition, 5)] == [OURS]
+    assert view.count(condition, 5) == 1
 
 
 # ref: F40
