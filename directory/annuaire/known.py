@@ -124,8 +124,9 @@ class Known:
         """The keys, in order, of the rows that bear a mailbox that meets a condition; None when they are too many."""
         remembered = self._files.bearers
         asked = (self._version, self._schema, table, condition)
-        if asked in remembered:
-            return remembered[asked]
+        known = remembered.get(asked)  # one look: another thread may clear it between two
+        if known is not None:
+            return known
         boxes = self._linked(All((condition, *_BORNE[table])), _MOST_BOXES)
         if boxes is None:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -31,7 +31,8 @@ from directory.bals import BalType
 from tests.directory.extract_files import MAILBOX_HEADER, mailbox, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from directory.annuaire.build import Imported
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from foundation.clock import FixedClock
     from foundation.database import Database
 
+T = TypeVar("T")
 ANNE, LOIC, OURS = "anne@demo.mssante.fr", "loic@demo.mssante.fr", "neuve@hopital.mssante.fr"
 NEW = Mailbox(
     OURS, BalType.PER, idnat="899900000037", last_name="NEUVE", first_name="EVE", structure_id="1990780017"
@@ -177,3 +179,40 @@ async def test_what_was_published_is_told_with_its_standing(database: Database) 
         assert (found.mailbox.service, found.standing, found.version) == ("URGENCES", Standing.RED_LIST, 2)
         assert "NEUVE" not in repr(found)
     assert await database.read(lambda c: published(c, ANNE)) is None
+
+
+class Followed(frozenset[str]):
+    """Addresses that somebody searches for while they become more."""
+
+    search: Callable[[], object]
+
+    def __or__(self, other: AbstractSet[T]) -> frozenset[str | T]:
+        self.search()
+        return frozenset(self) | other
+
+
+async def test_a_search_amid_a_change_leaves_nothing_behind_that_was_not_so_afterwards(
+    filled: Annuaire, database: Database
+) -> None:
+    before = filled.view()
+    asked = Equal(Field.ADDRESS, ANNE)
+    filled._overlay.addresses = followed = Followed()
+    followed.search = lambda: before.persons(asked, 5)
+    await say(database, Mailbox(ANNE, BalType.PER, last_name="EXEMPLE"), Standing.RED_LIST)
+    assert filled.view().persons(asked, 5) == []
+
+
+class ClearedByAnother(dict[tuple[int, str, str, "Condition"], "Sequence[str]"]):
+    """Bearers that another thread lets go of, each time somebody has looked whether they are there."""
+
+    def __contains__(self, key: object) -> bool:
+        found = super().__contains__(key)
+        self.clear()
+        return found
+
+
+async def test_what_another_thread_lets_go_of_is_found_anew(filled: Annuaire) -> None:
+    filled._files.bearers = ClearedByAnother()
+    asked = Equal(Field.ADDRESS, ANNE)
+    assert len(filled.view().persons(asked, 5)) == 1
+    assert len(filled.view().persons(asked, 5)) == 1
