@@ -203,11 +203,12 @@ async def test_a_search_amid_a_change_leaves_nothing_behind_that_was_not_so_afte
 
 
 class ClearedByAnother(dict[tuple[int, str, str, "Condition"], "Sequence[str]"]):
-    """Bearers that another thread lets go of, each time somebody has looked whether they are there."""
+    """Bearers that another thread lets go of as soon as somebody has seen that they are there."""
 
     def __contains__(self, key: object) -> bool:
         found = super().__contains__(key)
-        self.clear()
+        if found:
+            self.clear()
         return found
 
 
