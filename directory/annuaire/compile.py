@@ -306,7 +306,7 @@ class Compiler:
         )
 
     def _present(self, field: Field) -> Way:
-        if field in (Field.UPDATED, Field.CN) or (self._shelf.table == "mailbox" and field in _ALWAYS):
+        if field is Field.UPDATED or (self._shelf.table == "mailbox" and field in _ALWAYS):
             return everything(self._rows)
         there = self._is_there(field)
         if there is None:
@@ -368,7 +368,7 @@ class Compiler:
 
 _COUNTED = 20_000
 _LONGEST_NUMBER = 18
-_ALWAYS = frozenset({Field.ADDRESS, Field.DOMAIN, Field.TYPE, Field.DIGITAL})
+_ALWAYS = frozenset({Field.ADDRESS, Field.CN, Field.DOMAIN, Field.TYPE, Field.DIGITAL})
 _NAME_COLUMNS = {Field.LAST_NAME: ("last_name",), Field.GIVEN_NAME: ("first_name",)}
 _CODED = {Field.PROFESSION: ("profession",), Field.SKILL: ("skill",)}
 _STREET = ("street_number", "street_repeat", "street_type", "street_name")

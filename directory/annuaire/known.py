@@ -41,10 +41,7 @@ _NAMES_LIKE = (
     "SELECT n.word FROM {0}.name_index i CROSS JOIN {0}.name n ON n.place = i.rowid"
     " WHERE i.name_index MATCH ? AND length(n.word) BETWEEN ? AND ?"
 )
-_STRUCTURES_OF = (
-    "SELECT id FROM {0}.structure WHERE idnat IN (SELECT value FROM json_each(?))"
-    " OR id IN (SELECT value FROM json_each(?))"
-)
+_STRUCTURES_OF = "SELECT id FROM {0}.structure WHERE idnat IN (SELECT value FROM json_each(?))"
 _ROLES_OF = (
     "SELECT r.id FROM json_each(?) b JOIN {0}.role r ON r.idnat = b.value ->> 0"
     " WHERE r.structure_id = b.value ->> 1 OR EXISTS (SELECT 1 FROM people.structure s"
@@ -124,8 +121,9 @@ class Known:
         """The keys, in order, of the rows that bear a mailbox that meets a condition; None when they are too many."""
         remembered = self._files.bearers
         asked = (self._version, self._schema, table, condition)
-        if asked in remembered:
-            return remembered[asked]
+        known = remembered.get(asked)  # one look: another thread may clear it between two
+        if known is not None:
+            return known
         boxes = self._linked(All((condition, *_BORNE[table])), _MOST_BOXES)
         if boxes is None:
             return None
@@ -141,7 +139,7 @@ class Known:
         execute = self._files.connection.execute
         if table == "structure":
             told = json.dumps([structure_id for _, structure_id in boxes])
-            return [key for (key,) in execute(_STRUCTURES_OF.format(self._schema), (told, told))]
+            return [key for (key,) in execute(_STRUCTURES_OF.format(self._schema), (told,))]
         return [key for (key,) in execute(_ROLES_OF.format(self._schema), (json.dumps(boxes),))]
 
     def size_of(self, table: str, clause: Clause, at_most: int) -> int:

@@ -92,10 +92,11 @@ class Overlay:
                     self.said.add(box)
                 elif change.standing is Standing.REMOVED:
                     self.removed[box.address] = box.updated_at
-                self.version = max(self.version, change.version)
             connection.execute("COMMIT")
             (self._shown,) = connection.execute(f"SELECT count(*) FROM {SCHEMA}.mailbox").fetchone()
             self.addresses |= {change.mailbox.address for change in changes}
+            # the last of all: what a search of another thread keeps under a version was found in all of it
+            self.version = max([self.version, *(change.version for change in changes)])
 
     def _name(self, connection: dbapi.Connection, words: Iterable[str]) -> None:
         for word in words:

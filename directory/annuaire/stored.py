@@ -311,9 +311,7 @@ class StoredView:
                 judge=judge_of_mailboxes,
                 in_order=False,
             )
-            compiler = Compiler(
-                MAILBOXES, self._ours.terms, self._known().of_overlay(connection), self._ours.rows
-            )
+            compiler = Compiler(OURS, self._ours.terms, self._known().of_overlay(connection), self._ours.rows)
             way = compiler.way(condition)
             return list(engine.found(condition, way, after=after))
 

@@ -104,7 +104,8 @@ class ByMailbox:
                     yield f"{box.address} {role.id}", role
             case ResourceType.ORGANIZATION:
                 place = view.structure(box.structure_id or "")
-                if place is not None:
+                # also found by its technical id, under which it bears none (registers.boxes_of_organization)
+                if place is not None and (place.idnat or "").lower() == (box.structure_id or "").lower():
                     yield box.address, place
 
 

@@ -54,7 +54,7 @@ OF_PERSONS = [
 ]  # fmt: skip
 OF_ROLES = [
     Field.IDNAT, Field.STRUCTURE_ID, Field.PROFESSION_CODE, Field.SKILL_CODE, Field.SECTOR_CODE, Field.ADDRESS,
-    Field.TYPE, Field.ROLE_ID, Field.PROFESSION, Field.UPDATED,
+    Field.TYPE, Field.ROLE_ID, Field.PROFESSION, Field.UPDATED, Field.CN,
     *(Field.FUNCTION_CODE, Field.KIND_CODE, Field.PRACTICE_CODE, Field.PHARMACIST_SECTION_CODE) * 2,
 ]  # fmt: skip
 OF_STRUCTURES = [

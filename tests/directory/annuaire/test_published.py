@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from msgspec.structs import replace
 
 from directory.annuaire.annuaire import Annuaire
-from directory.annuaire.conditions import All, Equal, Everything, Substring, Words
+from directory.annuaire.conditions import (
+    All,
+    AtLeast,
+    Equal,
+    Everything,
+    Present,
+    Substring,
+    Words,
+)
 from directory.annuaire.fields import Field
 from directory.annuaire.model import Mailbox
 from directory.annuaire.published import (
@@ -23,13 +31,16 @@ from directory.bals import BalType
 from tests.directory.extract_files import MAILBOX_HEADER, mailbox, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from directory.annuaire.build import Imported
+    from directory.annuaire.conditions import Condition
     from foundation.clock import FixedClock
     from foundation.database import Database
 
+T = TypeVar("T")
 ANNE, LOIC, OURS = "anne@demo.mssante.fr", "loic@demo.mssante.fr", "neuve@hopital.mssante.fr"
 NEW = Mailbox(
     OURS, BalType.PER, idnat="899900000037", last_name="NEUVE", first_name="EVE", structure_id="1990780017"
@@ -84,6 +95,26 @@ async def test_what_is_published_here_goes_before_the_extract(filled: Annuaire, 
     assert view.mailboxes(Words("brest"), 5) == []
     assert view.count(Everything(), 10) == 2
     assert view.mailboxes_of_person("899900000011") == []
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Equal(Field.PHONE, "0243000001"),
+        Substring(Field.PHONE, initial="0243"),
+        Substring(Field.PHONE, parts=("3000",)),
+        AtLeast(Field.PHONE, "02"),
+        Present(Field.PHONE),
+    ],
+    ids=repr,
+)
+async def test_a_mailbox_is_found_by_its_phone_which_no_extract_tells(
+    filled: Annuaire, database: Database, condition: Condition
+) -> None:
+    await say(database, replace(NEW, phone="0243000001"))
+    view = filled.view()
+    assert [box.address for box in view.page(condition, 5)] == [OURS]
+    assert view.count(condition, 5) == 1
 
 
 # ref: F40
@@ -148,3 +179,41 @@ async def test_what_was_published_is_told_with_its_standing(database: Database) 
         assert (found.mailbox.service, found.standing, found.version) == ("URGENCES", Standing.RED_LIST, 2)
         assert "NEUVE" not in repr(found)
     assert await database.read(lambda c: published(c, ANNE)) is None
+
+
+class Followed(frozenset[str]):
+    """Addresses that somebody searches for while they become more."""
+
+    search: Callable[[], object]
+
+    def __or__(self, other: AbstractSet[T]) -> frozenset[str | T]:
+        self.search()
+        return frozenset(self) | other
+
+
+async def test_a_search_amid_a_change_leaves_nothing_behind_that_was_not_so_afterwards(
+    filled: Annuaire, database: Database
+) -> None:
+    before = filled.view()
+    asked = Equal(Field.ADDRESS, ANNE)
+    filled._overlay.addresses = followed = Followed()
+    followed.search = lambda: before.persons(asked, 5)
+    await say(database, Mailbox(ANNE, BalType.PER, last_name="EXEMPLE"), Standing.RED_LIST)
+    assert filled.view().persons(asked, 5) == []
+
+
+class ClearedByAnother(dict[tuple[int, str, str, "Condition"], "Sequence[str]"]):
+    """Bearers that another thread lets go of as soon as somebody has seen that they are there."""
+
+    def __contains__(self, key: object) -> bool:
+        found = super().__contains__(key)
+        if found:
+            self.clear()
+        return found
+
+
+async def test_what_another_thread_lets_go_of_is_found_anew(filled: Annuaire) -> None:
+    filled._files.bearers = ClearedByAnother()
+    asked = Equal(Field.ADDRESS, ANNE)
+    assert len(filled.view().persons(asked, 5)) == 1
+    assert len(filled.view().persons(asked, 5)) == 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from directory.annuaire.model import Mailbox, Person
+from directory.annuaire.model import Mailbox, Person, Structure
 from directory.bals import BalType
 from directory.fhir.bundle import Asked, SearchSet
 from directory.fhir.paging import PageTokens, Position
@@ -67,6 +67,19 @@ async def test_pages_go_over_several_types(client: httpx2.AsyncClient) -> None:
     for count in range(1, 9):
         told = await pages(client, f"?_type=Practitioner,PractitionerRole,Organization&_count={count}")
         assert [each for page in told for each in page] == whole[0]
+
+
+async def test_a_structure_is_found_by_the_boxes_that_it_bears(clock: FixedClock) -> None:
+    boxes = [
+        Mailbox(f"{name}@demo.mssante.fr", BalType.ORG, structure_id=structure_id)
+        for name, structure_id in (("a", "1990780017"), ("b", "F990780017"), ("c", "1990780017"))
+    ]
+    view = MemoryView(boxes, places=[Structure("F990780017", idnat="1990780017")], generation="g1")
+    async with place(None, clock, view=view).client() as client:
+        for count in (1, 50):
+            told = await pages(client, f"Organization?mailbox-mss:contains=demo&_count={count}")
+            assert told == [["001-F990780017"]]
+        assert await pages(client, "Organization?mailbox-mss=b") == [[]]
 
 
 async def test_a_page_is_of_fifty_unless_said_otherwise(clock: FixedClock) -> None:
