@@ -187,6 +187,7 @@ _REQUIRED: Mapping[ExtractKind, frozenset[str]] = {
 _RECOGNISED_BY: tuple[tuple[str, ExtractKind], ...] = (
     ("adressebal", ExtractKind.MAILBOXES),
     ("typedebal", ExtractKind.MAILBOXES),
+    ("dematerialisation", ExtractKind.MAILBOXES),  # it has codes of skills as well, and is none of theirs
     ("codediplomeobtenu", ExtractKind.DIPLOMAS),
     ("codemodeexercice", ExtractKind.ACTIVITIES),
     ("raisonsocialesite", ExtractKind.ACTIVITIES),

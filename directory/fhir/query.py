@@ -108,7 +108,9 @@ def parse(kinds: Sequence[ResourceType], pairs: Sequence[tuple[str, str]], *, st
             parameters = [PARAMETERS[kind].get(name) for kind in kinds]
             known = bool(value) and all(each is not None for each in parameters)
             if not value and all(parameters):
-                continue  # an empty value asks for nothing (FHIR R4 §3.1.1.4)
+                # It asks for nothing (FHIR R4 §3.1.1.4); whoever left it empty by mistake takes all for what was meant.
+                ignored.append(f"Paramètre sans valeur ignoré : {shown(name)}.")
+                continue
             first = parameters[0]
             if known and first is not None:
                 criteria.append(criterion(first, modifier, value))

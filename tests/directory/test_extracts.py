@@ -70,6 +70,12 @@ def test_a_required_column_that_is_absent_refuses_the_file() -> None:
         reader(MAILBOX_HEADER.replace("Nom d'exercice", "Nom"))
 
 
+def test_mailboxes_whose_columns_have_new_names_are_no_extract_of_skills() -> None:
+    header = MAILBOX_HEADER.replace("Adresse BAL", "Courriel").replace("Type de BAL", "Genre")
+    with pytest.raises(ExtractRefused, match="misses required columns: adressebal"):
+        reader(header, mailbox())
+
+
 def test_the_digest_tells_what_changed_and_the_hash_covers_the_file() -> None:
     def digest(header: str, line: str) -> bytes:
         return next(iter(reader(header, line))).digest

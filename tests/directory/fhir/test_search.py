@@ -210,6 +210,13 @@ async def test_what_the_extracts_do_not_hold_matches_nothing_and_is_told(client:
     assert "number-smartcard" in bundle["entry"][0]["resource"]["issue"][0]["details"]["text"]
 
 
+async def test_a_parameter_without_a_value_is_left_out_and_told(client: httpx2.AsyncClient) -> None:
+    bundle = (await client.get("/Practitioner?identifier=&family=exemple")).json()
+    assert found(bundle) == [ANNE]
+    assert bundle["entry"][0]["search"]["mode"] == "outcome"
+    assert "identifier" in bundle["entry"][0]["resource"]["issue"][0]["details"]["text"]
+
+
 async def test_an_unknown_parameter_is_refused_unless_leniency_is_asked_for(
     client: httpx2.AsyncClient,
 ) -> None:
