@@ -300,10 +300,14 @@ class _Assembly:
             " AND NOT EXISTS (SELECT 1 FROM people.person p WHERE p.idnat = m.idnat)"
             " GROUP BY idnat ORDER BY idnat"
         )
+        # IdNat_Struct: 1 and a FINESS, 2 and a SIREN, 3 and a SIRET (TRE_G07)
+        numbers = ", ".join(
+            f"iif(structure_id LIKE '{kind}%', substr(structure_id, 2), NULL)" for kind in "123"
+        )
         self._connection.execute(
-            "INSERT OR IGNORE INTO main.structure (id, idnat, name, sign, location, distribution, street_number, street_repeat,"
+            "INSERT OR IGNORE INTO main.structure (id, idnat, finess, siren, siret, name, sign, location, distribution, street_number, street_repeat,"
             " street_type, street_name, routing, postal_code, department, updated_at)"
-            " SELECT structure_id, structure_id, max(structure), max(structure_sign), max(location), max(distribution),"
+            f" SELECT structure_id, structure_id, {numbers}, max(structure), max(structure_sign), max(location), max(distribution),"
             " max(street_number), max(street_repeat), max(street_type), max(street_name), max(routing),"
             " max(postal_code), max(department), max(updated_at)"
             " FROM main.mailbox m WHERE structure_id IS NOT NULL"

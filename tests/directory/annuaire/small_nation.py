@@ -126,6 +126,9 @@ def _place(box: Mailbox) -> Structure:
     return Structure(
         id=box.structure_id or "",
         idnat=box.structure_id,
+        finess=_number(box, "1"),
+        siren=_number(box, "2"),
+        siret=_number(box, "3"),
         name=box.structure,
         sign=box.structure_sign,
         street_number=box.street_number,
@@ -137,6 +140,12 @@ def _place(box: Mailbox) -> Structure:
         department=box.department,
         updated_at=box.updated_at,
     )
+
+
+def _number(box: Mailbox, kind: str) -> str | None:
+    """The number that an IdNat_Struct of a kind has behind it (TRE_G07)."""
+    structure_id = box.structure_id or ""
+    return structure_id[1:] if structure_id.startswith(kind) else None
 
 
 def _structure(dice: random.Random, number: int) -> dict[str, str]:
