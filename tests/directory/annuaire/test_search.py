@@ -149,3 +149,30 @@ async def test_words_are_bounded(view: View) -> None:
     assert found(view, "exemple " * 5000) == [ANNE]
     assert found(view, "e" * 100_000) == []
     assert len(view.page(Everything(), 10)) == 3
+
+
+@pytest.mark.parametrize(
+    ("structure_id", "number", "field"),
+    [
+        ("1990780017", "990780017", Field.FINESS),
+        ("2123456782", "123456782", Field.SIREN),
+        ("312345678200010", "12345678200010", Field.SIRET),
+    ],
+)
+async def test_a_structure_that_mailboxes_alone_name_is_known_by_its_number(
+    annuaire: Annuaire,
+    imported: Callable[[Path], Imported],
+    tmp_path: Path,
+    structure_id: str,
+    number: str,
+    field: Field,
+) -> None:
+    imported(
+        write(
+            tmp_path / "extract.txt", MAILBOX_HEADER, mailbox(CARDIO, type="ORG", structure_id=structure_id)
+        )
+    )
+    await annuaire.refresh()
+    for asked in (Equal(Field.STRUCTURE_ID, number), Equal(field, number)):
+        (place,) = annuaire.view().structures(asked, 5)
+        assert (place.idnat, getattr(place, field.value)) == (structure_id, number)
