@@ -175,6 +175,18 @@ def test_the_lot_names_the_patient_of_its_documents(ins: str, code: ErrorCode | 
     assert found.code is code
 
 
+# ref: ECO.2.1.2, DMP-F10
+def test_a_document_that_is_announced_again_for_somebody_else_is_refused() -> None:
+    document = cda()
+    files = {
+        FOLDER.replace("01", number) + name: data
+        for number, ins in (("01", INS), ("02", OTHER_INS))
+        for name, data in (("D.XML", document), ("METADATA.XML", metadata(entry("D.XML", document, ins=ins))))
+    }
+    (found,) = examine(("IHE_XDM.zip", zipped(files)))
+    assert (found.kind, found.code) == (Kind.REFUSED, ErrorCode.OTHER_PATIENT)
+
+
 @pytest.mark.parametrize("before", [b"\r\n", b"\xef\xbb\xbf", b"PK00"])
 def test_a_package_with_a_few_bytes_before_it_is_read(before: bytes) -> None:
     (found,) = examine(("IHE_XDM.zip", before + xdm(cda())))
