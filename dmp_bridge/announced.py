@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from dmp_bridge import ebrim
 
 _LONGEST = 256
+_MOST_LOTS = 10
 _OID = "urn:oid:"
 
 
 def lots_of(told: Iterable[ebrim.SubmissionSet]) -> tuple[SubmissionSet, ...]:
-    """The SubmissionSets that hold a document of a package, each once, but those that a record cannot keep."""
+    """The first SubmissionSets that hold a document of a package, each once, but those that a record cannot keep."""
     found: dict[str, SubmissionSet] = {}
     for lot in map(_lot_of, told):
-        if lot is not None:
+        # Every document of a package can be in as many: in a mail that means to do harm, in all that it holds.
+        if lot is not None and len(found) < _MOST_LOTS:
             found.setdefault(lot.unique_id, lot)
     return tuple(found.values())
 

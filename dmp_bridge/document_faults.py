@@ -102,7 +102,4 @@ def announced_ins(packaged: PackagedDocument | None) -> str | None:
 # ref: ECO.2.1.2
 def _announced_patients(packaged: PackagedDocument | None) -> set[str]:
     """Whom METADATA.XML names, for the document and for its lots: in both it is to be the matricule INS."""
-    if packaged is None:
-        return set()
-    told = (packaged.entry.patient_id, *(lot.patient_id for lot in packaged.submission_sets))
-    return {each.value.upper() for each in told if each is not None}
+    return set() if packaged is None else {each.value.upper() for each in packaged.patients}

@@ -49,7 +49,10 @@ _KEPT_ZIP = "Cette archive reste disponible dans le message ; son contenu n'est 
 _KEPT_LARGE = "Ce fichier dépasse 5 Mo : il reste disponible dans le message."
 _KEPT_EMPTY = "Ce fichier est vide."
 _KEPT_LIE = "Le contenu de ce fichier ne correspond pas à son nom : il n'est pas proposé au dossier."
+_TOO_LARGE = "Les documents du message sont trop volumineux une fois décompressés."
 _SEVERAL_PATIENTS = "Le message contient des documents de plusieurs patients."
+_READABLE = frozenset({FileType.XML.value, *(each.value for each in OFFERED)})
+"""What a copy of a document can be: a page is XML, or text."""
 _UNREAD = AttachedCda(None, has_qualified_ins=None, in_archive=True)
 
 
@@ -78,7 +81,18 @@ def examine_attachments(
         for finding in findings
         if finding.clinical is not None and finding.clinical.invisible_to_patient
     ]
-    return _pair_copies(_one_patient(findings), digests, unseen)
+    return _within(limits, _pair_copies(_one_patient(findings), digests, unseen))
+
+
+# ref: DMP-F2
+def _within(limits: ArchiveLimits, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Refused from where a message holds more than one archive may: a CDA can be compressed in itself as well."""
+    size, taken = 0, []
+    for finding in findings:
+        size += len(finding.data) + (len(finding.display.data) if finding.display is not None else 0)
+        fits = size <= limits.total_bytes or not finding.data
+        taken.append(finding if fits else refused(finding, _TOO_LARGE))
+    return tuple(taken)
 
 
 def examine_attachment(attachment: Attachment, limits: ArchiveLimits) -> list[tuple[Finding, Marks]]:
@@ -189,7 +203,7 @@ def _with_packed_copies(
             ("content", _sha1(document.data or b"")),
         ]
         copy_of = next((shown[way] for way in ways if way in shown), None)
-        if copy_of is not None and finding.sentence in NO_CDA:
+        if copy_of is not None and finding.sentence in NO_CDA and finding.media_type in _READABLE:
             finding = replace(
                 finding,
                 kind=Kind.COPY,
@@ -211,7 +225,7 @@ def _with_packed_copies(
 
 
 def _stem(name: str) -> str:
-    return name.rpartition(".")[0].casefold()
+    return name.casefold().rpartition(".")[0] or name.casefold()
 
 
 # ref: DMP-F5

@@ -341,12 +341,13 @@ class Bridge:
         if verdict.state is State.FILED and document_id is None:
             ready = sealed[finding.part, finding.item]
             document_id = self._store(uow, mail, _OPERATOR, finding, verdict, ready)
-            join(uow, document_id, finding.lots, now=self._clock.millis())
             uow.publish(f"owner:{mail.owner_id}")
         elif verdict.state is State.DELETED and document_id is not None:
             delete(uow, _OPERATOR, document_id, self._clock)
         elif verdict.reason is not None:
             self._note(uow, mail, _OPERATOR, verdict, None)
+        if verdict.state in (State.FILED, State.DUPLICATE) and document_id is not None:
+            join(uow, document_id, finding.lots, now=self._clock.millis())
         trail.append(
             uow,
             f"document.{verdict.state.value}",

@@ -11,14 +11,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from dmp_bridge.ebrim import DocumentEntry, MetadataFault, SubmissionSet, read_submission
+from dmp_bridge.ebrim import Cx, DocumentEntry, MetadataFault, SubmissionSet, read_submission
 from dmp_bridge.visibility import is_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dmp_bridge.archive import Archive, Entry
-    from dmp_bridge.codes import Coded
 
 _METADATA = "metadata.xml"
 _FOLDER = "ihe_xdm"
@@ -76,11 +75,12 @@ class PackageRefused(Exception):
 class PackagedDocument:
     """One announced document: its metadata, its file (None when missing) and what is wrong with it.
 
-    ``submission_sets`` are all that announce this very content.
+    ``submission_sets`` are all that announce this very content, ``patients`` whom these and its entries name.
     """
 
     entry: DocumentEntry
     submission_sets: tuple[SubmissionSet, ...]
+    patients: tuple[Cx, ...]
     subset: str
     name: str
     data: bytes | None
@@ -145,8 +145,7 @@ def read_package(archive: Archive) -> Package:
     unreadable = 0
     unseen = False
     seen: dict[str, int] = {}
-    also: dict[int, dict[Coded, None]] = {}
-    sets: dict[int, list[SubmissionSet]] = {}
+    also: dict[int, list[PackagedDocument]] = {}
     repeated: list[Repeated] = []
     for subset in subsets[:_MAX_SUBSETS]:
         try:
@@ -161,8 +160,7 @@ def read_package(archive: Archive) -> Package:
             document, key = _locate(entry, submission.submission_set, subset, tree)
             # A wrapper folder often holds the whole package a second time; what it says of it counts as well.
             if document.fault is None and key in seen:
-                also.setdefault(seen[key], {}).update(dict.fromkeys(entry.confidentiality_codes))
-                sets.setdefault(seen[key], []).extend(document.submission_sets)
+                also.setdefault(seen[key], []).append(document)
                 if not document.subset.endswith(f"/{documents[seen[key]].subset}"):
                     repeated.append(Repeated(f"{document.subset}/{document.name}", seen[key]))
                 continue
@@ -176,20 +174,20 @@ def read_package(archive: Archive) -> Package:
         faults.append(PackageFault.UNREADABLE_METADATA)
     if faults:
         raise PackageRefused(*faults, unseen=unseen, documents=documents)
-    for index, codes in also.items():
-        documents[index] = _bearing(documents[index], tuple(codes), sets[index])
+    for index, others in also.items():
+        documents[index] = _united([documents[index], *others])
     return Package(tuple(documents), tuple(repeated))
 
 
-def _bearing(
-    document: PackagedDocument, codes: tuple[Coded, ...], sets: list[SubmissionSet]
-) -> PackagedDocument:
-    """The document under the codes of other entries too, and in their submission sets."""
-    all_of = tuple(dict.fromkeys((*document.entry.confidentiality_codes, *codes)))
+def _united(same: Sequence[PackagedDocument]) -> PackagedDocument:
+    """The first document, under the codes of all its entries, in all their submission sets and about all they name."""
+    first = same[0]
+    codes = dict.fromkeys(code for each in same for code in each.entry.confidentiality_codes)
     return replace(
-        document,
-        entry=replace(document.entry, confidentiality_codes=all_of),
-        submission_sets=(*document.submission_sets, *sets),
+        first,
+        entry=replace(first.entry, confidentiality_codes=tuple(codes)),
+        submission_sets=tuple(lot for each in same for lot in each.submission_sets),
+        patients=tuple(dict.fromkeys(patient for each in same for patient in each.patients)),
     )
 
 
@@ -257,12 +255,13 @@ def _locate(
 ) -> tuple[PackagedDocument, str]:
     """The document of one entry, and its SHA-1 ("" without a file)."""
     sets = () if submission_set is None else (submission_set,)
+    patients = tuple(each.patient_id for each in (entry, *sets) if each.patient_id is not None)
     found: Entry | PackageFault
     found = _by_uri(entry.uri, subset, tree) if entry.uri else _without_uri(entry, subset, tree)
     if found is PackageFault.MISSING_FILE and entry.uri:
         found = _from_above(entry.uri, subset, tree) or _misspelt(entry, subset, tree) or found
     if isinstance(found, PackageFault):
-        return PackagedDocument(entry, sets, subset.label, entry.uri or "", None, found), ""
+        return PackagedDocument(entry, sets, patients, subset.label, entry.uri or "", None, found), ""
     digest = tree.sha1(found)
     fault = None
     # IHE ITI-32 §3.32.4.1.4 asks for both checks; what is not announced cannot be compared.
@@ -271,7 +270,7 @@ def _locate(
     elif entry.hash and _hex(entry.hash) != digest:
         fault = PackageFault.WRONG_HASH
     name = found.segments[-1]
-    return PackagedDocument(entry, sets, subset.label, name, found.data, fault), digest
+    return PackagedDocument(entry, sets, patients, subset.label, name, found.data, fault), digest
 
 
 def _by_uri(uri: str, subset: _Subset, tree: _Tree) -> Entry | PackageFault:

@@ -232,18 +232,21 @@ class Worker:
 
     async def _give_up(self, spent: Job, reason: str) -> None:
         def unit(uow: UnitOfWork) -> None:
-            self._leave(uow, spent, reason)
-            if spent.kind in self._given_up:
+            if self._leave(uow, spent, reason) and spent.kind in self._given_up:
                 self._given_up[spent.kind](uow, spent)
 
         await self._database.write(unit)
 
-    def _leave(self, uow: UnitOfWork, spent: Job, reason: str) -> None:
-        uow.execute(update(job).where(job.c.id == spent.id).values(claimed_by=GIVEN_UP))
+    def _leave(self, uow: UnitOfWork, spent: Job, reason: str) -> bool:
+        """Whether the job was still in hand: one that was done or given up meanwhile is told of already."""
+        in_hand = update(job).where(job.c.id == spent.id, job.c.claimed_by == self._name)
+        if not uow.execute(in_hand.values(claimed_by=GIVEN_UP)).rowcount:
+            return False
         trail.append(
             uow, f"job.{spent.kind}", actor="system", subject=f"job:{spent.id}", outcome="given-up",
             detail={"error": reason}, clock=self._clock,
         )  # fmt: skip
+        return True
 
     def _postpone(self, uow: UnitOfWork, claimed: Job) -> None:
         delay = min(3600, 2**claimed.attempts) * 1000

@@ -155,3 +155,27 @@ async def test_a_file_that_two_lots_of_one_package_hold_is_in_both(desk: Desk) -
     assert await desk.database.read(
         lambda connection: registry.references_of(connection, (first.id, second.id))
     ) == {only.id: {second.id}}
+
+
+# ref: DMP-F42
+async def test_a_file_in_a_hundred_lots_is_in_the_first_ten(desk: Desk) -> None:
+    data = document(1)
+    described = entry("DOC00001.XML", data, unique_id=None, ins=PATIENT_INS, uri="../SUBSET00/DOC00001.XML")
+    sets = {
+        f"IHE_XDM/SUBSET{number:02}/METADATA.XML": metadata(described, lot=f"1.9.{number}")
+        for number in range(100)
+    }
+    sets["IHE_XDM/SUBSET00/DOC00001.XML"] = data
+    await desk.deliver(mail(("IHE_XDM.zip", "application/zip", zipped(sets))))
+    assert {each.unique_id for each in await lots(desk)} == {f"1.9.{number}" for number in range(10)}
+
+
+# ref: DMP-F11
+async def test_a_document_from_the_command_line_that_is_there_is_in_the_later_lot_too(desk: Desk) -> None:
+    for lot in (LOT, "1.2.250.1.999.8"):
+        await desk.bridge.deposit(await desk.bridge.examine(package(document(1), lot=lot)))
+    first, second = sorted(await lots(desk), key=lambda each: each.unique_id)
+    (only,) = await desk.documents()
+    assert await desk.database.read(
+        lambda connection: registry.references_of(connection, (first.id, second.id))
+    ) == {only.id: {second.id}}

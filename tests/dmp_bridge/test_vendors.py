@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
+from dataclasses import replace
+
 import pytest
 
+from dmp_bridge import archive
 from dmp_bridge.codes import ErrorCode
 from dmp_bridge.examine import Attachment, examine_attachments
 from dmp_bridge.findings import Finding, Kind
@@ -103,6 +108,23 @@ def test_a_file_that_shows_nothing_of_the_package_is_refused_beside_its_document
     assert (second.kind, second.code) == (Kind.REFUSED, ErrorCode.OTHER)
 
 
+@pytest.mark.parametrize("other", ["IMAGE", "IMAGE.PNG"])
+def test_names_without_an_extension_are_those_of_different_files(other: str) -> None:
+    document = cda()
+    described = metadata(
+        entry("RAPPORT", document), entry(other, PNG, identifier="D2", unique_id="1.2.250.1.999.1.2")
+    )
+    files = {FOLDER + "METADATA.XML": described, FOLDER + "RAPPORT": document, FOLDER + other: PNG}
+    first, second = examine(("IHE_XDM.zip", zipped(files)))
+    assert (first.kind, second.kind) == (Kind.XDM_DOCUMENT, Kind.REFUSED)
+
+
+@pytest.mark.parametrize("data", [zipped({"a": b"b"}), b"\x00\x01DICM"], ids=["an archive", "unknown"])
+def test_what_nobody_can_read_is_no_copy_whatever_its_name(data: bytes) -> None:
+    first, second = packed_with("DOC00001.BIN", data, document=cda())
+    assert (first.kind, second.kind) == (Kind.XDM_DOCUMENT, Kind.REFUSED)
+
+
 def test_a_copy_of_a_refused_document_is_no_copy() -> None:
     found = packed_with("DOC00001.PDF", PDF, document=cda(ins=None))
     assert [each.code for each in found] == [ErrorCode.NO_INS, ErrorCode.OTHER]
@@ -153,6 +175,18 @@ def test_the_lot_names_the_patient_of_its_documents(ins: str, code: ErrorCode | 
     assert found.code is code
 
 
+# ref: ECO.2.1.2, DMP-F10
+def test_a_document_that_is_announced_again_for_somebody_else_is_refused() -> None:
+    document = cda()
+    files = {
+        FOLDER.replace("01", number) + name: data
+        for number, ins in (("01", INS), ("02", OTHER_INS))
+        for name, data in (("D.XML", document), ("METADATA.XML", metadata(entry("D.XML", document, ins=ins))))
+    }
+    (found,) = examine(("IHE_XDM.zip", zipped(files)))
+    assert (found.kind, found.code) == (Kind.REFUSED, ErrorCode.OTHER_PATIENT)
+
+
 @pytest.mark.parametrize("before", [b"\r\n", b"\xef\xbb\xbf", b"PK00"])
 def test_a_package_with_a_few_bytes_before_it_is_read(before: bytes) -> None:
     (found,) = examine(("IHE_XDM.zip", before + xdm(cda())))
@@ -194,3 +228,22 @@ def test_what_stays_in_the_message_is_called_what_it_is(name: str, data: bytes, 
 def test_a_text_of_another_kind_is_not_said_to_lie(name: str) -> None:
     (found,) = examine((name, b"Bonjour"))
     assert (found.kind, found.sentence) == (Kind.KEPT, "Ce fichier reste disponible dans le message.")
+
+
+# ref: DMP-F2, DMP-F42
+def test_documents_compressed_in_themselves_hold_no_more_together_than_an_archive_may() -> None:
+    packed = base64.b64encode(zlib.compress(PDF + bytes(600_000))).decode()
+    body = f'<nonXMLBody><text mediaType="application/pdf" compression="ZL">{packed}</text></nonXMLBody>'
+    documents = [
+        cda(unique_id=f"1.2.250.1.999.{number}.1", set_id=f"1.2.250.1.999.{number}", body=body)
+        for number in range(3)
+    ]
+    limits = replace(archive.DEFAULT, total_bytes=1_000_000)
+    package = Attachment("2", "IHE_XDM.zip", xdm(*documents, unique_id=None))
+    found = examine_attachments([package], limits)
+    assert [(each.kind, each.code) for each in found] == [
+        (Kind.XDM_DOCUMENT, None),
+        (Kind.REFUSED, ErrorCode.OTHER),
+        (Kind.REFUSED, ErrorCode.OTHER),
+    ]
+    assert all(each.display is None for each in found[1:])

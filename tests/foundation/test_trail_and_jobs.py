@@ -162,6 +162,23 @@ async def test_a_job_in_hand_at_every_crash_is_given_up_and_told_at_the_next_sta
     assert (row.action, row.outcome) == ("job.count", "given-up")
 
 
+async def test_a_job_given_up_by_the_next_process_while_it_was_in_hand_is_told_of_once(
+    database: Database, events: Events, clock: FixedClock
+) -> None:
+    told: list[int] = []
+    given_up = {"count": lambda _uow, job: told.append(job.payload["n"])}
+
+    async def overtaken(_job: Job) -> Callable[[UnitOfWork], None]:
+        await Worker(database, events, clock, {}, given_up=given_up).drain()
+        raise RuntimeError("after the next process took this one for crashed")
+
+    await database.write(lambda uow: jobs.enqueue(uow, "count", {"n": 7}))
+    await database.write(lambda uow: uow.execute(update(jobs.job).values(attempts=jobs.MAX_ATTEMPTS - 1)))
+    await Worker(database, events, clock, {"count": overtaken}, given_up=given_up).drain()
+    assert told == [7]
+    assert len(await database.read(lambda connection: trail.last_rows(connection, 5))) == 1
+
+
 async def test_a_job_that_cannot_be_given_up_is_tried_again_and_nothing_of_it_is_kept(
     database: Database, events: Events, clock: FixedClock
 ) -> None:
